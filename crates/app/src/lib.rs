@@ -1,0 +1,1 @@
+//! Sessions, use cases and the wire contract, generic over the host

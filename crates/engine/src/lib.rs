@@ -1,0 +1,1 @@
+//! From observations to readings, without a clock, a network or a thread

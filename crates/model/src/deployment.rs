@@ -1,0 +1,51 @@
+//! One monitored cache and how to reach it.
+
+use serde::{Deserialize, Serialize};
+
+/// Identifies a deployment for as long as it is kept; never reused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(transparent)]
+pub struct DeploymentId(pub String);
+
+/// How much harm a mistake would do. An unset one counts as production.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// A developer's own.
+    Development,
+    /// Shared, but not with customers.
+    Staging,
+    /// Customers feel it.
+    #[default]
+    Production,
+}
+
+/// A deployment as it is kept: addresses and choices, never a secret.
+///
+/// URLs carry no password: what the operator typed is split into the URL without it and a secret that only
+/// the keychain or memory holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct Deployment {
+    /// Its identity.
+    pub id: DeploymentId,
+    /// The name people know it by.
+    pub name: String,
+    /// `None` counts as production.
+    pub environment: Option<Environment>,
+    /// `redis://`, `rediss://` or `unix://`, without password; `None` where only metrics can be reached.
+    pub redis_url: Option<String>,
+    /// `http(s)://` base of a Prometheus server, without password.
+    pub prometheus_url: Option<String>,
+    /// `http(s)://` addresses of the application's or an exporter's exposition pages.
+    pub metrics_urls: Vec<String>,
+    /// A built-in strategy's name or a strategy file's path.
+    pub strategy: Option<String>,
+}
+
+impl Deployment {
+    /// Its environment, with an unset one counting as production.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        self.environment.unwrap_or_default()
+    }
+}

@@ -1,0 +1,24 @@
+//! The words of Cachescope as types.
+//!
+//! Everything that travels between the parts is declared here: what a source reports
+//! ([`observation`]), what the engine says ([`snapshot`], [`reading`]), what a strategy file documents
+//! ([`strategy`]), and the two registries from which help texts, documentation, the capability screen and
+//! the tests follow ([`source`] and [`reading_kind`]).
+//!
+//! Deliberately not here: I/O, async, clocks, and anything that only one shell needs.
+
+pub mod deployment;
+pub mod duration;
+pub mod events;
+pub mod metrics;
+pub mod observation;
+pub mod reading;
+pub mod reading_kind;
+pub mod scan;
+pub mod server;
+pub mod snapshot;
+pub mod source;
+pub mod strategy;
+pub mod template;
+pub mod time;
+pub mod window;

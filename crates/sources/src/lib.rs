@@ -1,0 +1,1 @@
+//! Every way Cachescope observes a cache: I/O in, plain observations out

@@ -1,0 +1,1 @@
+//! Strategy files: format, loader, the built-in five

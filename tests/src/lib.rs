@@ -1,0 +1,1 @@
+//! Integration against real servers, end-to-end in the real window, benches
