@@ -1,0 +1,1 @@
+//! Sources that read a Redis server (or one that speaks its protocol).
