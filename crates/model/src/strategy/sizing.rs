@@ -1,0 +1,68 @@
+//! How many bytes the document expects, and how Redis is to hold them.
+
+use serde::Serialize;
+
+/// The sizing table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Sizing {
+    /// Factor for what Redis needs beside the values; 1 where the document uses none.
+    pub overhead: f64,
+    /// Its rows.
+    pub entries: Vec<SizingEntry>,
+    /// Its documented total in bytes.
+    pub total_bytes: Option<u64>,
+    /// Smallest recommended instance in bytes.
+    pub recommended_bytes: Option<u64>,
+    /// Largest recommended instance in bytes, where the document gives a range.
+    pub recommended_max_bytes: Option<u64>,
+    /// The document's own words on the recommendation.
+    pub documented: String,
+}
+
+/// One row of the sizing table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SizingEntry {
+    /// What, in the document's words.
+    pub what: String,
+    /// The namespaces it stands for.
+    pub namespaces: Vec<String>,
+    /// Bytes of one entry.
+    pub entry_bytes: u64,
+    /// How many entries.
+    pub count: u64,
+    /// The documented total of the row in bytes.
+    pub total_bytes: u64,
+}
+
+impl Sizing {
+    /// Bytes expected by entry size × count × overhead, over all rows.
+    #[must_use]
+    pub fn expected_bytes(&self) -> f64 {
+        self.entries.iter().map(|entry| entry.expected_bytes(self.overhead)).sum()
+    }
+}
+
+impl SizingEntry {
+    /// Bytes expected by entry size × count × `overhead`.
+    #[must_use]
+    pub fn expected_bytes(&self, overhead: f64) -> f64 {
+        self.entry_bytes as f64 * self.count as f64 * overhead
+    }
+}
+
+/// How Redis is to be configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RedisExpectation {
+    /// Bytes of `maxmemory`.
+    pub maxmemory: Option<u64>,
+    /// `maxmemory-policy`.
+    pub maxmemory_policy: Option<String>,
+    /// Oldest version.
+    pub minimum_version: Option<String>,
+    /// `standalone`, `sentinel` or `cluster`.
+    pub mode: Option<String>,
+    /// The product, such as Upstash.
+    pub provider: Option<String>,
+    /// Why, one sentence each.
+    pub notes: Vec<String>,
+}
