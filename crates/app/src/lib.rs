@@ -1,1 +1,2 @@
-//! Sessions, use cases and the wire contract, generic over the host
+//! Sessions, use cases and the wire contract, generic over the host.
+pub mod wire;

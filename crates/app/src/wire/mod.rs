@@ -1,0 +1,14 @@
+//! The wire contract: every request, reply and frame that a shell can exchange with the app, declared once.
+//!
+//! `ui/src/lib/bindings/` is generated from here by `cargo xtask bindings`; a shell that misses a reply does
+//! not compile. The page is untrusted: nothing here carries a secret outwards, and nothing here grants a right.
+
+mod error;
+mod frames;
+mod requests;
+mod views;
+
+pub use error::{WireError, WireErrorCode};
+pub use frames::{Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
+pub use requests::{Reply, Request};
+pub use views::*;

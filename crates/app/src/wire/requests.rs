@@ -1,0 +1,121 @@
+//! Requests and their replies.
+
+use cachescope_model::deployment::DeploymentId;
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::source::SourceId;
+use cachescope_model::window::Window;
+use serde::{Deserialize, Serialize};
+
+use super::views::*;
+
+/// Declares each request with its reply once: from this follow [`Request`], [`Reply`] and the page's `Replies`
+/// map from a request's name to the type of its answer.
+macro_rules! requests {
+    ($( $(#[$doc:meta])* $name:ident { $( $(#[$fdoc:meta])* $field:ident : $type:ty ),* $(,)? } -> $reply:ty; )*) => {
+        /// What a shell can ask for.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+        #[serde(tag = "request", rename_all = "snake_case")]
+        pub enum Request {
+            $( $(#[$doc])* $name { $( $(#[$fdoc])* $field: $type ),* }, )*
+        }
+
+        /// What the app answers: under the request's name.
+        #[derive(Clone, Debug, PartialEq, Serialize, ts_rs::TS)]
+        #[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+        pub enum Reply {
+            $( $(#[$doc])* $name($reply), )*
+        }
+    };
+}
+
+requests! {
+    /// What this program is and how it keeps secrets.
+    AppInfo {} -> AppInfo;
+    /// The registries of readings and sources.
+    Registry {} -> Registry;
+    /// Every deployment as it is kept.
+    Deployments {} -> Vec<DeploymentView>;
+    /// Tries a connection step by step, and keeps nothing.
+    TestConnection {
+        /// The form as typed.
+        draft: DeploymentDraft,
+    } -> ConnectionReport;
+    /// Keeps a new deployment, or a changed one, and starts watching it.
+    SaveDeployment {
+        /// The form as typed.
+        draft: DeploymentDraft,
+    } -> DeploymentId;
+    /// Stops watching a deployment and forgets it with its secrets.
+    RemoveDeployment {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Nothing;
+    /// Switches a source on or off for this session.
+    SetSource {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Which source.
+        source: SourceId,
+        /// Whether it shall be on.
+        on: bool,
+    } -> Nothing;
+    /// What can be measured here, what not, why, and the lines that would enable it.
+    Doctor {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> DoctorReport;
+    /// The built-in strategies, and the file a deployment uses.
+    Strategies {} -> Vec<StrategySummary>;
+    /// Reads a strategy by name or path; problems are part of the answer.
+    CheckStrategy {
+        /// A built-in strategy's name or a file's path.
+        name_or_path: String,
+    } -> StrategyCheck;
+    /// A page of the namespace table, sorted and filtered here.
+    Rows {
+        /// Which rows.
+        query: RowQuery,
+    } -> RowPage;
+    /// Everything about one namespace; an empty name is the remainder.
+    NamespaceDetail {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template; `None` or empty as the request says.
+        namespace: String,
+        /// Over which window.
+        window: Window,
+    } -> NamespaceDetail;
+    /// Histories of some readings; no namespace is the instance.
+    History {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template; `None` or empty as the request says.
+        namespace: Option<String>,
+        /// Which readings.
+        kinds: Vec<ReadingKind>,
+        /// How far back from now, in seconds; 10 to 86,400.
+        seconds: u32,
+        /// How many points at most; 2 to 1,000.
+        points: u32,
+    } -> Vec<HistorySeries>;
+    /// What the strategy and the observed disagree about.
+    Findings {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<cachescope_model::snapshot::Finding>;
+    /// The namespace table as CSV or JSON, whole.
+    Export {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Over which window.
+        window: Window,
+        /// How it is written.
+        format: ExportFormat,
+    } -> String;
+    /// Whether the demo can run here.
+    DemoStatus {} -> DemoStatus;
+    /// Starts the demo's servers and workload and watches them.
+    StartDemo {} -> DeploymentId;
+    /// Stops the demo and forgets its deployment.
+    StopDemo {} -> Nothing;
+}
