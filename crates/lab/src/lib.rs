@@ -1,1 +1,10 @@
-//! A cache-aside service with known truth, its servers, its traffic and its incidents
+//! The lab: a cache-aside service with known truth, its servers, its traffic and its incidents.
+//!
+//! It is the demo, and it is the truth of every test: what Cachescope says about a cache is compared with
+//! what the lab's ledger knows. Everything it starts is local, on ports the system chose, with its state in
+//! temporary directories, and ends with the value that owns it.
+
+pub mod error;
+pub mod servers;
+
+pub use error::LabError;
