@@ -40,6 +40,20 @@ pub struct Deployment {
     pub metrics_urls: Vec<String>,
     /// A built-in strategy's name or a strategy file's path.
     pub strategy: Option<String>,
+    /// Own TLS files; the system's certificate authorities and no client certificate where absent.
+    #[serde(default)]
+    pub tls: TlsFiles,
+}
+
+/// Paths of PEM files for TLS. Paths are no secrets; what the key file holds is never read into a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct TlsFiles {
+    /// Certificate authorities to trust instead of the system's.
+    pub ca: Option<String>,
+    /// Client certificate.
+    pub cert: Option<String>,
+    /// Key of the client certificate.
+    pub key: Option<String>,
 }
 
 impl Deployment {
