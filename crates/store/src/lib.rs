@@ -1,1 +1,34 @@
-//! What outlives the process: deployments, settings and secrets
+//! What outlives the process: deployments, settings and secrets.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `store.rs` | [`Store`]: opening, and what is said about a damaged file |
+//! | `deployments.rs`, `settings.rs` | what is kept, one kind a file |
+//! | `schema.rs` | the tables and their migrations |
+//! | `writer.rs` | the one thread that owns the connection |
+//! | `set_aside.rs` | what happens to a damaged file |
+//! | `owner_only.rs` | who may read the files: the only place that knows about permissions |
+//! | `opening_lock.rs` | one process at a time checks, sets aside and migrates |
+//! | `url_secrets.rs` | the last look before a URL is written to disk |
+//! | `secrets.rs`, `keychain.rs`, `held.rs` | [`Secrets`]: the operating system's keychain, or memory |
+//!
+//! Deliberately not here: what a deployment means, how a URL is split into address and password (the app
+//! layer does that), and any secret in SQLite.
+
+mod deployments;
+mod error;
+mod held;
+mod keychain;
+mod opening_lock;
+mod owner_only;
+mod schema;
+mod secrets;
+mod set_aside;
+mod settings;
+mod store;
+mod url_secrets;
+mod writer;
+
+pub use error::StoreError;
+pub use secrets::{Secrets, SecretsState};
+pub use store::{DATABASE_FILE, Store};

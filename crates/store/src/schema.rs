@@ -1,0 +1,88 @@
+//! The tables, as the steps that led to them. `PRAGMA user_version` counts the steps a file has taken.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::StoreError;
+
+/// A published step is never edited: a change is a new step.
+///
+/// `deployments.position` keeps the order of adding; AUTOINCREMENT, so that a place is never given twice.
+/// `deployments.document` is the deployment as JSON: it is always read and written whole.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE deployments (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        id       TEXT NOT NULL UNIQUE,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
+    CREATE TABLE settings (
+        key   TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings the database to the newest schema, or leaves it as it was.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    run(connection, path, &STEPS)
+}
+
+/// Refuses a database of a newer Cachescope before anything in it is touched.
+pub(crate) fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = version(connection).map_err(|error| StoreError::sqlite(path, error))?;
+    let known = STEPS.len() as i64;
+    if found > known {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn run(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), StoreError> {
+    let mut take_steps = || {
+        // Immediate, so that the version that is read here is still the version when the steps are taken.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let taken = usize::try_from(version(&transaction)?).unwrap_or(0);
+        for step in steps.iter().skip(taken) {
+            transaction.execute_batch(step)?;
+        }
+        if taken < steps.len() {
+            transaction.pragma_update(None, "user_version", steps.len() as i64)?;
+        }
+        transaction.commit()
+    };
+    take_steps().map_err(|error| StoreError::sqlite(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> i64 {
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'step%'", [], |row| row.get(0))
+            .expect("the schema table always exists")
+    }
+
+    #[test]
+    fn only_the_steps_not_yet_taken_are_run() {
+        let mut connection = Connection::open_in_memory().expect("memory holds a database");
+        let path = Path::new("memory");
+        run(&mut connection, path, &["CREATE TABLE step1 (a)"]).expect("the first step runs");
+        run(&mut connection, path, &["CREATE TABLE step1 (a)", "CREATE TABLE step2 (a)"])
+            .expect("a step taken before is not run again");
+        assert_eq!((tables(&connection), version(&connection).expect("it has a version")), (2, 2));
+    }
+
+    #[test]
+    fn a_migration_that_fails_halfway_leaves_everything_as_it_was() {
+        let mut connection = Connection::open_in_memory().expect("memory holds a database");
+        let path = Path::new("memory");
+        let steps = ["CREATE TABLE step1 (a)", "CREATE TABLE step2 (a); CREATE NONSENSE"];
+        run(&mut connection, path, &steps).expect_err("the second step is no SQL");
+        assert_eq!((tables(&connection), version(&connection).expect("it has a version")), (0, 0));
+    }
+}

@@ -1,0 +1,109 @@
+//! Opening the database, and the handle that everything else is reached by.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::Utc;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::opening_lock::OpeningLock;
+use crate::writer::Writer;
+use crate::{StoreError, owner_only, schema, set_aside};
+
+/// Name of the database within the state directory.
+pub const DATABASE_FILE: &str = "cachescope.sqlite3";
+
+/// How long a statement waits for another process before [`StoreError::Locked`]. Transactions here take
+/// milliseconds; what takes longer than this is a tool that holds the file open.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Deployments and settings in one SQLite file that the desktop and the command may share at once.
+///
+/// Cheap to clone; clones share one connection on a thread of its own. A method returns when its change is
+/// on disk, and works on any async runtime.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) writer: Writer,
+    set_aside: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which is made where it is missing. Directory and files that it makes
+    /// can be read by their owner alone. Blocks, usually for milliseconds, at most for some seconds while
+    /// another process holds the file.
+    ///
+    /// A damaged file is renamed, logged, told by [`Store::set_aside`], and a new one begun.
+    ///
+    /// # Errors
+    /// When the directory or file can't be made or written, the disk is full, another process holds the file
+    /// too long, or the file is of a newer Cachescope (it is then left untouched).
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, BUSY_TIMEOUT)
+    }
+
+    pub(crate) fn open_with(directory: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        owner_only::create_directory(directory).map_err(StoreError::inaccessible(directory))?;
+        let _one_at_a_time = OpeningLock::acquire(directory, busy_timeout)?;
+        let path = directory.join(DATABASE_FILE);
+        let (mut connection, set_aside) = sound_connection(&path, busy_timeout)?;
+        schema::refuse_newer(&connection, &path)?;
+        configure(&connection).map_err(|error| StoreError::sqlite(&path, error))?;
+        schema::migrate(&mut connection, &path)?;
+        let writer = Writer::start(&path, connection).map_err(StoreError::inaccessible(&path))?;
+        Ok(Self { writer, set_aside })
+    }
+
+    /// Where the previous file is now, when it was found damaged at opening and a new one was begun. The
+    /// shells tell the operator.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Store").field(&self.writer.path()).finish()
+    }
+}
+
+/// A connection to a file that SQLite finds sound, and where the damaged one went if there was one.
+fn sound_connection(
+    path: &Path,
+    busy_timeout: Duration,
+) -> Result<(Connection, Option<PathBuf>), StoreError> {
+    let connection = connect(path, busy_timeout)?;
+    if !set_aside::is_damaged(&connection).map_err(|error| StoreError::sqlite(path, error))? {
+        return Ok((connection, None));
+    }
+    drop(connection);
+    let kept = set_aside::set_aside(path, Utc::now())
+        .map_err(|source| StoreError::NotSetAside { path: path.to_owned(), source })?;
+    tracing::warn!(
+        "{} was damaged: it is kept as {} and a new one was begun",
+        path.display(),
+        kept.display()
+    );
+    Ok((connect(path, busy_timeout)?, Some(kept)))
+}
+
+fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    owner_only::open_file(path).map_err(StoreError::inaccessible(path))?;
+    // Without SQLITE_OPEN_URI: a directory's name must never be read as options.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(busy_timeout)?;
+        Ok(connection)
+    };
+    open().map_err(|error| StoreError::sqlite(path, error))
+}
+
+/// WAL, so that two processes can read while one writes; FULL, so that what was acknowledged survives a
+/// power cut (in WAL mode NORMAL may lose the last transactions, <https://www.sqlite.org/pragma.html>).
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
