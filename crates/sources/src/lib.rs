@@ -5,4 +5,6 @@
 
 pub mod context;
 pub mod error;
+pub mod http;
+pub mod prometheus;
 pub mod redis;

@@ -1,0 +1,109 @@
+//! Goes through a page entry by entry, collects what is wrong with it and goes on behind each bad line.
+
+use std::collections::BTreeMap;
+
+use super::cursor::{Cursor, RawLabel};
+use super::entry::{Entry, RawSample};
+use super::line_error::LineError;
+use super::stored::Stored;
+use super::{BadLine, Format, MAX_BAD_LINES_KEPT, MetricType, Page, openmetrics, text};
+
+/// A page that is being read.
+pub(super) struct Reader<'p> {
+    cursor: Cursor<'p>,
+    format: Format,
+    accept: &'p dyn Fn(&str) -> bool,
+    labels: Vec<RawLabel<'p>>,
+    types: BTreeMap<String, MetricType>,
+    quoted_names: u64,
+    bad_lines: Vec<BadLine>,
+    bad_line_count: u64,
+    /// The last place whose line is known, and its line, from 1.
+    known_line: (usize, usize),
+    ended: bool,
+}
+
+impl<'p> Reader<'p> {
+    pub(super) fn new(page: &'p [u8], format: Format, accept: &'p dyn Fn(&str) -> bool) -> Self {
+        // The text format's lexer sees a line end behind the last byte, OpenMetrics' sees none.
+        let past_end = if format == Format::OpenMetrics { 0 } else { b'\n' };
+        Self {
+            cursor: Cursor::new(page, past_end),
+            format,
+            accept,
+            labels: Vec::new(),
+            types: BTreeMap::new(),
+            quoted_names: 0,
+            bad_lines: Vec::new(),
+            bad_line_count: 0,
+            known_line: (0, 1),
+            ended: false,
+        }
+    }
+
+    /// The next accepted sample with its labels and the place where its line starts.
+    pub(super) fn next_sample(&mut self) -> Option<(RawSample<'p>, &mut Vec<RawLabel<'p>>, usize)> {
+        while !self.ended {
+            let start = self.cursor.at;
+            if start >= self.cursor.page.len() {
+                self.ended = true;
+                if self.format == Format::OpenMetrics {
+                    self.bad(start, LineError::NoEof);
+                }
+                break;
+            }
+            let entry = match self.format {
+                Format::OpenMetrics => openmetrics::entry(&mut self.cursor, &mut self.labels),
+                Format::Text | Format::Binary => text::entry(&mut self.cursor, &mut self.labels),
+            };
+            match entry {
+                Ok(Entry::Nothing) => {}
+                Ok(Entry::Type { name, kind }) => {
+                    self.types.insert(name.into_owned(), kind);
+                }
+                Ok(Entry::Sample(sample)) => {
+                    self.quoted_names += u64::from(sample.quoted_names);
+                    if (self.accept)(&sample.name) {
+                        return Some((sample, &mut self.labels, start));
+                    }
+                }
+                Ok(Entry::End) => self.ended = true,
+                Err(error) => {
+                    self.bad(start, error);
+                    self.ended = matches!(error, LineError::Nul(_) | LineError::AfterEof(_));
+                    self.cursor.at = start;
+                    self.cursor.take_while(|byte| byte != b'\n');
+                    self.cursor.at += 1;
+                }
+            }
+        }
+        None
+    }
+
+    /// Counts a bad line, which starts at `place`. Bad lines are told in the page's order, but for those that
+    /// prometheus-parse refuses.
+    pub(super) fn bad(&mut self, place: usize, error: LineError<'_>) {
+        self.bad_line_count += 1;
+        if self.bad_lines.len() >= MAX_BAD_LINES_KEPT {
+            return;
+        }
+        if place < self.known_line.0 {
+            self.known_line = (0, 1);
+        }
+        let skipped = self.cursor.slice(self.known_line.0, place);
+        let line = self.known_line.1 + skipped.iter().filter(|byte| **byte == b'\n').count();
+        self.known_line = (place, line);
+        self.bad_lines.push(BadLine { line, error: error.to_string() });
+    }
+
+    pub(super) fn into_page(self, stored: Stored) -> Page {
+        Page {
+            samples: stored.samples,
+            bad_lines: self.bad_lines,
+            bad_line_count: self.bad_line_count,
+            duplicates: stored.duplicates,
+            quoted_names: self.quoted_names,
+            types: self.types,
+        }
+    }
+}
