@@ -1,1 +1,86 @@
-fn main() {}
+//! The desktop shell: it translates between Tauri and the app, and does nothing else.
+//!
+//! | file | what |
+//! |---|---|
+//! | `desktop_host` | what the app needs to know about where it runs |
+//! | `ipc` | the two commands of the page: ask, and watch |
+//! | `window` | the window, its colours, and where its page may not go |
+//! | `shutdown` | leaving in order, however the end was asked for |
+//!
+//! Deliberately not here: anything that the `cachescope` command would need as well. That lives in
+//! `cachescope-app`.
+
+// A release build on Windows must not open a console beside the window.
+#![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
+
+mod desktop_host;
+mod ipc;
+mod shutdown;
+mod window;
+
+use cachescope_app::App;
+use cachescope_app::wire::Request;
+use tauri::RunEvent;
+use tauri::async_runtime::{block_on, spawn};
+use tracing_subscriber::EnvFilter;
+
+use crate::desktop_host::DesktopHost;
+
+fn main() {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nothing before main's first statement has installed a TLS provider");
+    log_to_stderr();
+
+    let app = block_on(App::start(DesktopHost::new()));
+    if wants_demo() {
+        start_demo(app.clone());
+    }
+
+    let shell = tauri::Builder::default()
+        .manage(app.clone())
+        .manage(ipc::Watches::default())
+        .invoke_handler(tauri::generate_handler![ipc::request, ipc::watch])
+        .on_window_event(ipc::end_watch_of_destroyed_window)
+        .setup(|shell| {
+            window::open_main(shell.handle())?;
+            shutdown::exit_on_signals(shell.handle().clone());
+            Ok(())
+        })
+        .build(tauri::generate_context!());
+    let shell = match shell {
+        Ok(shell) => shell,
+        Err(error) => {
+            tracing::error!("the window could not be opened: {error}; is a display (DISPLAY or WAYLAND_DISPLAY) there?");
+            block_on(shutdown::stop(&app));
+            std::process::exit(1);
+        }
+    };
+    shell.run(move |_, event| {
+        if let RunEvent::Exit = event {
+            block_on(shutdown::stop(&app));
+        }
+    });
+}
+
+/// Standard error, filtered by `CACHESCOPE_LOG` in the notation of `tracing-subscriber`'s `EnvFilter`;
+/// warnings and errors where it is unset.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("CACHESCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// `--demo`, or `CACHESCOPE_DEMO=1` for launchers that can't pass arguments.
+fn wants_demo() -> bool {
+    std::env::args_os().skip(1).any(|argument| argument == "--demo")
+        || std::env::var_os("CACHESCOPE_DEMO").is_some_and(|value| value == "1")
+}
+
+/// Starts the demo while the window opens; the page hears of it as of any change to the deployments.
+fn start_demo(app: App) {
+    spawn(async move {
+        if let Err(error) = app.handle(Request::StartDemo {}).await {
+            tracing::error!("the demo could not be started: {error} {}", error.remedy);
+        }
+    });
+}
