@@ -57,9 +57,13 @@ impl Keychain {
             let opened = open();
             note(&shared, &opened);
             answered.store(false, Ordering::Relaxed);
+            if opened.is_err() {
+                // Closed before the first one gets the turn: whoever asks is told at once.
+                drop((queue, opening));
+                return;
+            }
             drop(opening);
-            // Without a keychain the queue is closed, and whoever asks is told at once.
-            while let (true, Some(job)) = (opened.is_ok(), queue.blocking_recv()) {
+            while let Some(job) = queue.blocking_recv() {
                 job();
             }
         })?;
@@ -220,7 +224,7 @@ fn said(error: keyring::Error) -> KeychainError {
         )),
         Error::NoDefaultStore | Error::PlatformFailure(_) | Error::BadStoreFormat(_) => {
             KeychainError::Unavailable(format!(
-                "the keychain failed ({}): passwords stay in memory until Cachescope ends; check the keychain and enter the password again to keep it",
+                "the keychain failed ({}): passwords stay in memory until Cachescope ends; check the keychain, restart Cachescope and enter them again to keep them",
                 harmless(&error)
             ))
         }

@@ -107,3 +107,63 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn a_database_that_another_process_holds_is_said_to_be_locked_and_works_when_it_is_free() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let store = Store::open_with(directory.path(), SHORT).expect("the store opens");
+        let other = Connection::open(directory.path().join(DATABASE_FILE)).expect("another can open it");
+        other.execute_batch("BEGIN IMMEDIATE").expect("another can hold it");
+        let error = store.set_setting("theme", "dark").await.expect_err("another holds it");
+        assert_eq!(error.code(), "store_locked");
+        assert!(error.to_string().contains(DATABASE_FILE), "{error}");
+        assert_eq!(store.setting("theme").await.expect("reading goes on"), None);
+        other.execute_batch("ROLLBACK").expect("another can let go");
+        store.set_setting("theme", "dark").await.expect("it is free");
+    }
+
+    #[test]
+    fn opening_waits_for_another_process_that_opens_but_not_for_ever() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let other = OpeningLock::acquire(directory.path(), SHORT).expect("nobody holds it");
+        let error = Store::open_with(directory.path(), SHORT).expect_err("another holds it");
+        assert_eq!(error.code(), "store_locked");
+        drop(other);
+        Store::open_with(directory.path(), SHORT).expect("nobody holds it");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_grow_is_said_to_be_full_and_keeps_what_it_has() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let store = Store::open_with(directory.path(), SHORT).expect("the store opens");
+        store.set_setting("theme", "dark").await.expect("there is room");
+        let limit = |pages: i64| {
+            store.writer.run(move |connection| {
+                connection.pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
+            })
+        };
+        limit(1).await.expect("SQLite sets it to what there is");
+        let long = "x".repeat(100_000);
+        let error = store.set_setting("large", &long).await.expect_err("there is no room");
+        assert_eq!(error.code(), "store_disk_full");
+        assert_eq!(store.setting("theme").await.expect("it can be read").as_deref(), Some("dark"));
+        limit(1_000_000).await.expect("there is room again");
+        store.set_setting("large", &long).await.expect("there is room again");
+    }
+
+    #[tokio::test]
+    async fn after_an_internal_failure_the_store_says_that_it_has_stopped() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let store = Store::open_with(directory.path(), SHORT).expect("the store opens");
+        let failed = store.writer.run::<()>(|_connection| panic!("the test breaks the thread")).await;
+        assert_eq!(failed.expect_err("the thread is gone").code(), "store_stopped");
+        let error = store.setting("theme").await.expect_err("the thread is gone");
+        assert_eq!(error.code(), "store_stopped");
+    }
+}
