@@ -1,2 +1,33 @@
 //! Sessions, use cases and the wire contract, generic over the host.
+//!
+//! | question | module |
+//! |---|---|
+//! | what can a shell ask, and what comes back? | [`wire`] |
+//! | who answers? | [`app`], generic over its [`host`] |
+//! | how is one deployment watched? | [`session`] |
+//! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
+//! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `watch` |
+//! | how does the demo run? | [`demo`] |
+//!
+//! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
+
+pub mod app;
+pub mod connection_test;
+pub mod demo;
+pub mod deployments;
+mod detail;
+pub mod doctor;
+mod error;
+pub mod export;
+mod frames;
+mod history;
+pub mod host;
+pub mod rows;
+pub mod session;
+pub mod strategies;
+mod watch;
 pub mod wire;
+
+pub use app::App;
+pub use host::Host;
+pub use watch::Watch;

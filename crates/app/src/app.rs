@@ -1,0 +1,337 @@
+//! The app: sessions, the store, the demo, and one door through which every shell asks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cachescope_model::deployment::{Deployment, DeploymentId};
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::source::SourceId;
+use cachescope_model::time::Timestamp;
+use cachescope_sources::context::SessionClock;
+use cachescope_store::{Secrets, SecretsState, Store};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::demo::{self, DemoProcess};
+use crate::host::Host;
+use crate::session::{Session, SessionPlan};
+use crate::watch::{Watch, start as start_watch};
+use crate::wire::{
+    AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request, SecretsPlace, View,
+    WireError, WireErrorCode,
+};
+use crate::{connection_test, deployments, detail, doctor, export, history, rows, strategies};
+
+/// The app behind a shell. Clones are the same app.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    host: Box<dyn Host>,
+    /// `None` where the state directory can't be used: then deployments live as long as the program.
+    store: Option<Store>,
+    secrets: Secrets,
+    sessions: Mutex<Vec<Arc<Session>>>,
+    demo: tokio::sync::Mutex<Option<RunningDemo>>,
+    notices: Vec<String>,
+    changes: watch::Sender<u64>,
+    clock: SessionClock,
+}
+
+struct RunningDemo {
+    process: DemoProcess,
+    deployment: DeploymentId,
+}
+
+impl App {
+    /// Opens the store and starts watching every deployment that is kept. Never fails: what went wrong stands
+    /// in the notices of [`AppInfo`].
+    pub async fn start(host: impl Host) -> Self {
+        let directory = host.state_directory();
+        let mut notices = Vec::new();
+        let store = open_store(directory, &mut notices).await;
+        let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
+        let app = Self {
+            inner: Arc::new(Inner {
+                host: Box::new(host),
+                store: store.clone(),
+                secrets,
+                sessions: Mutex::new(Vec::new()),
+                demo: tokio::sync::Mutex::new(None),
+                notices,
+                changes: watch::channel(0).0,
+                clock: SessionClock::start(),
+            }),
+        };
+        if let Some(store) = store {
+            match store.deployments().await {
+                Ok(kept) => {
+                    for deployment in kept {
+                        app.begin(deployment).await;
+                    }
+                }
+                Err(error) => tracing::error!(%error, "deployments can't be read"),
+            }
+        }
+        app
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// With a code, a sentence and a remedy, as [`WireError`] has them.
+    pub async fn handle(&self, request: Request) -> Result<Reply, WireError> {
+        Ok(match request {
+            Request::AppInfo {} => Reply::AppInfo(self.info()),
+            Request::Registry {} => Reply::Registry(Registry {
+                readings: ReadingKind::ALL.to_vec(),
+                sources: SourceId::ALL.to_vec(),
+            }),
+            Request::Deployments {} => Reply::Deployments(self.deployment_views().await),
+            Request::TestConnection { draft } => {
+                let kept = self.kept_secrets(draft.id.as_ref()).await;
+                Reply::TestConnection(connection_test::run(&draft, kept).await)
+            }
+            Request::SaveDeployment { draft } => Reply::SaveDeployment(self.save(draft).await?),
+            Request::RemoveDeployment { deployment } => {
+                self.remove(&deployment).await?;
+                Reply::RemoveDeployment(Nothing {})
+            }
+            Request::SetSource { deployment, source, on } => {
+                self.session(&deployment)?.set_source(source, on);
+                Reply::SetSource(Nothing {})
+            }
+            Request::Doctor { deployment } => Reply::Doctor(doctor::run(&self.session(&deployment)?).await?),
+            Request::Strategies {} => Reply::Strategies(strategies::built_in()),
+            Request::CheckStrategy { name_or_path } => {
+                Reply::CheckStrategy(strategies::check(name_or_path).await)
+            }
+            Request::Rows { query } => {
+                let session = self.session(&query.deployment)?;
+                let mut page = rows::page(&session.snapshot(query.window), &query);
+                if query.sparks {
+                    history::add_sparks(&session, &mut page);
+                }
+                Reply::Rows(page)
+            }
+            Request::NamespaceDetail { deployment, namespace, window } => {
+                let session = self.session(&deployment)?;
+                Reply::NamespaceDetail(detail::namespace(&session, &namespace, window)?)
+            }
+            Request::History { deployment, namespace, kinds, seconds, points } => {
+                let session = self.session(&deployment)?;
+                Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))
+            }
+            Request::Findings { deployment } => {
+                let session = self.session(&deployment)?;
+                Reply::Findings(session.snapshot(Default::default()).findings.clone())
+            }
+            Request::Export { deployment, window, format } => {
+                let session = self.session(&deployment)?;
+                Reply::Export(export::table(&session.snapshot(window), format)?)
+            }
+            Request::DemoStatus {} => Reply::DemoStatus(self.demo_status().await),
+            Request::StartDemo {} => Reply::StartDemo(self.start_demo().await?),
+            Request::StopDemo {} => {
+                self.stop_demo().await;
+                Reply::StopDemo(Nothing {})
+            }
+        })
+    }
+
+    /// Pushes frames of a view to `sink` once a second until the [`Watch`] is dropped or `sink` returns
+    /// `false`. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn watch(&self, view: View, sink: impl Fn(Frame) -> bool + Send + 'static) -> Watch {
+        start_watch(self.clone(), view, sink)
+    }
+
+    /// Watches a deployment that is not kept: a command's, a test's or the demo's.
+    pub fn watch_deployment(&self, plan: SessionPlan) -> Arc<Session> {
+        let session = Session::start(plan);
+        self.put(Arc::clone(&session));
+        session
+    }
+
+    /// Ends the demo and every session.
+    pub async fn stop(&self) {
+        self.stop_demo().await;
+        let sessions: Vec<_> = std::mem::take(&mut *self.inner.sessions.lock());
+        for session in sessions {
+            session.stop().await;
+        }
+    }
+
+    /// The sessions, in the order their deployments were added.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.inner.sessions.lock().clone()
+    }
+
+    /// A deployment's session.
+    pub(crate) fn session(&self, id: &DeploymentId) -> Result<Arc<Session>, WireError> {
+        let sessions = self.inner.sessions.lock();
+        sessions.iter().find(|session| session.deployment().id == *id).cloned().ok_or_else(|| {
+            WireError::new(WireErrorCode::NotFound, "this deployment is not there any more")
+                .with_remedy("choose another one, or add it again")
+        })
+    }
+
+    /// Changes when a deployment is added, changed or removed.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    /// The app's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    fn info(&self) -> AppInfo {
+        let secrets = match self.inner.secrets.state() {
+            SecretsState::Keychain => SecretsPlace::Keychain,
+            SecretsState::SessionOnly { reason } => SecretsPlace::SessionOnly { reason },
+        };
+        AppInfo { version: self.inner.host.version(), secrets, notices: self.inner.notices.clone() }
+    }
+
+    /// Begins a kept deployment's session, in place of one it may have.
+    async fn begin(&self, deployment: Deployment) {
+        let secrets = self.kept_secrets(Some(&deployment.id)).await;
+        let plan = deployments::plan(deployment, secrets).await;
+        self.put(Session::start(plan));
+    }
+
+    fn put(&self, session: Arc<Session>) {
+        let mut sessions = self.inner.sessions.lock();
+        let id = &session.deployment().id;
+        match sessions.iter_mut().find(|running| running.deployment().id == *id) {
+            Some(running) => *running = session,
+            None => sessions.push(session),
+        }
+        drop(sessions);
+        self.inner.changes.send_modify(|change| *change += 1);
+    }
+
+    async fn take_away(&self, id: &DeploymentId) -> bool {
+        let taken = {
+            let mut sessions = self.inner.sessions.lock();
+            let place = sessions.iter().position(|session| session.deployment().id == *id);
+            place.map(|place| sessions.remove(place))
+        };
+        let Some(session) = taken else { return false };
+        session.stop().await;
+        self.inner.changes.send_modify(|change| *change += 1);
+        true
+    }
+
+    async fn kept_secrets(&self, id: Option<&DeploymentId>) -> deployments::KeptSecrets {
+        match id {
+            Some(id) => deployments::KeptSecrets::read(&self.inner.secrets, id).await,
+            None => deployments::KeptSecrets::default(),
+        }
+    }
+
+    async fn deployment_views(&self) -> Vec<DeploymentView> {
+        let demo = self.inner.demo.lock().await.as_ref().map(|demo| demo.deployment.clone());
+        let mut views = Vec::new();
+        for session in self.sessions() {
+            let deployment = session.deployment().clone();
+            let secrets = self.kept_secrets(Some(&deployment.id)).await;
+            views.push(DeploymentView {
+                demo: demo.as_ref() == Some(&deployment.id),
+                has_redis_password: secrets.redis_password.is_some(),
+                has_prometheus_secret: secrets.prometheus_password.is_some()
+                    || secrets.prometheus_token.is_some(),
+                sources_on: session.sources_on(),
+                deployment,
+            });
+        }
+        views
+    }
+
+    async fn save(&self, draft: crate::wire::DeploymentDraft) -> Result<DeploymentId, WireError> {
+        if draft.id.as_ref().is_some_and(|id| *id == DeploymentId(demo::ID.to_owned())) {
+            return Err(WireError::new(WireErrorCode::BadInput, "the demo's deployment can't be changed")
+                .with_remedy("add a deployment of your own"));
+        }
+        if let Some(id) = &draft.id {
+            self.session(id)?;
+        }
+        let (deployment, secrets) = deployments::from_draft(&draft)?;
+        let id = deployment.id.clone();
+        if let Some(store) = &self.inner.store {
+            store.save_deployment(deployment.clone()).await?;
+        }
+        secrets.keep(&self.inner.secrets, &id).await;
+        if let Ok(old) = self.session(&id) {
+            old.stop().await;
+        }
+        self.begin(deployment).await;
+        Ok(id)
+    }
+
+    async fn remove(&self, id: &DeploymentId) -> Result<(), WireError> {
+        if *id == DeploymentId(demo::ID.to_owned()) {
+            self.stop_demo().await;
+            return Ok(());
+        }
+        self.session(id)?;
+        if let Some(store) = &self.inner.store {
+            store.remove_deployment(id.clone()).await?;
+        }
+        self.inner.secrets.remove(id).await;
+        self.take_away(id).await;
+        Ok(())
+    }
+
+    async fn demo_status(&self) -> DemoStatus {
+        let missing = demo::missing(self.inner.host.companion().as_deref());
+        let running = self.inner.demo.lock().await.as_ref().map(|demo| demo.deployment.clone());
+        DemoStatus { available: missing.is_empty(), missing, running }
+    }
+
+    async fn start_demo(&self) -> Result<DeploymentId, WireError> {
+        // Held while starting: two clicks start one demo.
+        let mut running = self.inner.demo.lock().await;
+        if let Some(demo) = running.as_ref() {
+            return Ok(demo.deployment.clone());
+        }
+        let companion = self.inner.host.companion();
+        if let Some(missing) = demo::missing(companion.as_deref()).into_iter().next() {
+            return Err(WireError::new(WireErrorCode::DemoUnavailable, missing));
+        }
+        let companion = companion.unwrap_or_default();
+        let process = DemoProcess::start(&companion).await?;
+        let deployment = demo::deployment(&process.addresses);
+        let id = deployment.id.clone();
+        let plan = deployments::plan(deployment, deployments::KeptSecrets::default()).await;
+        self.put(Session::start(plan));
+        *running = Some(RunningDemo { process, deployment: id.clone() });
+        Ok(id)
+    }
+
+    async fn stop_demo(&self) {
+        let mut running = self.inner.demo.lock().await;
+        if let Some(demo) = running.take() {
+            self.take_away(&demo.deployment).await;
+            demo.process.stop().await;
+        }
+    }
+}
+
+/// Opens the store off the runtime's threads: it may wait for another process.
+async fn open_store(directory: PathBuf, notices: &mut Vec<String>) -> Option<Store> {
+    match tokio::task::spawn_blocking(move || Store::open(&directory)).await {
+        Ok(Ok(store)) => Some(store),
+        Ok(Err(error)) => {
+            notices.push(format!("{error}. Deployments are kept only until this program ends."));
+            None
+        }
+        Err(error) => {
+            notices.push(format!("the state directory could not be opened: {error}"));
+            None
+        }
+    }
+}

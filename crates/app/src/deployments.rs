@@ -1,0 +1,296 @@
+//! From a typed form to a deployment that can be kept, with its secrets taken out, and to a session's plan.
+
+use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
+use cachescope_model::strategy::Strategy;
+use cachescope_sources::redis::target::RedisTarget;
+use cachescope_store::{Secrets, Store};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::session::{ScanPlan, SessionPlan};
+use crate::strategies;
+use crate::wire::{DeploymentDraft, WireError, WireErrorCode};
+
+const REDIS_PASSWORD: &str = "redis-password";
+const PROMETHEUS_TOKEN: &str = "prometheus-token";
+const PROMETHEUS_PASSWORD: &str = "prometheus-password";
+
+/// Longest address or name that is taken; more is a mistake of the clipboard.
+const MOST_CHARACTERS: usize = 2_048;
+
+/// Exposition pages of one deployment.
+const MOST_METRICS_URLS: usize = 32;
+
+/// Secrets that are known for a deployment.
+#[derive(Clone, Debug, Default)]
+pub struct KeptSecrets {
+    /// Of the Redis user.
+    pub redis_password: Option<SecretString>,
+    /// Bearer token of the Prometheus.
+    pub prometheus_token: Option<SecretString>,
+    /// Basic authentication at the Prometheus.
+    pub prometheus_password: Option<SecretString>,
+}
+
+impl KeptSecrets {
+    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId) -> Self {
+        Self {
+            redis_password: secrets.get(id, REDIS_PASSWORD).await,
+            prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
+            prometheus_password: secrets.get(id, PROMETHEUS_PASSWORD).await,
+        }
+    }
+}
+
+/// Secrets that a form brought; what it did not bring stays as it is.
+#[derive(Debug, Default)]
+pub struct NewSecrets(KeptSecrets);
+
+impl NewSecrets {
+    /// The secrets alone, for a session that keeps nothing.
+    #[must_use]
+    pub fn into_kept(self) -> KeptSecrets {
+        self.0
+    }
+
+    /// The brought ones, with those that are known in the place of those that were not brought.
+    pub(crate) fn over(self, known: KeptSecrets) -> KeptSecrets {
+        KeptSecrets {
+            redis_password: self.0.redis_password.or(known.redis_password),
+            prometheus_token: self.0.prometheus_token.or(known.prometheus_token),
+            prometheus_password: self.0.prometheus_password.or(known.prometheus_password),
+        }
+    }
+
+    pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
+        for (name, secret) in [
+            (REDIS_PASSWORD, self.0.redis_password),
+            (PROMETHEUS_TOKEN, self.0.prometheus_token),
+            (PROMETHEUS_PASSWORD, self.0.prometheus_password),
+        ] {
+            if let Some(secret) = secret {
+                secrets.set(id, name, secret).await;
+            }
+        }
+    }
+}
+
+fn bad(message: impl Into<String>, remedy: &str) -> WireError {
+    WireError::new(WireErrorCode::BadInput, message).with_remedy(remedy)
+}
+
+/// An empty field is none.
+fn given(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A typed secret; an empty one is none.
+fn secret(text: Option<&str>) -> Option<SecretString> {
+    text.filter(|text| !text.is_empty()).map(|text| SecretString::from(text.to_owned()))
+}
+
+/// Reads a form. Passwords in URLs are taken out of them.
+///
+/// # Errors
+/// `bad_input` with what can't be used and what to write instead.
+pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), WireError> {
+    let texts = [&draft.name, &draft.redis_url, &draft.prometheus_url, &draft.strategy];
+    if texts.into_iter().chain(&draft.metrics_urls).any(|text| text.len() > MOST_CHARACTERS) {
+        return Err(bad("a field is longer than 2,048 characters", "check what was pasted"));
+    }
+    if draft.metrics_urls.len() > MOST_METRICS_URLS {
+        return Err(bad("there are more than 32 metrics pages", "let a Prometheus scrape them and give its address"));
+    }
+    let mut secrets = KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
+    let mut host = None;
+    let redis_url = match given(&draft.redis_url) {
+        None => None,
+        Some(url) => {
+            let target = RedisTarget::parse(&url)?;
+            host = Some(target.node_name().to_string());
+            secrets.redis_password = secrets.redis_password.or_else(|| target.password().cloned());
+            Some(target.public_url())
+        }
+    };
+    let prometheus_url = match given(&draft.prometheus_url) {
+        None => None,
+        Some(url) => {
+            let (url, password) = split_http(&url, "the Prometheus address")?;
+            host = host.or_else(|| host_of(&url));
+            secrets.prometheus_password = password;
+            Some(url)
+        }
+    };
+    secrets.prometheus_token = secret(draft.prometheus_token.as_deref());
+    let mut metrics_urls = Vec::new();
+    for url in draft.metrics_urls.iter().filter_map(|url| given(url)) {
+        let (url, password) = split_http(&url, "the metrics page's address")?;
+        if password.is_some() {
+            return Err(bad(
+                "a metrics page's address must not hold a password",
+                "let the page be reached without one, or let a Prometheus scrape it and give its address",
+            ));
+        }
+        host = host.or_else(|| host_of(&url));
+        metrics_urls.push(url);
+    }
+    if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
+        return Err(bad(
+            "there is nothing to watch",
+            "give the address of a Redis, of a Prometheus or of a metrics page",
+        ));
+    }
+    let deployment = Deployment {
+        id: draft.id.clone().unwrap_or_else(Store::new_deployment_id),
+        name: given(&draft.name).or(host).unwrap_or_else(|| "Deployment".to_owned()),
+        environment: draft.environment,
+        redis_url,
+        prometheus_url,
+        metrics_urls,
+        strategy: given(&draft.strategy),
+        tls: TlsFiles { ca: given(&draft.ca_file), cert: given(&draft.cert_file), key: given(&draft.key_file) },
+    };
+    Ok((deployment, NewSecrets(secrets)))
+}
+
+fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// Splits an HTTP address into itself without password, and the password. The user's name stays: it is no secret.
+fn split_http(text: &str, what: &str) -> Result<(String, Option<SecretString>), WireError> {
+    let remedy = "write it as http://host:port or https://host:port";
+    // What was typed may hold a password: a sentence about it never repeats it.
+    let mut url = Url::parse(text).map_err(|error| bad(format!("{what} can't be read: {error}"), remedy))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(format!("{what} begins with {}://", url.scheme()), remedy));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(bad(format!("{what} names no host"), remedy));
+    }
+    let password = url.password().map(percent_decoded).map(SecretString::from);
+    if url.set_password(None).is_err() {
+        return Err(bad(format!("{what} can't be read"), remedy));
+    }
+    Ok((url.as_str().trim_end_matches('/').to_owned(), password))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let pair = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(value) => {
+                decoded.push(value);
+                at += 3;
+            }
+            None => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Makes a session's plan. A strategy that can't be read does not keep the deployment from being watched: the
+/// plan says so, and documents nothing.
+pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
+    let (strategy, notice) = match deployment.strategy.clone() {
+        None => (Strategy::default(), String::new()),
+        Some(name) => match strategies::resolve(name).await {
+            Ok(strategy) => (strategy, String::new()),
+            Err(error) => {
+                let first = strategies::sentences(&error).into_iter().next().unwrap_or_default();
+                (Strategy::default(), format!("The strategy can't be used: {first}"))
+            }
+        },
+    };
+    SessionPlan {
+        deployment,
+        strategy,
+        notice,
+        redis_password: secrets.redis_password,
+        prometheus_token: secrets.prometheus_token,
+        prometheus_password: secrets.prometheus_password,
+        sources: None,
+        scan: ScanPlan::default(),
+        timeout: std::time::Duration::from_secs(5),
+    }
+}
+
+impl std::fmt::Debug for SessionPlan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SessionPlan").field("deployment", &self.deployment.id).finish_non_exhaustive()
+    }
+}
+
+/// The address with its password, for the moment of connecting.
+pub(crate) fn redis_target(plan: &SessionPlan) -> Result<Option<RedisTarget>, WireError> {
+    let Some(url) = &plan.deployment.redis_url else { return Ok(None) };
+    let target = RedisTarget::parse(url)?;
+    Ok(Some(match &plan.redis_password {
+        Some(password) => target.with_password(password.expose_secret().to_owned().into()),
+        None => target,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(redis: &str, prometheus: &str) -> DeploymentDraft {
+        DeploymentDraft {
+            redis_url: redis.to_owned(),
+            prometheus_url: prometheus.to_owned(),
+            ..DeploymentDraft::default()
+        }
+    }
+
+    #[test]
+    fn passwords_leave_the_addresses_and_users_stay() {
+        let (deployment, secrets) =
+            from_draft(&draft("redis://viewer:s%40cret@cache.test:6380/2", "https://me:p%3Aw@prom.test/x/"))
+                .expect("both addresses are fine");
+        assert_eq!(deployment.redis_url.as_deref(), Some("redis://viewer@cache.test:6380/2"));
+        assert_eq!(deployment.prometheus_url.as_deref(), Some("https://me@prom.test/x"));
+        assert_eq!(deployment.name, "cache.test:6380");
+        let kept = secrets.into_kept();
+        assert_eq!(kept.redis_password.expect("taken out").expose_secret(), "s@cret");
+        assert_eq!(kept.prometheus_password.expect("taken out").expose_secret(), "p:w");
+    }
+
+    #[test]
+    fn a_typed_password_goes_before_the_one_in_the_address() {
+        let mut typed = draft("redis://u:old@h:1", "");
+        typed.redis_password = Some("new".to_owned());
+        let (_, secrets) = from_draft(&typed).expect("fine");
+        assert_eq!(secrets.into_kept().redis_password.expect("kept").expose_secret(), "new");
+    }
+
+    #[test]
+    fn what_cannot_be_watched_is_refused_in_one_sentence_without_secrets() {
+        for (redis, prometheus, words) in [
+            ("", "", "nothing to watch"),
+            ("", "ftp://u:hunter2@h", "begins with ftp://"),
+            ("", "http://", "can't be read"),
+            ("", "not a url hunter2", "can't be read"),
+            ("http://u:hunter2@h", "", "redis"),
+        ] {
+            let error = from_draft(&draft(redis, prometheus)).expect_err(redis);
+            assert!(error.message.contains(words), "{redis}{prometheus}: {}", error.message);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            assert!(!error.remedy.is_empty(), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_draft_does_not_print_what_was_typed() {
+        let mut typed = draft("redis://u:hunter2@h:1", "http://a:hunter2@b");
+        typed.redis_password = Some("hunter2".to_owned());
+        assert!(!format!("{typed:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,231 @@
+//! A session: one deployment being watched. It owns the engine, the tasks of the sources and the clock.
+
+mod health;
+mod sources;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
+use cachescope_model::deployment::{Deployment, Environment};
+use cachescope_model::snapshot::{HistoryPoint, Snapshot};
+use cachescope_model::source::{SourceId, SourceStatus};
+use cachescope_model::strategy::Strategy;
+use cachescope_model::time::Timestamp;
+use cachescope_model::window::Window;
+use cachescope_sources::context::SessionClock;
+use parking_lot::Mutex;
+use secrecy::SecretString;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::health::Connection;
+use self::sources::Running;
+use crate::wire::ConnectionState;
+
+/// What a session needs to begin.
+pub struct SessionPlan {
+    /// What is watched.
+    pub deployment: Deployment,
+    /// The strategy it follows; the default one documents nothing.
+    pub strategy: Strategy,
+    /// Something the operator should know from the start, such as a strategy file that can't be read.
+    pub notice: String,
+    /// Password of the Redis user.
+    pub redis_password: Option<SecretString>,
+    /// Bearer token of the Prometheus.
+    pub prometheus_token: Option<SecretString>,
+    /// Password of basic authentication at the Prometheus.
+    pub prometheus_password: Option<SecretString>,
+    /// Which sources are on; `None` takes the defaults of the environment.
+    pub sources: Option<BTreeSet<SourceId>>,
+    /// How thorough scans are, and how often they repeat.
+    pub scan: ScanPlan,
+    /// How long one request of a source may take.
+    pub timeout: std::time::Duration,
+}
+
+/// How a session scans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScanPlan {
+    /// Weigh every key, instead of a sample.
+    pub exact: bool,
+    /// Pause from the end of a scan to the beginning of the next; `None` scans once.
+    pub repeat_every: Option<std::time::Duration>,
+}
+
+impl Default for ScanPlan {
+    fn default() -> Self {
+        Self { exact: false, repeat_every: Some(std::time::Duration::from_secs(60)) }
+    }
+}
+
+/// The sources that are on by default: everything the deployment has an address for, except that costly ones
+/// wait for the operator on production.
+#[must_use]
+pub fn default_sources(deployment: &Deployment) -> BTreeSet<SourceId> {
+    let production = deployment.environment() == Environment::Production;
+    SourceId::ALL
+        .iter()
+        .filter(|spec| !(spec.costly && production))
+        .map(|spec| spec.id)
+        .filter(|id| has_address(deployment, *id))
+        .collect()
+}
+
+fn has_address(deployment: &Deployment, source: SourceId) -> bool {
+    match source {
+        SourceId::Metrics => !deployment.metrics_urls.is_empty(),
+        SourceId::Prometheus => deployment.prometheus_url.is_some(),
+        _ => deployment.redis_url.is_some(),
+    }
+}
+
+/// A deployment being watched. Dropping it ends its tasks.
+pub struct Session {
+    plan: SessionPlan,
+    clock: SessionClock,
+    engine: Arc<Mutex<Engine>>,
+    cache: Mutex<Vec<CachedSnapshot>>,
+    last_data: Arc<Mutex<Option<Timestamp>>>,
+    ticks: watch::Receiver<u64>,
+    running: Mutex<Running>,
+    cancel: CancellationToken,
+}
+
+struct CachedSnapshot {
+    tick: u64,
+    window: Window,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Session {
+    /// Begins to watch. Must be called within a tokio runtime; never blocks and never fails: what can't be
+    /// reached shows as a source's status.
+    #[must_use]
+    pub fn start(plan: SessionPlan) -> Arc<Self> {
+        let clock = SessionClock::start();
+        let engine = Arc::new(Mutex::new(Engine::new(&plan.strategy, EngineOptions::default())));
+        let cancel = CancellationToken::new();
+        let last_data = Arc::new(Mutex::new(None));
+        let (sink, observations) = worker::channel();
+        let ticks = worker::spawn(worker::Worker {
+            engine: Arc::clone(&engine),
+            clock,
+            observations,
+            last_data: Arc::clone(&last_data),
+            cancel: cancel.clone(),
+        });
+        let on = plan.sources.clone().unwrap_or_else(|| default_sources(&plan.deployment));
+        let running = Running::new(clock, sink, cancel.clone());
+        let session = Arc::new(Self {
+            plan,
+            clock,
+            engine,
+            cache: Mutex::new(Vec::new()),
+            last_data,
+            ticks,
+            running: Mutex::new(running),
+            cancel,
+        });
+        for spec in SourceId::ALL {
+            session.set_source(spec.id, on.contains(&spec.id));
+        }
+        session
+    }
+
+    /// What is watched.
+    #[must_use]
+    pub fn deployment(&self) -> &Deployment {
+        &self.plan.deployment
+    }
+
+    /// The strategy it follows.
+    #[must_use]
+    pub fn strategy(&self) -> &Strategy {
+        &self.plan.strategy
+    }
+
+    /// Switches a source on or off. One without an address stays off.
+    pub fn set_source(&self, source: SourceId, on: bool) {
+        let possible = has_address(&self.plan.deployment, source);
+        self.running.lock().set(source, on && possible, &self.plan);
+    }
+
+    /// Which sources are on.
+    #[must_use]
+    pub fn sources_on(&self) -> Vec<SourceId> {
+        self.running.lock().on()
+    }
+
+    /// A receiver that changes once a second, after the engine has closed that second.
+    #[must_use]
+    pub fn ticks(&self) -> watch::Receiver<u64> {
+        self.ticks.clone()
+    }
+
+    /// Everything over a window, as of the last tick. Computed at most once a tick and window.
+    #[must_use]
+    pub fn snapshot(&self, window: Window) -> Arc<Snapshot> {
+        let tick = *self.ticks.borrow();
+        let mut cache = self.cache.lock();
+        if let Some(cached) = cache.iter().find(|cached| cached.tick == tick && cached.window == window) {
+            return Arc::clone(&cached.snapshot);
+        }
+        cache.retain(|cached| cached.tick == tick);
+        let mut snapshot = self.engine.lock().snapshot(self.clock.now(), window);
+        self.running.lock().add_switched_off(&mut snapshot.sources, self.clock.now());
+        let snapshot = Arc::new(snapshot);
+        cache.push(CachedSnapshot { tick, window, snapshot: Arc::clone(&snapshot) });
+        snapshot
+    }
+
+    /// A reading's history.
+    #[must_use]
+    pub fn history(&self, query: &HistoryQuery) -> Vec<HistoryPoint> {
+        self.engine.lock().history(query)
+    }
+
+    /// The session's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether the deployment is reached, judged by its sources.
+    #[must_use]
+    pub fn connection(&self, sources: &[SourceStatus]) -> Connection {
+        let mut connection = health::judge(&self.plan.deployment, sources, *self.last_data.lock());
+        if connection.detail.is_empty() {
+            connection.detail.clone_from(&self.plan.notice);
+        }
+        connection
+    }
+
+    /// Whether the first data has arrived.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let sources = self.snapshot(Window::OneMinute).sources.clone();
+        matches!(self.connection(&sources).state, ConnectionState::Live | ConnectionState::Partial)
+    }
+
+    /// Ends every task of the session and waits until they have.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        let tasks = self.running.lock().take_tasks();
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!("a source panicked: {error}");
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}

@@ -1,0 +1,98 @@
+//! Pushing frames to a window for as long as it looks.
+
+use std::time::Duration;
+
+use cachescope_model::deployment::DeploymentId;
+use cachescope_model::window::Window;
+use tokio::task::AbortHandle;
+
+use crate::app::App;
+use crate::frames;
+use crate::wire::{Frame, OverviewFrame, View};
+
+/// Frames are pushed when a session closes a second, and at least this often, so that ages go on and a
+/// deployment that hangs does not look alive.
+const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+
+/// A window's subscription. Dropping it ends it.
+#[derive(Debug)]
+pub struct Watch {
+    task: AbortHandle,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts pushing. `sink` returns `false` when its window is gone.
+pub(crate) fn start(app: App, view: View, sink: impl Fn(Frame) -> bool + Send + 'static) -> Watch {
+    let task = tokio::spawn(async move {
+        match view {
+            View::None => {}
+            View::Overview { window } => overview(app, window, sink).await,
+            View::Deployment { deployment, window } => one(app, deployment, window, sink).await,
+        }
+    });
+    Watch { task: task.abort_handle() }
+}
+
+fn overview_frame(app: &App, window: Window) -> Frame {
+    let sessions = app.sessions();
+    let rows = sessions.iter().map(|session| frames::overview_row(session, window)).collect();
+    Frame::Overview(OverviewFrame { at: app.now(), window, rows })
+}
+
+async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
+    let mut changes = app.changes();
+    loop {
+        if !sink(overview_frame(&app, window)) {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            changed = changes.changed() => {
+                if changed.is_err() || !sink(Frame::DeploymentsChanged) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn one(app: App, deployment: DeploymentId, window: Window, sink: impl Fn(Frame) -> bool) {
+    let mut changes = app.changes();
+    loop {
+        // Looked up anew each time: a changed deployment has a new session under the old identity.
+        let session = app.session(&deployment);
+        if let Ok(session) = &session
+            && !sink(Frame::Instance(Box::new(frames::instance(session, window))))
+        {
+            return;
+        }
+        if !sink(overview_frame(&app, window)) {
+            return;
+        }
+        let next_second = async {
+            match &session {
+                Ok(session) => {
+                    let mut ticks = session.ticks();
+                    ticks.mark_unchanged();
+                    if ticks.changed().await.is_err() {
+                        tokio::time::sleep(LONGEST_SILENCE).await;
+                    }
+                }
+                Err(_) => tokio::time::sleep(LONGEST_SILENCE).await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::time::timeout(LONGEST_SILENCE, next_second) => {}
+            changed = changes.changed() => {
+                if changed.is_err() || !sink(Frame::DeploymentsChanged) {
+                    return;
+                }
+            }
+        }
+    }
+}

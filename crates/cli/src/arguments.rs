@@ -1,0 +1,177 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Live hit rate, latency, memory and evictions per key namespace.
+#[derive(Debug, Parser)]
+#[command(name = "cachescope", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How much harm a mistake would do; an unset one counts as production, where costly sources are off.
+    #[arg(long, global = true, value_enum)]
+    pub(crate) environment: Option<EnvironmentName>,
+    /// Where state is kept [default: the platform's data folder].
+    #[arg(long, global = true, value_name = "DIR", env = "CACHESCOPE_STATE_DIR")]
+    #[allow(dead_code, reason = "read by the commands that keep something; none of this release's do")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Trust this certificate authority (PEM) instead of the system's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Client certificate (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Key of the client certificate (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// How long one request may take.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// An environment's name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum EnvironmentName {
+    /// A developer's own.
+    Development,
+    /// Shared, but not with customers.
+    Staging,
+    /// Customers feel it.
+    Production,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch for a while and print every namespace's figures once.
+    Snapshot(Snapshot),
+    /// The same as a live table.
+    Watch(Snapshot),
+    /// Count and weigh the keys of every namespace.
+    Scan(Scan),
+    /// Print every series of a metrics page as read, with its bad lines.
+    Scrape(Scrape),
+    /// Say what can be measured on a server, what not, why, and the lines that would enable it.
+    Doctor(Doctor),
+    /// List, show and check strategies.
+    Strategy {
+        #[command(subcommand)]
+        command: StrategyCommand,
+    },
+    /// Run local servers and a realistic workload to look at.
+    Demo(Demo),
+}
+
+/// Where a deployment stands.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Target {
+    /// Redis to watch: redis://, rediss://, unix:// or host:port, with user and password where needed.
+    #[arg(long, value_name = "URL", env = "CACHESCOPE_REDIS_URL", hide_env_values = true)]
+    pub(crate) redis: Option<String>,
+    /// Read the Redis password from this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Ask for the Redis password.
+    #[arg(long, conflicts_with = "password_file")]
+    pub(crate) ask_password: bool,
+    /// Prometheus server to query; basic authentication stands in the URL.
+    #[arg(long, value_name = "URL", env = "CACHESCOPE_PROMETHEUS_URL", hide_env_values = true)]
+    pub(crate) prometheus: Option<String>,
+    /// Metrics page of the application; may be given more than once.
+    #[arg(long, value_name = "URL")]
+    pub(crate) metrics: Vec<String>,
+    /// A built-in strategy's name or a strategy file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) strategy: Option<String>,
+}
+
+/// `snapshot` and `watch`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Snapshot {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How long to watch before printing.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) watch_for: Duration,
+    /// Only these sources, costly ones too: info, events, scan, metrics, prometheus.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) sources: Option<Vec<String>>,
+}
+
+/// `scan`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Scan {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Weigh every key, instead of one in a hundred.
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
+/// `scrape`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Scrape {
+    /// The page's address.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+}
+
+/// `doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `strategy …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum StrategyCommand {
+    /// List the built-in strategies.
+    List,
+    /// Print a strategy.
+    Show {
+        /// A built-in strategy's name or a strategy file.
+        #[arg(value_name = "NAME|FILE")]
+        strategy: String,
+    },
+    /// Check a strategy file: every problem with its line and remedy.
+    Check {
+        /// The file.
+        file: String,
+    },
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Demo {
+    /// Which built-in strategy its service follows.
+    #[arg(long, value_name = "NAME", default_value = "multi-tenant-saas")]
+    pub(crate) strategy: String,
+    /// Seed of the workload.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How busy it is, as a multiple of the usual rate.
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(crate) rate: f64,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = cachescope_model::duration::parse(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("it must be longer than nothing, such as 10s".to_owned());
+    }
+    Ok(duration)
+}

@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod scan;
+pub(crate) mod scrape;
+pub(crate) mod snapshot;
+pub(crate) mod strategy;
+pub(crate) mod watch;

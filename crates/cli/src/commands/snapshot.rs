@@ -1,0 +1,120 @@
+//! `cachescope snapshot`: watch for a while, print once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachescope_app::session::{ScanPlan, Session};
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot, Snapshot as Figures};
+use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::window::Window;
+
+use crate::arguments::{Common, Snapshot};
+use crate::deployment;
+use crate::failure::Failure;
+use crate::figures;
+use crate::table::{Align, Table};
+
+/// How long a first scan may go on beyond the watching, before what is known is printed without it.
+const SCAN_PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failure> {
+    let plan =
+        deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
+    let session = Session::start(plan);
+    let watched = watch(&session, &command).await;
+    let figures = session.snapshot(window_for(command.watch_for));
+    session.stop().await;
+    watched?;
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&*figures)?);
+    } else {
+        print!("{}", render(&figures));
+    }
+    Ok(())
+}
+
+async fn watch(session: &Arc<Session>, command: &Snapshot) -> Result<(), Failure> {
+    let never = |_: &Session| false;
+    deployment::watch_until(session, command.watch_for, never).await?;
+    if session.sources_on().contains(&SourceId::Scan) {
+        deployment::watch_until(session, SCAN_PATIENCE, scanned).await?;
+    }
+    Ok(())
+}
+
+/// Whether a scan has ended, or can't.
+fn scanned(session: &Session) -> bool {
+    let snapshot = session.snapshot(Window::OneMinute);
+    let weighed = |row: &NamespaceSnapshot| {
+        row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some())
+    };
+    let hopeless = snapshot.sources.iter().any(|status| {
+        status.source == SourceId::Scan
+            && matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable)
+    });
+    hopeless || snapshot.namespaces.iter().any(weighed)
+}
+
+/// The shortest window that covers what was watched.
+pub(crate) fn window_for(watched: Duration) -> Window {
+    Window::ALL
+        .into_iter()
+        .find(|window| Duration::from_secs(u64::from(window.seconds())) >= watched)
+        .unwrap_or(Window::OneDay)
+}
+
+/// The columns of the table, as many as a terminal of 120 characters holds.
+const COLUMNS: [ReadingKind; 7] = [
+    ReadingKind::HitRate,
+    ReadingKind::LookupsPerSecond,
+    ReadingKind::MissesPerSecond,
+    ReadingKind::LatencyP99Seconds,
+    ReadingKind::MemoryBytes,
+    ReadingKind::Keys,
+    ReadingKind::EvictionsPerSecond,
+];
+
+/// The figures as text.
+pub(crate) fn render(figures: &Figures) -> String {
+    let mut headings = vec![("NAMESPACE", Align::Left)];
+    headings.extend(COLUMNS.iter().map(|kind| (kind.spec().title, Align::Right)));
+    let mut table = Table::new(&headings);
+    let mut row = |name: String, readings: &cachescope_model::reading::Readings| {
+        let cells = COLUMNS.iter().map(|kind| figures::reading(readings.get(kind), kind.spec().unit));
+        table.row(std::iter::once(name).chain(cells).collect());
+    };
+    row("(everything)".to_owned(), &figures.instance);
+    for namespace in &figures.namespaces {
+        let name = match namespace.origin {
+            NamespaceOrigin::Other => "(everything else)".to_owned(),
+            _ => namespace.namespace.clone(),
+        };
+        row(name, &namespace.readings);
+    }
+    let mut text = table.render();
+    for status in &figures.sources {
+        if matches!(status.health, SourceHealth::Ok | SourceHealth::Off) {
+            continue;
+        }
+        let remedy = if status.remedy.is_empty() { String::new() } else { format!(" — {}", status.remedy) };
+        text.push_str(&format!("{}: {}{remedy}\n", status.source.name(), status.detail));
+    }
+    for finding in &figures.findings {
+        text.push_str(&format!("finding: {} {}\n", finding.summary, finding.remedy));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_covers_what_was_watched() {
+        for (seconds, window) in [(1, Window::TenSeconds), (10, Window::TenSeconds), (11, Window::OneMinute)] {
+            assert_eq!(window_for(Duration::from_secs(seconds)), window);
+        }
+        assert_eq!(window_for(Duration::from_secs(1_000_000)), Window::OneDay);
+    }
+}

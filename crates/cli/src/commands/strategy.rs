@@ -1,0 +1,105 @@
+//! `cachescope strategy`: list, show, check.
+
+use cachescope_app::strategies;
+use cachescope_model::duration;
+
+use crate::arguments::{Common, StrategyCommand};
+use crate::failure::Failure;
+use crate::table::{Align, Table};
+
+pub(crate) async fn run(command: StrategyCommand, common: &Common) -> Result<(), Failure> {
+    match command {
+        StrategyCommand::List => list(common),
+        StrategyCommand::Show { strategy } => show(strategy, common).await,
+        StrategyCommand::Check { file } => check(file, common).await,
+    }
+}
+
+fn list(common: &Common) -> Result<(), Failure> {
+    let built_in = strategies::built_in();
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&built_in)?);
+        return Ok(());
+    }
+    let mut table =
+        Table::new(&[("NAME", Align::Left), ("NAMESPACES", Align::Right), ("DOCUMENT", Align::Left)]);
+    for strategy in built_in {
+        table.row(vec![strategy.name, strategy.namespaces.to_string(), strategy.title]);
+    }
+    print!("{}", table.render());
+    Ok(())
+}
+
+async fn show(name: String, common: &Common) -> Result<(), Failure> {
+    let strategy = strategies::resolve(name)
+        .await
+        .map_err(|error| Failure::input(strategies::sentences(&error).join(" / ")))?;
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&strategy)?);
+        return Ok(());
+    }
+    println!("{} ({})\n{}\n", strategy.title, strategy.name, strategy.summary);
+    let mut table = Table::new(&[
+        ("NAMESPACE", Align::Left),
+        ("TEMPLATE", Align::Left),
+        ("TTL", Align::Right),
+        ("TARGET", Align::Right),
+        ("INVALIDATED ON", Align::Left),
+    ]);
+    for namespace in &strategy.namespaces {
+        table.row(vec![
+            namespace.name.clone(),
+            namespace.template.to_string(),
+            namespace.ttl.map(duration::format).unwrap_or_default(),
+            namespace.hit_rate_target.map(|target| format!("> {} %", target * 100.0)).unwrap_or_default(),
+            namespace.invalidated_on.join(", "),
+        ]);
+    }
+    print!("{}", table.render());
+    if !strategy.rules.is_empty() {
+        let mut table = Table::new(&[
+            ("RULE", Align::Left),
+            ("LIMIT", Align::Right),
+            ("FOR", Align::Right),
+            ("SUMMARY", Align::Left),
+        ]);
+        for rule in &strategy.rules {
+            table.row(vec![
+                rule.name.clone(),
+                format!("{} {}", rule.threshold.comparison.sign(), rule.threshold.value),
+                duration::format(rule.for_duration),
+                rule.summary.clone(),
+            ]);
+        }
+        print!("\n{}", table.render());
+    }
+    for playbook in &strategy.playbooks {
+        println!("playbook {}: {}", playbook.name, playbook.title);
+    }
+    for plan in &strategy.warm_plans {
+        println!("warm plan {}: {}", plan.name, plan.title);
+    }
+    Ok(())
+}
+
+async fn check(file: String, common: &Common) -> Result<(), Failure> {
+    let checked = strategies::check(file.clone()).await;
+    if common.json {
+        println!("{}", serde_json::to_string_pretty(&checked)?);
+    } else {
+        for problem in &checked.problems {
+            println!("{problem}");
+        }
+        if let Some(summary) = &checked.summary {
+            println!("{file}: fine, {} namespaces", summary.namespaces);
+        }
+    }
+    if checked.summary.is_none() {
+        return Err(Failure::check(format!("{file}: {} to mend", count(checked.problems.len()))));
+    }
+    Ok(())
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+}

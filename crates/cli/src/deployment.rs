@@ -1,0 +1,139 @@
+//! From what was typed to a session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachescope_app::deployments;
+use cachescope_app::session::{ScanPlan, Session, SessionPlan};
+use cachescope_app::strategies;
+use cachescope_app::wire::{ConnectionState, DeploymentDraft};
+use cachescope_model::deployment::Environment;
+use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::window::Window;
+
+use crate::arguments::{Common, EnvironmentName, Target};
+use crate::failure::Failure;
+
+/// The variable that may hold the Redis password, so that it stands in no process list.
+const PASSWORD_VARIABLE: &str = "CACHESCOPE_REDIS_PASSWORD";
+
+/// A password file is one line; this is more than any.
+const MOST_PASSWORD_BYTES: u64 = 64 * 1024;
+
+/// The typed target as a draft.
+pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft, Failure> {
+    let path = |path: &Option<std::path::PathBuf>| {
+        path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    Ok(DeploymentDraft {
+        environment: common.environment.map(|name| match name {
+            EnvironmentName::Development => Environment::Development,
+            EnvironmentName::Staging => Environment::Staging,
+            EnvironmentName::Production => Environment::Production,
+        }),
+        redis_url: target.redis.clone().unwrap_or_default(),
+        redis_password: password(target)?,
+        prometheus_url: target.prometheus.clone().unwrap_or_default(),
+        metrics_urls: target.metrics.clone(),
+        strategy: target.strategy.clone().unwrap_or_default(),
+        ca_file: path(&common.ca),
+        cert_file: path(&common.cert),
+        key_file: path(&common.key),
+        ..DeploymentDraft::default()
+    })
+}
+
+fn password(target: &Target) -> Result<Option<String>, Failure> {
+    if target.ask_password {
+        return rpassword::prompt_password("Redis password: ")
+            .map(Some)
+            .map_err(|error| Failure::input(format!("the password can't be read: {error}")));
+    }
+    if let Some(path) = &target.password_file {
+        let unreadable =
+            |error: std::io::Error| Failure::input(format!("the password file {} can't be read: {error}", path.display()));
+        if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_PASSWORD_BYTES {
+            return Err(Failure::input(format!("{} is too large for a password file", path.display())));
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    Ok(std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty()))
+}
+
+/// The named sources.
+fn sources(names: &[String]) -> Result<BTreeSet<SourceId>, Failure> {
+    names
+        .iter()
+        .map(|name| {
+            SourceId::ALL.iter().map(|spec| spec.id).find(|id| id.name() == name.trim()).ok_or_else(|| {
+                let known: Vec<_> = SourceId::ALL.iter().map(|spec| spec.id.name()).collect();
+                Failure::input(format!("there is no source {name:?}; there are {}", known.join(", ")))
+            })
+        })
+        .collect()
+}
+
+/// Reads the target and its strategy into a plan. A strategy that can't be used ends the command: its figures
+/// would be about other namespaces than the ones asked for.
+pub(crate) async fn plan(
+    target: &Target,
+    common: &Common,
+    named: Option<&[String]>,
+    scan: ScanPlan,
+) -> Result<SessionPlan, Failure> {
+    let draft = draft(target, common)?;
+    let (deployment, secrets) = deployments::from_draft(&draft)?;
+    let chosen = match named {
+        Some(names) => Some(sources(names)?),
+        None => None,
+    };
+    if let Some(name) = &deployment.strategy {
+        strategies::resolve(name.clone())
+            .await
+            .map_err(|error| Failure::input(strategies::sentences(&error).join(" / ")))?;
+    }
+    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    plan.sources = chosen;
+    plan.scan = scan;
+    plan.timeout = common.timeout;
+    Ok(plan)
+}
+
+/// Starts a session and waits until `done` says so of it, at most for `patience`; fails at once when the
+/// deployment turns out to be out of reach.
+pub(crate) async fn watch_until(
+    session: &Arc<Session>,
+    patience: Duration,
+    done: impl Fn(&Session) -> bool,
+) -> Result<(), Failure> {
+    let deadline = tokio::time::Instant::now() + patience;
+    let mut ticks = session.ticks();
+    loop {
+        if done(session) {
+            return Ok(());
+        }
+        out_of_reach(session)?;
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline) => return out_of_reach(session),
+            changed = ticks.changed() => if changed.is_err() { return Ok(()) },
+        }
+    }
+}
+
+/// The failure of a deployment that has never been reached.
+fn out_of_reach(session: &Session) -> Result<(), Failure> {
+    let snapshot = session.snapshot(Window::OneMinute);
+    let connection = session.connection(&snapshot.sources);
+    if connection.state != ConnectionState::Failed {
+        return Ok(());
+    }
+    let remedy = snapshot
+        .sources
+        .iter()
+        .find(|status| status.health == SourceHealth::Failed && !status.remedy.is_empty())
+        .map(|status| status.remedy.clone())
+        .unwrap_or_default();
+    Err(Failure::server(connection.detail, remedy))
+}
