@@ -1,0 +1,385 @@
+//! One connection to a server: opened, introduced and asked, each step with its deadline.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::failure::{broken, refusal, was_executed};
+use super::stream::{self, FirstBytes, no_answer};
+use super::target::RedisTarget;
+use super::tls::TlsOptions;
+use crate::error::{ErrorCode, SourceError};
+
+/// The name our connections carry in `CLIENT LIST`.
+pub const CLIENT_NAME: &str = "cachescope";
+
+/// Deadlines and TLS files of the connections to a server.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// Files for TLS.
+    pub tls: TlsOptions,
+    /// Deadline for name resolution and TCP together, and again for TLS.
+    pub connect_timeout: Duration,
+    /// Deadline for each command or pipeline.
+    pub command_timeout: Duration,
+}
+
+impl Default for ConnectOptions {
+    /// Five seconds each: a stalled server is reported, a slow one is not.
+    fn default() -> Self {
+        let five = Duration::from_secs(5);
+        Self { tls: TlsOptions::default(), connect_timeout: five, command_timeout: five }
+    }
+}
+
+/// What a server says of itself when a connection is made (the reply to HELLO).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerHello {
+    /// `redis`, `valkey`, …, in the server's own word; empty where it knows no HELLO.
+    pub server: String,
+    /// Its version; empty where it knows no HELLO.
+    pub version: String,
+    /// `standalone`, `sentinel` or `cluster`; empty where it knows no HELLO.
+    pub mode: String,
+    /// `master` or `replica`; empty where it knows no HELLO.
+    pub role: String,
+}
+
+impl ServerHello {
+    /// Major version, where it is known.
+    #[must_use]
+    pub fn major(&self) -> Option<u32> {
+        self.version.split('.').next()?.parse().ok()
+    }
+}
+
+/// Counts a connection as ours for as long as it lives.
+#[derive(Debug)]
+struct Counted(Arc<AtomicU64>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicU64>) -> Self {
+        open.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Ends the task that drives a connection together with it, so that the socket is closed at once.
+#[derive(Debug)]
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// An introduced connection. It asks one thing at a time; whoever uses it holds the node's gate.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    inner: MultiplexedConnection,
+    target: Arc<RedisTarget>,
+    first: FirstBytes,
+    deadline: Duration,
+    hello: ServerHello,
+    database: u16,
+    _driver: Driver,
+    _counted: Counted,
+}
+
+/// A failed exchange, and whether the server may have executed what was sent.
+pub(crate) struct Failed {
+    pub(crate) error: SourceError,
+    pub(crate) maybe_executed: bool,
+}
+
+impl Connection {
+    /// Connects and introduces itself; `commands` counts what the server executed of it. With `push`, the
+    /// connection speaks RESP3 and hands push messages to it.
+    pub(crate) async fn open(
+        target: &Arc<RedisTarget>,
+        options: &ConnectOptions,
+        open: &Arc<AtomicU64>,
+        commands: &mut u64,
+        push: Option<Arc<dyn AsyncPushSender>>,
+    ) -> Result<Self, SourceError> {
+        let stream = stream::open(target, &options.tls, options.connect_timeout).await?;
+        let counted = Counted::new(open);
+        let first = stream.first_bytes();
+        let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let mut config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let push_wanted = push.is_some();
+        if let Some(push) = push {
+            // Push messages need RESP3, and the crate greets by itself then.
+            info = info.set_protocol(ProtocolVersion::RESP3);
+            if let Some(password) = target.password() {
+                info =
+                    info.set_username(super::failure::user_of(target)).set_password(password.expose_secret());
+            }
+            config = config.set_push_sender(push);
+        }
+        let setup = MultiplexedConnection::new_with_config(&info, stream, config);
+        let set_up = timeout(options.command_timeout, setup).await;
+        let (inner, driver) = match set_up {
+            Ok(Ok(made)) => made,
+            Ok(Err(error)) => return Err(introduction_failed(target, options, &first, &error).await),
+            Err(_) => return Err(no_answer(&target.to_string(), options.command_timeout)),
+        };
+        *commands += u64::from(push_wanted);
+        let mut connection = Self {
+            inner,
+            target: Arc::clone(target),
+            first,
+            deadline: options.command_timeout,
+            hello: ServerHello::default(),
+            database: 0,
+            _driver: Driver(tokio::spawn(driver)),
+            _counted: counted,
+        };
+        if let Err(failed) = connection.introduce(push_wanted, commands).await {
+            let nothing_said = connection.first.get().is_empty();
+            if failed.kind() == ErrorCode::Closed
+                && nothing_said
+                && !target.tls()
+                && stream::speaks_tls(target, options.connect_timeout).await
+            {
+                return Err(stream::tls_port(target));
+            }
+            return Err(failed);
+        }
+        Ok(connection)
+    }
+
+    async fn introduce(&mut self, push: bool, commands: &mut u64) -> Result<(), SourceError> {
+        let mut hello = redis::cmd("HELLO");
+        hello.arg(if push { 3 } else { 2 });
+        if let (Some(password), false) = (self.target.password(), push) {
+            let user = super::failure::user_of(&self.target);
+            hello.arg("AUTH").arg(user).arg(password.expose_secret());
+        }
+        hello.arg("SETNAME").arg(CLIENT_NAME);
+        match self.exchange(&hello, commands).await? {
+            Value::ServerError(error)
+                if error.code() == "NOPROTO"
+                    || (error.code() == "ERR"
+                        && error.details().is_some_and(|details| details.starts_with("unknown command"))) =>
+            {
+                self.introduce_to_an_old_server(commands).await
+            }
+            Value::ServerError(error) => Err(refusal(&self.target, "HELLO", &error)),
+            reply => {
+                self.hello = parse_hello(&reply);
+                Ok(())
+            }
+        }
+    }
+
+    /// Before Redis 6.0 there is no HELLO.
+    async fn introduce_to_an_old_server(&mut self, commands: &mut u64) -> Result<(), SourceError> {
+        if let Some(password) = self.target.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = self.target.user() {
+                auth.arg(user);
+            }
+            auth.arg(password.expose_secret());
+            if let Value::ServerError(error) = self.exchange(&auth, commands).await? {
+                return Err(refusal(&self.target, "AUTH", &error));
+            }
+        }
+        let name = redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).clone();
+        if let Value::ServerError(error) = self.exchange(&name, commands).await? {
+            if error.code() == "NOAUTH" {
+                return Err(refusal(&self.target, "CLIENT SETNAME", &error));
+            }
+            // A nameless connection works as well; some proxies refuse names.
+            tracing::debug!(target = %self.target, code = error.code(), "the connection stays without a name");
+        }
+        Ok(())
+    }
+
+    async fn exchange(&mut self, command: &Cmd, commands: &mut u64) -> Result<Value, SourceError> {
+        let (replies, _) = self.ask(Asked::One(command), commands).await.map_err(|failed| failed.error)?;
+        // One command has one reply; an empty answer could only be a defect of the crate.
+        Ok(replies.into_iter().next().unwrap_or(Value::Nil))
+    }
+
+    /// Sends, awaits all replies and counts what was executed. Error replies are values. After a failure the
+    /// connection must not be used again: replies may still be under way.
+    pub(crate) async fn ask(
+        &mut self,
+        asked: Asked<'_>,
+        commands: &mut u64,
+    ) -> Result<(Vec<Value>, Duration), Failed> {
+        // Counted before it is sent: a task that is dropped while waiting has still caused the traffic.
+        *commands += asked.len();
+        let began = Instant::now();
+        let replies = match asked {
+            Asked::One(command) => timeout(self.deadline, self.inner.send_packed_command(command))
+                .await
+                .map(|reply| reply.map(|reply| vec![reply])),
+            Asked::Many(pipeline) => {
+                timeout(self.deadline, self.inner.send_packed_commands(pipeline, 0, pipeline.len())).await
+            }
+        };
+        match replies {
+            Ok(Ok(replies)) => {
+                let refused = replies.iter().filter(|reply| !was_executed(reply)).count() as u64;
+                *commands = commands.saturating_sub(refused);
+                Ok((replies, began.elapsed()))
+            }
+            Ok(Err(error)) => {
+                let error = broken(&self.target, &asked.name(), &error, &self.first.get());
+                Err(Failed { error, maybe_executed: false })
+            }
+            Err(_) => {
+                let error = no_answer(&self.target.to_string(), self.deadline);
+                Err(Failed { error, maybe_executed: true })
+            }
+        }
+    }
+
+    /// Subscribes to channels and awaits every confirmation.
+    pub(crate) async fn subscribe(
+        &mut self,
+        channels: &[String],
+        commands: &mut u64,
+    ) -> Result<(), SourceError> {
+        *commands += 1;
+        match timeout(self.deadline, self.inner.subscribe(channels)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                *commands -= 1;
+                let kind = error.kind();
+                match error.clone().into_server_errors().as_deref() {
+                    Some([(_, refused), ..]) => Err(refusal(&self.target, "SUBSCRIBE", refused)),
+                    _ if kind == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) => {
+                        Err(SourceError::new(ErrorCode::Permission, error.to_string(), ""))
+                    }
+                    _ => Err(broken(&self.target, "SUBSCRIBE", &error, &self.first.get())),
+                }
+            }
+            Err(_) => Err(no_answer(&self.target.to_string(), self.deadline)),
+        }
+    }
+
+    pub(crate) fn hello(&self) -> &ServerHello {
+        &self.hello
+    }
+
+    pub(crate) fn target(&self) -> &RedisTarget {
+        &self.target
+    }
+
+    pub(crate) fn database(&self) -> u16 {
+        self.database
+    }
+
+    pub(crate) fn set_database(&mut self, database: u16) {
+        self.database = database;
+    }
+}
+
+/// What is sent in one go.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    One(&'a Cmd),
+    Many(&'a Pipeline),
+}
+
+impl Asked<'_> {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(pipeline) => pipeline.len() as u64,
+        }
+    }
+
+    /// The command's name for sentences; of a pipeline, its first command's.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::One(command) => command_name(command),
+            Self::Many(pipeline) => pipeline.cmd_iter().next().map(command_name).unwrap_or_default(),
+        }
+    }
+}
+
+/// `INFO`, `CONFIG GET`: the subcommand belongs to the name where the command is a container.
+pub(crate) fn command_name(command: &Cmd) -> String {
+    let mut words = command.args_iter().filter_map(|arg| match arg {
+        redis::Arg::Simple(word) => Some(String::from_utf8_lossy(word).to_uppercase()),
+        _ => None,
+    });
+    let first = words.next().unwrap_or_default();
+    match (first.as_str(), words.next()) {
+        ("ACL" | "CLIENT" | "CLUSTER" | "CONFIG" | "LATENCY" | "MEMORY" | "SLOWLOG", Some(second)) => {
+            format!("{first} {second}")
+        }
+        _ => first,
+    }
+}
+
+async fn introduction_failed(
+    target: &RedisTarget,
+    options: &ConnectOptions,
+    first: &FirstBytes,
+    error: &redis::RedisError,
+) -> SourceError {
+    let said = first.get();
+    if let Some([(_, refused), ..]) = error.clone().into_server_errors().as_deref() {
+        return refusal(target, "HELLO", refused);
+    }
+    if error.kind() == redis::ErrorKind::RESP3NotSupported {
+        return SourceError::new(
+            ErrorCode::Unsupported,
+            format!("{target} knows no RESP3, which keyspace events are received with"),
+            "events need Redis 6.0 or later",
+        );
+    }
+    if said.is_empty() && !target.tls() && stream::speaks_tls(target, options.connect_timeout).await {
+        return stream::tls_port(target);
+    }
+    broken(target, "HELLO", error, &said)
+}
+
+/// Reads HELLO's reply, a map in RESP3 and a flat list in RESP2; unknown fields are skipped.
+fn parse_hello(reply: &Value) -> ServerHello {
+    let mut hello = ServerHello::default();
+    let mut take = |name: &Value, value: &Value| {
+        let (Some(name), Some(value)) = (text(name), text(value)) else { return };
+        match name.as_str() {
+            "server" => hello.server = value,
+            "version" => hello.version = value,
+            "mode" => hello.mode = value,
+            "role" => hello.role = value,
+            _ => {}
+        }
+    };
+    match reply {
+        Value::Map(pairs) => pairs.iter().for_each(|(name, value)| take(name, value)),
+        Value::Array(flat) => flat.chunks_exact(2).for_each(|pair| take(&pair[0], &pair[1])),
+        _ => {}
+    }
+    hello
+}
+
+/// A reply as text, where it is one.
+pub(crate) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
+        Value::Okay => Some("OK".to_owned()),
+        _ => None,
+    }
+}

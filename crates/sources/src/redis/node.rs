@@ -1,0 +1,248 @@
+//! A server as its sources share it: one connection for commands behind one gate.
+//!
+//! The gate makes the subtraction of our own traffic exact. Every command of ours, on any connection, is sent
+//! and answered while its sender holds the gate; so while INFO holds it, nothing of ours is under way, and what
+//! was counted is what the server counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cachescope_model::observation::NodeName;
+use cachescope_model::server::OwnTraffic;
+use redis::aio::AsyncPushSender;
+use redis::{Cmd, Pipeline, Value};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::connect::{Asked, ConnectOptions, Connection, ServerHello, command_name};
+use super::failure::refusal;
+use super::target::RedisTarget;
+use crate::error::{ErrorCode, SourceError};
+
+/// One server and everything its sources share.
+#[derive(Debug)]
+pub struct RedisNode {
+    target: Arc<RedisTarget>,
+    options: ConnectOptions,
+    shared: Mutex<Shared>,
+    open: Arc<AtomicU64>,
+    scans: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    own: OwnTraffic,
+    connection: Option<Connection>,
+}
+
+impl RedisNode {
+    /// A node that is not connected yet; it connects when it is first asked.
+    #[must_use]
+    pub fn new(target: RedisTarget, options: ConnectOptions) -> Self {
+        Self {
+            target: Arc::new(target),
+            options,
+            shared: Mutex::default(),
+            open: Arc::default(),
+            scans: AtomicU64::new(0),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn target(&self) -> &RedisTarget {
+        &self.target
+    }
+
+    /// Its name within a deployment.
+    #[must_use]
+    pub fn name(&self) -> NodeName {
+        self.target.node_name()
+    }
+
+    /// Connects, if that has not happened, and says what the server is.
+    ///
+    /// # Errors
+    /// Why it can't be connected to, in one sentence.
+    pub async fn check(&self) -> Result<ServerHello, SourceError> {
+        self.gate().await.hello().await
+    }
+
+    /// The right to send commands; waits until no other command of ours is under way. First come, first served.
+    pub async fn gate(&self) -> Gate<'_> {
+        Gate { node: self, shared: self.shared.lock().await, round_trip: Duration::ZERO }
+    }
+
+    /// A number no other scan of this node has had.
+    pub(crate) fn next_scan(&self) -> u64 {
+        self.scans.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The right to send commands to a node. Dropping it lets the next in.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    node: &'a RedisNode,
+    shared: MutexGuard<'a, Shared>,
+    round_trip: Duration,
+}
+
+impl Gate<'_> {
+    /// What our connections did to the server's counters up to now.
+    #[must_use]
+    pub fn own(&self) -> OwnTraffic {
+        OwnTraffic { connections: self.node.open.load(Ordering::Acquire), ..self.shared.own }
+    }
+
+    /// Counts lookups of ours that the server counted as hits and misses.
+    pub fn count_lookups(&mut self, hits: u64, misses: u64) {
+        self.shared.own.hits += hits;
+        self.shared.own.misses += misses;
+    }
+
+    /// How long the last exchange took, without the time spent waiting for the gate or connecting.
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    /// What the server says of itself.
+    ///
+    /// # Errors
+    /// Why it can't be connected to.
+    pub async fn hello(&mut self) -> Result<ServerHello, SourceError> {
+        let (connection, _) = self.take_connection().await?;
+        let hello = connection.hello().clone();
+        self.shared.connection = Some(connection);
+        Ok(hello)
+    }
+
+    /// Asks one command; an error reply is an error.
+    ///
+    /// # Errors
+    /// What failed: the connection, the deadline or the server's refusal.
+    pub async fn ask(&mut self, command: &Cmd) -> Result<Value, SourceError> {
+        match self.exchange(None, Asked::One(command)).await?.into_iter().next() {
+            Some(Value::ServerError(error)) => {
+                Err(refusal(&self.node.target, &command_name(command), &error))
+            }
+            reply => Ok(reply.unwrap_or(Value::Nil)),
+        }
+    }
+
+    /// Asks several commands in one round trip, in the given database; error replies are values.
+    ///
+    /// # Errors
+    /// What failed: the connection, the deadline or choosing the database.
+    pub async fn ask_many(&mut self, database: u16, pipeline: &Pipeline) -> Result<Vec<Value>, SourceError> {
+        if pipeline.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.exchange(Some(database), Asked::Many(pipeline)).await
+    }
+
+    /// Words for an error reply among those of [`ask_many`](Self::ask_many).
+    #[must_use]
+    pub fn refusal(&self, command: &str, error: &redis::ServerError) -> SourceError {
+        refusal(&self.node.target, command, error)
+    }
+
+    async fn exchange(&mut self, database: Option<u16>, asked: Asked<'_>) -> Result<Vec<Value>, SourceError> {
+        let mut again = true;
+        loop {
+            let (mut connection, fresh) = self.take_connection().await?;
+            let answered = Self::exchange_on(&mut connection, database, asked, &mut self.shared.own).await;
+            match answered {
+                Ok((replies, round_trip)) => {
+                    self.round_trip = round_trip;
+                    self.shared.connection = Some(connection);
+                    return Ok(replies);
+                }
+                // A connection that lay idle may have been closed by the server meanwhile: one new attempt
+                // tells that apart from a server that is gone. All our commands may be repeated.
+                Err(error) if error.kind() == ErrorCode::Closed && !fresh && again => again = false,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn exchange_on(
+        connection: &mut Connection,
+        database: Option<u16>,
+        asked: Asked<'_>,
+        own: &mut OwnTraffic,
+    ) -> Result<(Vec<Value>, Duration), SourceError> {
+        if let Some(wanted) = database.filter(|wanted| *wanted != connection.database()) {
+            let select = redis::cmd("SELECT").arg(wanted).clone();
+            let (replies, _) = Self::counted(connection, Asked::One(&select), own).await?;
+            if let Some(Value::ServerError(error)) = replies.first() {
+                return Err(refusal(connection.target(), "SELECT", error));
+            }
+            connection.set_database(wanted);
+        }
+        Self::counted(connection, asked, own).await
+    }
+
+    async fn counted(
+        connection: &mut Connection,
+        asked: Asked<'_>,
+        own: &mut OwnTraffic,
+    ) -> Result<(Vec<Value>, Duration), SourceError> {
+        let before = own.commands;
+        connection.ask(asked, &mut own.commands).await.map_err(|failed| {
+            if !failed.maybe_executed {
+                own.commands = before;
+            }
+            failed.error
+        })
+    }
+
+    /// The shared connection, taken out: whoever is dropped while it is in use drops it too, so that no late
+    /// reply is ever taken for another's. `true`: it was made just now.
+    async fn take_connection(&mut self) -> Result<(Connection, bool), SourceError> {
+        if let Some(connection) = self.shared.connection.take() {
+            return Ok((connection, false));
+        }
+        let connection = self.connect(None).await?;
+        if connection.hello().mode == "sentinel" {
+            return Err(SourceError::new(
+                ErrorCode::WrongRole,
+                format!("{} is a Sentinel, which holds no keys", self.node.target),
+                "use the address of the data node; SENTINEL MASTERS on this one lists them",
+            ));
+        }
+        Ok((connection, true))
+    }
+
+    async fn connect(&mut self, push: Option<Arc<dyn AsyncPushSender>>) -> Result<Connection, SourceError> {
+        let node = self.node;
+        Connection::open(&node.target, &node.options, &node.open, &mut self.shared.own.commands, push).await
+    }
+
+    /// A further connection, which hands what the server pushes to `push`. It is asked under a gate as well.
+    pub(crate) async fn connect_for_push(
+        &mut self,
+        push: Arc<dyn AsyncPushSender>,
+    ) -> Result<Connection, SourceError> {
+        self.connect(Some(push)).await
+    }
+
+    /// Asks one command on a connection made by [`connect_for_push`](Self::connect_for_push).
+    pub(crate) async fn ask_on(
+        &mut self,
+        connection: &mut Connection,
+        command: &Cmd,
+    ) -> Result<Value, SourceError> {
+        let (replies, _) = Self::counted(connection, Asked::One(command), &mut self.shared.own).await?;
+        Ok(replies.into_iter().next().unwrap_or(Value::Nil))
+    }
+
+    /// Subscribes on a connection made by [`connect_for_push`](Self::connect_for_push).
+    pub(crate) async fn subscribe_on(
+        &mut self,
+        connection: &mut Connection,
+        channels: &[String],
+    ) -> Result<(), SourceError> {
+        connection.subscribe(channels, &mut self.shared.own.commands).await
+    }
+}
