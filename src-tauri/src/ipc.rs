@@ -20,23 +20,22 @@ pub(crate) async fn request(app: State<'_, App>, request: Request) -> Result<Rep
 
 /// Sends frames of `view` to the calling window until it watches something else or is gone.
 #[tauri::command]
-pub(crate) fn watch(
+pub(crate) async fn watch(
     window: Window,
     app: State<'_, App>,
     watches: State<'_, Watches>,
     view: View,
     frames: Channel<Frame>,
-) {
+) -> Result<(), WireError> {
     let watch = app.watch(view, move |frame| frames.send(frame).is_ok());
-    let replaced = watches.0.lock().insert(window.label().to_owned(), watch);
-    // Outside the lock: ending a watch may wait for its last frame.
-    drop(replaced);
+    // What was watched before ends with this.
+    watches.0.lock().insert(window.label().to_owned(), watch);
+    Ok(())
 }
 
 /// A closed window must not be sent frames for the rest of the program's life.
 pub(crate) fn end_watch_of_destroyed_window(window: &Window, event: &WindowEvent) {
     if let WindowEvent::Destroyed = event {
-        let ended = window.state::<Watches>().0.lock().remove(window.label());
-        drop(ended);
+        window.state::<Watches>().0.lock().remove(window.label());
     }
 }

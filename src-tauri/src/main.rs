@@ -51,7 +51,9 @@ fn main() {
     let shell = match shell {
         Ok(shell) => shell,
         Err(error) => {
-            tracing::error!("the window could not be opened: {error}; is a display (DISPLAY or WAYLAND_DISPLAY) there?");
+            tracing::error!(
+                "the window could not be opened: {error}; is a display (DISPLAY or WAYLAND_DISPLAY) there?"
+            );
             block_on(shutdown::stop(&app));
             std::process::exit(1);
         }

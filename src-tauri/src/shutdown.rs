@@ -20,7 +20,9 @@ pub(crate) fn exit_on_signals(shell: AppHandle) {
     tauri::async_runtime::spawn(async move {
         match signals::asked_to_end().await {
             Ok(()) => shell.exit(0),
-            Err(error) => tracing::warn!("signals can't be awaited, so they end the program at once: {error}"),
+            Err(error) => {
+                tracing::warn!("signals can't be awaited, so they end the program at once: {error}")
+            }
         }
     });
 }

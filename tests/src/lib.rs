@@ -1,1 +1,18 @@
-//! Integration against real servers, end-to-end in the real window, benches
+//! What the integration and end-to-end tests share.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`window`] | the real window, driven as a user would |
+//! | [`driver`] | the WebDriver program behind it |
+//! | [`command`] | the `cachescope` command, run as a user would |
+//! | [`programs`] | where the programs under test are, and where pictures go |
+//! | [`waiting`] | waiting for conditions instead of sleeping |
+//!
+//! The tests themselves are in `tests/`; those named `window_*` need a display, which
+//! `cargo xtask test --only window` brings along.
+
+pub mod command;
+pub mod driver;
+pub mod programs;
+pub mod waiting;
+pub mod window;

@@ -1,0 +1,215 @@
+//! The real window, driven as a user would.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use fantoccini::{Client, Locator};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::driver::Driver;
+use crate::programs;
+use crate::waiting::wait_for;
+
+/// How a window is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the desktop asks for dark windows.
+    pub dark: bool,
+    /// Width and height in CSS pixels.
+    pub size: (u32, u32),
+    /// Environment of the program, on top of the harness's own.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dark: true, size: (1440, 900), environment: Vec::new() }
+    }
+}
+
+/// An open window with a state directory of its own. Dropping it ends the program.
+#[derive(Debug)]
+pub struct Window {
+    client: Client,
+    driver: Driver,
+    state: TempDir,
+}
+
+impl Window {
+    /// Opens the window as a newcomer sees it: nothing is known yet.
+    ///
+    /// # Errors
+    /// When there is no display, or the page does not come up.
+    pub async fn open(options: Options) -> Result<Self> {
+        let state = tempfile::tempdir()?;
+        let mut environment: HashMap<String, String> = [
+            ("TAURI_WEBVIEW_AUTOMATION", "true"),
+            ("CACHESCOPE_LOG", "info"),
+            // No accessibility bus is here, and looking for it takes seconds.
+            ("NO_AT_BRIDGE", "1"),
+            // Painting without a graphics card is several times faster this way; users are never given this.
+            ("WEBKIT_DISABLE_COMPOSITING_MODE", "1"),
+            ("GTK_THEME", if options.dark { "Adwaita:dark" } else { "Adwaita" }),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        environment.insert("CACHESCOPE_STATE_DIR".to_owned(), state.path().display().to_string());
+        environment.extend(options.environment);
+
+        let driver = Driver::start(&environment)?;
+        let client = driver.open(&programs::desktop()?).await?;
+        let window = Self { client, driver, state };
+        let (width, height) = options.size;
+        window.client.set_window_size(width, height).await?;
+        window.wait_for("body[data-ready='true']").await?;
+        Ok(window)
+    }
+
+    /// Where the program keeps its state.
+    #[must_use]
+    pub fn state_directory(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// Waits until `selector` finds something visible.
+    ///
+    /// # Errors
+    /// When it never does; a picture of the window is then among the artifacts.
+    pub async fn wait_for(&self, selector: &str) -> Result<()> {
+        self.until(&format!("{selector} is visible"), async || {
+            Ok(self.visible(selector).await?.then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until the text of what `selector` finds contains `words`, and gives the text.
+    ///
+    /// # Errors
+    /// When it never does.
+    pub async fn wait_for_text(&self, selector: &str, words: &str) -> Result<String> {
+        self.until(&format!("{selector} says {words:?}"), async || {
+            Ok(self.text(selector).await?.filter(|text| text.contains(words)))
+        })
+        .await
+    }
+
+    /// Waits until `ask` gives an answer.
+    ///
+    /// # Errors
+    /// When it never does: what was awaited, what the page says, and a picture among the artifacts.
+    pub async fn until<T>(&self, what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+        let error = match wait_for(what, ask).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let picture = self.screenshot("failed").await.map(|path| path.display().to_string());
+        let text = self.text("body").await.ok().flatten().unwrap_or_default();
+        bail!("{error:#}; picture: {picture:?}; the page says: {text:?}")
+    }
+
+    /// Whether `selector` finds something that is visible.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn visible(&self, selector: &str) -> Result<bool> {
+        let script = "const found = document.querySelector(arguments[0]); \
+                      return found !== null && (found === document.body || found.getClientRects().length > 0)";
+        Ok(self.ask(script, &[selector]).await? == Value::Bool(true))
+    }
+
+    /// The text of what `selector` finds first; `None` where it finds nothing.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn text(&self, selector: &str) -> Result<Option<String>> {
+        let script = "return document.querySelector(arguments[0])?.innerText ?? null";
+        Ok(self.ask(script, &[selector]).await?.as_str().map(str::to_owned))
+    }
+
+    /// An attribute of what `selector` finds first; `None` where it finds nothing or has none.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn attribute(&self, selector: &str, name: &str) -> Result<Option<String>> {
+        let script = "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) ?? null";
+        Ok(self.ask(script, &[selector, name]).await?.as_str().map(str::to_owned))
+    }
+
+    /// The number in `data-value` of what `selector` finds first; `None` where it shows none.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn value(&self, selector: &str) -> Result<Option<f64>> {
+        Ok(self.attribute(selector, "data-value").await?.and_then(|text| text.parse().ok()))
+    }
+
+    /// Runs a script in the page; strings go in as `arguments`, JSON comes out.
+    ///
+    /// # Errors
+    /// When the window is gone or the script throws.
+    pub async fn ask(&self, script: &str, arguments: &[&str]) -> Result<Value> {
+        let arguments = arguments.iter().map(|text| Value::from(*text)).collect();
+        Ok(self.client.execute(script, arguments).await?)
+    }
+
+    /// Clicks what `selector` finds first, as soon as it is there.
+    ///
+    /// # Errors
+    /// When it never is.
+    pub async fn click(&self, selector: &str) -> Result<()> {
+        self.wait_for(selector).await?;
+        let element = self.client.find(Locator::Css(selector)).await?;
+        element.click().await.with_context(|| format!("clicking {selector}"))
+    }
+
+    /// Types `text` into what `selector` finds first, in place of what stands there.
+    ///
+    /// # Errors
+    /// When it is not there or takes no text.
+    pub async fn fill(&self, selector: &str, text: &str) -> Result<()> {
+        self.wait_for(selector).await?;
+        let element = self.client.find(Locator::Css(selector)).await?;
+        element.clear().await?;
+        element.send_keys(text).await.with_context(|| format!("typing into {selector}"))
+    }
+
+    /// Keeps a picture of the window among the artifacts.
+    ///
+    /// # Errors
+    /// When the window is gone or the folder can't be written.
+    pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
+        let path = programs::artifacts()?.join(format!("{name}.png"));
+        std::fs::write(&path, self.client.screenshot().await?)?;
+        Ok(path)
+    }
+
+    /// Sets the size of the window in CSS pixels.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        Ok(self.client.set_window_size(width, height).await?)
+    }
+
+    /// Asks the program to end, as a session's end does (SIGTERM), and waits until it has.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub async fn terminate(self) -> Result<()> {
+        let id = self.driver.program_id().context("the program is gone already")?;
+        Command::new("kill").arg("-TERM").arg(id.to_string()).status()?;
+        wait_for("the program ends after SIGTERM", async || {
+            Ok(self.driver.program_id().is_none().then_some(()))
+        })
+        .await
+    }
+
+    /// Whether the program still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.driver.program_id().is_some()
+    }
+}
