@@ -110,4 +110,9 @@ pub enum StepAction {
         /// Its name in [`Strategy::views`](super::Strategy::views).
         view: String,
     },
+    /// Nothing has to be done: it happens by itself.
+    Automatic {
+        /// How.
+        how: String,
+    },
 }

@@ -1,0 +1,154 @@
+//! What a target or a rule is about, and the value it is compared with.
+
+use std::collections::HashMap;
+
+use cachescope_model::reading_kind::{ReadingKind, Unit};
+use cachescope_model::strategy::{Comparison, Subject, Threshold};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
+
+use crate::names::Kind;
+use crate::problem::nearest;
+use crate::section::Section;
+
+/// Units of the file's signals, by name.
+pub(crate) type SignalUnits = HashMap<String, Unit>;
+
+/// A subject and the side of a value that is meant.
+pub(crate) struct Judged {
+    pub(crate) subject: Subject,
+    pub(crate) threshold: Threshold,
+}
+
+/// A reading as a file names it; `miss_rate` is 1 − hit rate.
+struct Wanted {
+    reading: ReadingKind,
+    complement: bool,
+}
+
+/// Reads `reading` or `signal`, `each`, `namespaces`, `layer`, and `above` or `below`.
+pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Judged> {
+    let wanted = section.read("reading", reading);
+    let signal = section.reference("signal", Kind::Signal);
+    let each = section.read("each", |written| match written {
+        "namespace" | "tenant" => Ok(written.to_owned()),
+        other => Err(format!("{other:?} is not known; write \"namespace\" or \"tenant\", or leave it out")),
+    });
+    let namespaces = section.references("namespaces", Kind::Namespace);
+    let layer = section.reference("layer", Kind::Layer);
+    let (by_namespace, by_layer) = (each.is_some() || !namespaces.is_empty(), layer.is_some());
+    let tenant = each.as_deref() == Some("tenant");
+    match (wanted, signal) {
+        (Some(_), Some(_)) => {
+            section.error("signal", "`reading` and `signal` exclude each other; keep one of them");
+            None
+        }
+        (None, None) => {
+            if !section.has("reading") && !section.has("signal") {
+                section.missing("reading", "\"hit_rate\", or signal = \"…\"");
+            }
+            threshold(section, Unit::Count);
+            None
+        }
+        (None, Some(signal)) => {
+            if by_namespace || by_layer {
+                section.error(
+                    "signal",
+                    "a signal belongs to no namespace and no layer; remove `each`, `namespaces` and `layer`",
+                );
+            }
+            let Some(unit) = signals.get(&signal) else {
+                threshold(section, Unit::Count);
+                return None;
+            };
+            Some(Judged { threshold: threshold(section, *unit)?, subject: Subject::Signal { signal } })
+        }
+        (Some(wanted), None) => {
+            let reading = wanted.reading;
+            if by_namespace && by_layer {
+                section.error("layer", "`layer` and namespaces exclude each other; keep one of them");
+            }
+            if by_namespace && !reading.spec().per_namespace {
+                section.error(
+                    "reading",
+                    format!(
+                        "{} is a figure of the whole server; remove `each` and `namespaces`",
+                        reading.spec().title
+                    ),
+                );
+            }
+            let subject = match layer {
+                Some(layer) => Subject::Layer { layer, reading },
+                None if tenant => Subject::Tenants { namespaces, reading },
+                None if by_namespace => Subject::Namespaces { namespaces, reading },
+                None => Subject::Instance { reading },
+            };
+            let mut threshold = threshold(section, reading.spec().unit)?;
+            if wanted.complement {
+                threshold = complement(threshold);
+            }
+            Some(Judged { subject, threshold })
+        }
+    }
+}
+
+/// The same said of 1 − x. Rounded to twelve places, so that 1 − 0.4 is written 0.6.
+fn complement(threshold: Threshold) -> Threshold {
+    let comparison = match threshold.comparison {
+        Comparison::Above => Comparison::Below,
+        Comparison::Below => Comparison::Above,
+    };
+    Threshold { comparison, value: ((1.0 - threshold.value) * 1e12).round() / 1e12 }
+}
+
+fn reading(written: &str) -> Result<Wanted, String> {
+    if written == "miss_rate" {
+        return Ok(Wanted { reading: ReadingKind::HitRate, complement: true });
+    }
+    let deserializer: StrDeserializer<'_, Error> = written.into_deserializer();
+    if let Ok(reading) = ReadingKind::deserialize(deserializer) {
+        return Ok(Wanted { reading, complement: false });
+    }
+    let known: Vec<String> = ReadingKind::ALL.iter().map(|spec| reading_name(spec.kind)).collect();
+    let words = || known.iter().map(String::as_str).chain(["miss_rate"]);
+    Err(match nearest(written, words()) {
+        Some(meant) => format!("{written:?} is no reading; write {meant:?}"),
+        None => format!("{written:?} is no reading; write one of {}", words().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// The name of a reading, as files and `snapshot --json` write it.
+pub(crate) fn reading_name(kind: ReadingKind) -> String {
+    match toml::Value::try_from(kind) {
+        Ok(toml::Value::String(name)) => name,
+        _ => format!("{kind:?}"),
+    }
+}
+
+/// Reads `above` or `below` in the unit of what is compared.
+pub(crate) fn threshold(section: &Section<'_>, unit: Unit) -> Option<Threshold> {
+    let comparison = match (section.has("above"), section.has("below")) {
+        (true, false) => Comparison::Above,
+        (false, true) => Comparison::Below,
+        (true, true) => {
+            section.error("below", "`above` and `below` exclude each other; keep one of them");
+            return None;
+        }
+        (false, false) => {
+            section.missing("above", "…, or below = …");
+            return None;
+        }
+    };
+    let key = match comparison {
+        Comparison::Above => "above",
+        Comparison::Below => "below",
+    };
+    let value = match unit {
+        Unit::Ratio => section.ratio(key),
+        Unit::Seconds => section.duration(key).map(|duration| duration.as_secs_f64()),
+        Unit::Bytes => section.bytes(key).map(|bytes| bytes as f64),
+        Unit::PerSecond | Unit::Count => section.number(key),
+    };
+    value.map(|value| Threshold { comparison, value })
+}
