@@ -17,27 +17,44 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Opens a file for reading and writing, creates it empty where it is missing, and closes it to others.
-///
-/// SQLite gives its `-wal` and `-shm` files the permissions of the database itself.
+/// Opens a file for reading and writing and creates it empty where it is missing.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    tighten(&file)?;
-    Ok(file)
+    options().create(true).truncate(false).open(path)
 }
 
-/// Closes a file that was made with wider permissions, such as one copied from a backup.
-#[cfg(unix)]
-fn tighten(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata()?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+/// Creates an empty database file, or closes an existing one to others (it may come from a backup). SQLite
+/// gives its `-wal` and `-shm` files the permissions of the database itself.
+///
+/// An existing one is never opened here: closing any handle of a file drops the locks that other connections
+/// of this process hold on it (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
+pub(crate) fn create_database(path: &Path) -> io::Result<()> {
+    match options().create_new(true).open(path) {
+        Ok(_empty) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path),
+        Err(error) => Err(error),
     }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(unix)]
+fn tighten(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(path)?;
+    let mode = metadata.permissions().mode();
+    if metadata.is_file() && mode & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn tighten(_path: &Path) -> io::Result<()> {
     Ok(())
 }

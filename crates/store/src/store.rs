@@ -89,7 +89,7 @@ fn sound_connection(
 }
 
 fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
-    owner_only::open_file(path).map_err(StoreError::inaccessible(path))?;
+    owner_only::create_database(path).map_err(StoreError::inaccessible(path))?;
     // Without SQLITE_OPEN_URI: a directory's name must never be read as options.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
@@ -136,6 +136,48 @@ mod tests {
         assert_eq!(error.code(), "store_locked");
         drop(other);
         Store::open_with(directory.path(), SHORT).expect("nobody holds it");
+    }
+
+    #[test]
+    fn openers_that_meet_at_a_damaged_file_set_it_aside_once_and_end_with_one_new_file() {
+        const OPENERS: usize = 8;
+        for round in 0..20 {
+            let directory = tempfile::tempdir().expect("a temporary directory can be made");
+            std::fs::write(directory.path().join(DATABASE_FILE), "no database ".repeat(1_000))
+                .expect("it can be written");
+            let start = std::sync::Barrier::new(OPENERS);
+            let open = || {
+                start.wait();
+                Store::open(directory.path()).expect("every one opens")
+            };
+            let stores: Vec<Store> = std::thread::scope(|scope| {
+                let openers: Vec<_> = (0..OPENERS).map(|_| scope.spawn(open)).collect();
+                openers.into_iter().map(|opener| opener.join().expect("the thread ends")).collect()
+            });
+            let told = stores.iter().filter(|store| store.set_aside().is_some()).count();
+            assert_eq!(told, 1, "round {round}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn opening_a_second_time_does_not_drop_the_locks_of_the_first() {
+        use std::os::unix::fs::MetadataExt;
+
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path().join(DATABASE_FILE);
+        let first = Connection::open(&path).expect("it opens");
+        first.execute_batch("BEGIN EXCLUSIVE; CREATE TABLE held (a)").expect("it can be held");
+        let locks = || {
+            let inode = std::fs::metadata(&path).expect("it exists").ino();
+            let held = std::fs::read_to_string("/proc/locks").expect("Linux tells the locks");
+            held.lines().filter(|line| line.contains("POSIX") && line.contains(&format!(":{inode} "))).count()
+        };
+        let before = locks();
+        assert!(before > 0, "the first connection holds locks");
+        let error = Store::open_with(directory.path(), SHORT).expect_err("the first holds it");
+        assert_eq!(error.code(), "store_locked");
+        assert_eq!(locks(), before);
     }
 
     #[tokio::test]

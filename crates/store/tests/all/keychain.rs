@@ -15,8 +15,12 @@ const OTHER: &str = "staple";
 
 /// Starts a part on a bus of its own, with directories that no other keychain uses.
 fn run_on_own_bus(part: &str) {
-    let has_all = [["dbus-run-session", "--version"], ["gnome-keyring-daemon", "--version"]];
-    if !has_all.iter().all(|command| parts::can_run(command)) {
+    let needed: [&[&str]; 3] = [
+        &["dbus-run-session", "--version"],
+        &["gnome-keyring-daemon", "--version"],
+        &["sh", "-c", "command -v dbus-send"],
+    ];
+    if !needed.iter().all(|command| parts::can_run(command)) {
         return;
     }
     let home = tempfile::tempdir().expect("a temporary directory can be made");
