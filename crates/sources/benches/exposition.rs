@@ -68,7 +68,8 @@ fn page(megabytes: usize, nasty: bool) -> String {
                 entity * 17 % 999_983
             );
         }
-        let _ = writeln!(page, "cache{colon}operation_duration{entity}_seconds_sum{{operation=\"get\"}} 1.5e-3");
+        let _ =
+            writeln!(page, "cache{colon}operation_duration{entity}_seconds_sum{{operation=\"get\"}} 1.5e-3");
     }
     page
 }

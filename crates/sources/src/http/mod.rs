@@ -1,1 +1,9 @@
 //! Metrics over HTTP: one client for every address, and the source that fetches exposition pages.
+
+pub mod address;
+pub mod client;
+mod failure;
+pub mod metrics;
+
+pub use address::{Address, Credentials};
+pub use client::{Answer, HttpClient, HttpOptions};

@@ -181,9 +181,13 @@ mod tests {
 
     #[test]
     fn only_the_three_documented_escapes_mean_something() {
-        for (written, meant) in
-            [(r"a\nb", "a\nb"), (r#"\"x\""#, "\"x\""), (r"\\n", r"\n"), (r"\t\é", r"\t\é"), ("plain", "plain")]
-        {
+        for (written, meant) in [
+            (r"a\nb", "a\nb"),
+            (r#"\"x\""#, "\"x\""),
+            (r"\\n", r"\n"),
+            (r"\t\é", r"\t\é"),
+            ("plain", "plain"),
+        ] {
             assert_eq!(unescape(written), meant, "{written}");
         }
     }

@@ -72,10 +72,7 @@ fn hand_over(sample: &RawSample<'_>, number: usize) -> String {
 fn withhold(sample: RawSample<'_>, labels: &mut Vec<RawLabel<'_>>, fetched_at: Timestamp) -> Sample {
     Sample {
         name: sample.name.into_owned(),
-        labels: labels
-            .drain(..)
-            .map(|label| (label.name.into_owned(), label.value.into_owned()))
-            .collect(),
+        labels: labels.drain(..).map(|label| (label.name.into_owned(), label.value.into_owned())).collect(),
         value: f64::NAN,
         at: sample.timestamp.map_or(fetched_at, Timestamp),
     }

@@ -60,7 +60,9 @@ pub(super) enum LineError<'p> {
     NoEof,
     #[error("{0} bytes follow # EOF and are not read")]
     AfterEof(usize),
-    #[error("a NUL byte; Prometheus stops reading here without a word, so the {0} bytes after it are not read")]
+    #[error(
+        "a NUL byte; Prometheus stops reading here without a word, so the {0} bytes after it are not read"
+    )]
     Nul(usize),
     #[error("the parser does not read this line")]
     NotRead,

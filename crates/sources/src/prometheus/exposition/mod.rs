@@ -15,7 +15,6 @@ mod cursor;
 mod entry;
 mod handover;
 mod line_error;
-mod number;
 mod openmetrics;
 mod reader;
 mod stored;
@@ -48,10 +47,23 @@ pub struct Page {
     /// Samples left out because the page has the same series with the same or a later time before them, as
     /// Prometheus leaves them out.
     pub duplicates: u64,
+    /// Samples left out because their metric's name was not accepted.
+    pub not_accepted: u64,
     /// Samples with a name in quotation marks. Where it is not 0, a Prometheus before 3.0 drops the whole page.
     pub quoted_names: u64,
     /// The types that the page declares, by metric name.
     pub types: BTreeMap<String, MetricType>,
+    /// Whether it is no exposition page at all; the one bad line says what it is instead.
+    unreadable: bool,
+}
+
+impl Page {
+    /// Whether this is no exposition page at all, but HTML or Prometheus's binary format: then its one bad
+    /// line says so.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable
+    }
 }
 
 /// A line that can't be read.
@@ -168,6 +180,7 @@ pub fn parse_accepted(
     let whole = |error: &str| Page {
         bad_lines: vec![BadLine { line: 1, error: error.to_owned() }],
         bad_line_count: 1,
+        unreadable: true,
         ..Page::default()
     };
     let format = Format::of(content_type);

@@ -7,7 +7,7 @@ use super::MetricType;
 use super::cursor::{Cursor, RawLabel, starts_label_name, starts_metric_name};
 use super::entry::{Entry, RawSample, store};
 use super::line_error::{LineError, Quoted};
-use super::number;
+use crate::prometheus::number;
 
 /// Reads the entry that starts here and leaves the cursor behind its line's end. After an error the cursor
 /// stands anywhere.

@@ -16,6 +16,7 @@ pub(super) struct Reader<'p> {
     labels: Vec<RawLabel<'p>>,
     types: BTreeMap<String, MetricType>,
     quoted_names: u64,
+    not_accepted: u64,
     bad_lines: Vec<BadLine>,
     bad_line_count: u64,
     /// The last place whose line is known, and its line, from 1.
@@ -34,6 +35,7 @@ impl<'p> Reader<'p> {
             labels: Vec::new(),
             types: BTreeMap::new(),
             quoted_names: 0,
+            not_accepted: 0,
             bad_lines: Vec::new(),
             bad_line_count: 0,
             known_line: (0, 1),
@@ -66,6 +68,7 @@ impl<'p> Reader<'p> {
                     if (self.accept)(&sample.name) {
                         return Some((sample, &mut self.labels, start));
                     }
+                    self.not_accepted += 1;
                 }
                 Ok(Entry::End) => self.ended = true,
                 Err(error) => {
@@ -102,8 +105,10 @@ impl<'p> Reader<'p> {
             bad_lines: self.bad_lines,
             bad_line_count: self.bad_line_count,
             duplicates: stored.duplicates,
+            not_accepted: self.not_accepted,
             quoted_names: self.quoted_names,
             types: self.types,
+            unreadable: false,
         }
     }
 }

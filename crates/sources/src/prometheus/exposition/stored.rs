@@ -24,7 +24,9 @@ impl Stored {
         let Self { samples, latest, hasher, .. } = self;
         let hash = |sample: &Sample| hasher.hash_one((&sample.name, &sample.labels));
         let same = |place: &usize| {
-            samples.get(*place).is_some_and(|other| other.name == sample.name && other.labels == sample.labels)
+            samples
+                .get(*place)
+                .is_some_and(|other| other.name == sample.name && other.labels == sample.labels)
         };
         let place = samples.len();
         let of_sample = hash(&sample);

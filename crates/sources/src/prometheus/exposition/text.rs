@@ -9,7 +9,7 @@ use super::MetricType;
 use super::cursor::{Cursor, RawLabel, starts_label_name, starts_metric_name};
 use super::entry::{Entry, RawSample, store};
 use super::line_error::{LineError, Quoted};
-use super::number;
+use crate::prometheus::number;
 
 /// Reads the entry that starts here and leaves the cursor behind its line's end. After an error the cursor
 /// stands anywhere.
@@ -127,7 +127,8 @@ fn sample<'p>(
     };
     cursor.skip_blanks();
     if cursor.byte() != b'\n' {
-        let found = if digits.is_empty() { "a timestamp or the end of the line" } else { "the end of the line" };
+        let found =
+            if digits.is_empty() { "a timestamp or the end of the line" } else { "the end of the line" };
         return Err(cursor.expected(found));
     }
     Ok(RawSample { name, value, timestamp, quoted_names })

@@ -62,8 +62,29 @@ mod tests {
             assert!(parse(nan.as_bytes()).expect(nan).is_nan());
         }
         for text in [
-            "", ".", "-", "+", "e5", "1e", "1e+", "1_000", "0x1p4", "0x1", "1p3", "+NaN", "-nan", "1e999",
-            "-1e999", "infi", "infinit", "Infinity1", "1 ", "--1", "+-1", "١", "1,5",
+            "",
+            ".",
+            "-",
+            "+",
+            "e5",
+            "1e",
+            "1e+",
+            "1_000",
+            "0x1p4",
+            "0x1",
+            "1p3",
+            "+NaN",
+            "-nan",
+            "1e999",
+            "-1e999",
+            "infi",
+            "infinit",
+            "Infinity1",
+            "1 ",
+            "--1",
+            "+-1",
+            "١",
+            "1,5",
         ] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }

@@ -1,0 +1,206 @@
+//! The one HTTP client: every request has a deadline, every answer a bound, every failure one sentence.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret;
+
+use super::address::{Address, Credentials};
+use super::failure::{self, LeavesHost};
+use crate::error::{ErrorCode, SourceError};
+use crate::redis::TlsOptions;
+
+/// Redirects followed within the host.
+const MAX_REDIRECTS: usize = 5;
+
+/// How an endpoint is reached.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Who we are; what stands in the URL wins.
+    pub credentials: Credentials,
+    /// Whom we trust and our own certificate.
+    pub tls: TlsOptions,
+    /// Deadline of a connection's set-up.
+    pub connect_timeout: Duration,
+    /// Deadline of a whole exchange, from the first byte sent to the last one received.
+    pub timeout: Duration,
+    /// Largest answer that is read, in bytes after decompression.
+    pub max_bytes: usize,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            credentials: Credentials::None,
+            tls: TlsOptions::default(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            max_bytes: crate::prometheus::exposition::MAX_PAGE_BYTES,
+        }
+    }
+}
+
+/// What an endpoint answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The `Content-Type` header, where it is readable.
+    pub content_type: Option<String>,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// A client for one endpoint.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client,
+    address: Address,
+    options: HttpOptions,
+}
+
+impl HttpClient {
+    /// A client for the endpoint at `url`.
+    ///
+    /// # Errors
+    /// Code `bad_url` for an address that can't be read, `tls` for certificate files that can't be used.
+    pub fn new(url: &str, options: HttpOptions) -> Result<Self, SourceError> {
+        let (address, in_url) = Address::parse(url)?;
+        let credentials = match in_url {
+            Credentials::None => options.credentials,
+            in_url => in_url,
+        };
+        let options = HttpOptions { credentials, ..options };
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(&address, &options.tls)?)
+            .user_agent(concat!("cachescope/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::custom(follow_within_host))
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout)
+            .referer(false)
+            .pool_max_idle_per_host(4)
+            .build()
+            .map_err(|error| failure::of(&error, &address, &options))?;
+        Ok(Self { client, address, options })
+    }
+
+    /// Where it goes, as it may be shown.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Fetches the endpoint's own address.
+    ///
+    /// # Errors
+    /// When nothing answers in time, what answers is larger than the bound, or the status is not 200.
+    pub async fn get(&self, accept: &str) -> Result<Answer, SourceError> {
+        let request = self.client.get(self.address.url().clone()).header(ACCEPT, accept);
+        let answer = self.exchange(request, &self.address).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            status => Err(failure::of_status(status, &answer.body, &self.address, &self.options)),
+        }
+    }
+
+    /// Posts a form to `path` below the endpoint's address. Any status but 401 and 403 comes back as an
+    /// answer: interfaces say in the body what was wrong.
+    ///
+    /// # Errors
+    /// When nothing answers in time, what answers is larger than the bound, or we are not let in.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer, SourceError> {
+        let address = self.address.below(path);
+        let request = self.client.post(address.url().clone()).form(form);
+        let answer = self.exchange(request, &address).await?;
+        match answer.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(failure::of_status(answer.status, &answer.body, &address, &self.options))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Gets `path` below the endpoint's address; otherwise as [`Self::post_form`].
+    ///
+    /// # Errors
+    /// As [`Self::post_form`].
+    pub async fn get_below(&self, path: &str) -> Result<Answer, SourceError> {
+        let address = self.address.below(path);
+        let answer = self.exchange(self.client.get(address.url().clone()), &address).await?;
+        match answer.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(failure::of_status(answer.status, &answer.body, &address, &self.options))
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn exchange(&self, request: RequestBuilder, address: &Address) -> Result<Answer, SourceError> {
+        let request = match &self.options.credentials {
+            Credentials::None => request,
+            Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
+            Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
+        };
+        let failed = |error: reqwest::Error| failure::of(&error, address, &self.options);
+        let response = request.send().await.map_err(failed)?;
+        let status = response.status();
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = self.body(response, address).await?;
+        Ok(Answer { status, content_type, body })
+    }
+
+    async fn body(&self, mut response: Response, address: &Address) -> Result<Vec<u8>, SourceError> {
+        let bound = self.options.max_bytes;
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let too_large = || {
+            let sentence =
+                format!("the answer of {address} is larger than {} MB", bound.div_ceil(1024 * 1024));
+            SourceError::new(ErrorCode::TooLarge, sentence, "ask for less: fewer series or a shorter time")
+        };
+        if announced.is_some_and(|announced| announced > bound) {
+            return Err(too_large());
+        }
+        let mut body = Vec::with_capacity(announced.unwrap_or_default());
+        let failed = |error: reqwest::Error| failure::of(&error, address, &self.options);
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > bound {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// Plain HTTP trusts nobody, so a machine without certificate authorities can still use it.
+fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfig, SourceError> {
+    if address.url().scheme() == "https" {
+        return options.client_config().map(|config| ClientConfig::clone(&config));
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| {
+        SourceError::new(ErrorCode::Tls, format!("TLS can't be set up: {error}"), String::new())
+    })?;
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// A redirect may change the path, not the host, and never give TLS up.
+fn follow_within_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let Some(first) = attempt.previous().first() else { return attempt.stop() };
+    let same_host = first.host() == attempt.url().host();
+    let safe = first.scheme() != "https" || attempt.url().scheme() == "https";
+    if same_host && safe && attempt.previous().len() <= MAX_REDIRECTS {
+        return attempt.follow();
+    }
+    let leaves = LeavesHost {
+        to: attempt.url().host_str().unwrap_or_default().to_owned(),
+        endless: attempt.previous().len() > MAX_REDIRECTS,
+        downgrade: same_host && !safe,
+    };
+    attempt.error(leaves)
+}

@@ -1,0 +1,170 @@
+//! The source `metrics`: an application's or exporter's exposition page, fetched at fixed times.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachescope_model::metrics::MetricsBatch;
+use cachescope_model::observation::Observed;
+use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::time::Timestamp;
+use tokio::time::MissedTickBehavior;
+
+use super::client::{HttpClient, HttpOptions};
+use crate::context::{SessionClock, SourceContext};
+use crate::error::{ErrorCode, SourceError};
+use crate::prometheus::exposition::{self, Page};
+
+/// What we ask for: the order is Prometheus's, without its binary format.
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
+    application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+/// Decides by its name whether a metric can matter.
+pub type AcceptName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Which page is fetched, and how.
+#[derive(Clone)]
+pub struct MetricsTarget {
+    /// The page's address; name and password in it are used and never shown.
+    pub url: String,
+    /// How it is reached.
+    pub http: HttpOptions,
+    /// How often.
+    pub interval: Duration,
+    /// Which metrics are kept.
+    pub accept: AcceptName,
+}
+
+impl MetricsTarget {
+    /// The page at `url`, every five seconds, every metric of it.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            http: HttpOptions { timeout: Duration::from_secs(5), ..HttpOptions::default() },
+            interval: Duration::from_secs(5),
+            accept: Arc::new(|_| true),
+        }
+    }
+}
+
+impl std::fmt::Debug for MetricsTarget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Not the URL: it may hold a password.
+        formatter.debug_struct("MetricsTarget").field("interval", &self.interval).finish_non_exhaustive()
+    }
+}
+
+/// Fetches and reads the page once.
+///
+/// # Errors
+/// When it can't be fetched, is an HTML page or in Prometheus's binary format. Lines that can't be read are no
+/// error: they stand in the page.
+pub async fn scrape(target: &MetricsTarget) -> Result<Page, SourceError> {
+    let client = HttpClient::new(&target.url, target.http.clone())?;
+    scrape_with(&client, target, SessionClock::start().now()).await
+}
+
+async fn scrape_with(
+    client: &HttpClient,
+    target: &MetricsTarget,
+    at: Timestamp,
+) -> Result<Page, SourceError> {
+    let answer = client.get(ACCEPT).await?;
+    let address = client.address();
+    if exposition::is_html(&answer.body) {
+        let sentence = format!("{address} is an HTML page, not metrics");
+        return Err(SourceError::new(
+            ErrorCode::Protocol,
+            sentence,
+            "try the address that ends with /metrics",
+        ));
+    }
+    let accept = Arc::clone(&target.accept);
+    // A large page takes longer to read than a task may hold its thread.
+    let read = tokio::task::spawn_blocking(move || {
+        exposition::parse_accepted(&answer.body, answer.content_type.as_deref(), at, &*accept)
+    });
+    let page = read.await.map_err(|error| {
+        SourceError::new(ErrorCode::Protocol, format!("{address} could not be read: {error}"), String::new())
+    })?;
+    match page.bad_lines.first() {
+        Some(bad) if page.is_unreadable() => {
+            Err(SourceError::new(ErrorCode::Protocol, format!("{address}: {}", bad.error), String::new()))
+        }
+        _ => Ok(page),
+    }
+}
+
+/// Fetches the page at fixed times until cancelled. A fetch that takes longer than the interval skips the
+/// times it missed. Trouble is reported as a status, and the page is tried again at the next time.
+pub async fn run(context: SourceContext, target: MetricsTarget) {
+    let mut ticks = tokio::time::interval(target.interval.max(Duration::from_millis(100)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut going = context.status(SourceId::Metrics, SourceHealth::Starting, "", "").await;
+    let mut client = None;
+    while going {
+        tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let at = context.clock.now();
+        let fetched = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return,
+            fetched = fetch(&mut client, &target, at) => fetched,
+        };
+        going = match fetched {
+            Ok((endpoint, page)) => deliver(&context, at, endpoint, page).await,
+            Err(error) => {
+                let (words, remedy) = (error.to_string(), error.remedy());
+                context.status(SourceId::Metrics, SourceHealth::Failed, words, remedy).await
+            }
+        };
+    }
+}
+
+/// The client is made again until it can be: its certificate files may come later.
+async fn fetch(
+    client: &mut Option<HttpClient>,
+    target: &MetricsTarget,
+    at: Timestamp,
+) -> Result<(String, Page), SourceError> {
+    if client.is_none() {
+        *client = Some(HttpClient::new(&target.url, target.http.clone())?);
+    }
+    let Some(client) = client else { return Ok((String::new(), Page::default())) };
+    let page = scrape_with(client, target, at).await?;
+    Ok((client.address().as_str().to_owned(), page))
+}
+
+async fn deliver(context: &SourceContext, at: Timestamp, endpoint: String, page: Page) -> bool {
+    let (health, detail, remedy) = health_of(&endpoint, &page);
+    let batch = MetricsBatch { endpoint, samples: page.samples, bad_lines: page.bad_line_count };
+    context.send_at(at, Observed::Metrics(batch)).await
+        && context.status(SourceId::Metrics, health, detail, remedy).await
+}
+
+fn health_of(endpoint: &str, page: &Page) -> (SourceHealth, String, String) {
+    if let Some(bad) = page.bad_lines.first() {
+        let count = page.bad_line_count;
+        let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        let detail = format!(
+            "{lines} of {endpoint} can't be read, so Prometheus would drop the whole page; line {}: {}",
+            bad.line, bad.error
+        );
+        let remedy = format!("cachescope scrape {endpoint} lists them");
+        return (SourceHealth::Partial, detail, remedy);
+    }
+    if page.samples.is_empty() {
+        let (detail, remedy) = match page.not_accepted {
+            0 => (format!("{endpoint} holds no series"), "see whether the application counts its cache"),
+            others => (
+                format!("none of the {others} samples of {endpoint} has a cache metric's name"),
+                "name the application's metrics in the strategy file",
+            ),
+        };
+        return (SourceHealth::Partial, detail, remedy.to_owned());
+    }
+    (SourceHealth::Ok, String::new(), String::new())
+}
