@@ -1,0 +1,16 @@
+//! Counts over time: bounded rings of four resolutions, sparse and as narrow as their values.
+//!
+//! A busy counter costs about 1 kB for a whole day, an idle one 8 bytes or nothing.
+
+mod column;
+mod frame;
+mod gauge;
+mod tally;
+
+pub(crate) use column::Column;
+pub(crate) use frame::{Fold, Frame, Range};
+pub(crate) use gauge::Gauge;
+pub(crate) use tally::{Count, Tally};
+
+#[cfg(test)]
+mod tests;
