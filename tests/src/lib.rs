@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`window`] | the real window, driven as a user would |
+//! | [`connection`] | its connection form, filled in |
 //! | [`driver`] | the WebDriver program behind it |
 //! | [`command`] | the `cachescope` command, run as a user would |
 //! | [`programs`] | where the programs under test are, and where pictures go |
@@ -12,6 +13,7 @@
 //! `cargo xtask test --only window` brings along.
 
 pub mod command;
+pub mod connection;
 pub mod driver;
 pub mod programs;
 pub mod waiting;

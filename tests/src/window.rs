@@ -44,7 +44,14 @@ impl Window {
     /// # Errors
     /// When there is no display, or the page does not come up.
     pub async fn open(options: Options) -> Result<Self> {
-        let state = tempfile::tempdir()?;
+        Self::open_again(tempfile::tempdir()?, options).await
+    }
+
+    /// Opens the window on what an earlier one left in `state`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_again(state: TempDir, options: Options) -> Result<Self> {
         let mut environment: HashMap<String, String> = [
             ("TAURI_WEBVIEW_AUTOMATION", "true"),
             ("CACHESCOPE_LOG", "info"),
@@ -176,6 +183,21 @@ impl Window {
         element.send_keys(text).await.with_context(|| format!("typing into {selector}"))
     }
 
+    /// Chooses the option with this value in the list that `selector` finds first, once it is there.
+    ///
+    /// # Errors
+    /// When there is no such list or option.
+    pub async fn choose(&self, selector: &str, value: &str) -> Result<()> {
+        self.wait_for(selector).await?;
+        self.until(&format!("{selector} offers {value:?}"), async || {
+            let script = "return [...document.querySelector(arguments[0]).options].some((it) => it.value === arguments[1])";
+            Ok((self.ask(script, &[selector, value]).await? == Value::Bool(true)).then_some(()))
+        })
+        .await?;
+        let list = self.client.find(Locator::Css(selector)).await?;
+        list.select_by_value(value).await.with_context(|| format!("choosing {value:?} in {selector}"))
+    }
+
     /// Keeps a picture of the window among the artifacts.
     ///
     /// # Errors
@@ -194,17 +216,24 @@ impl Window {
         Ok(self.client.set_window_size(width, height).await?)
     }
 
-    /// Asks the program to end, as a session's end does (SIGTERM), and waits until it has.
+    /// Asks the program to end, as a session's end does (SIGTERM), waits until it has, and gives what it kept.
     ///
     /// # Errors
     /// When it stays.
-    pub async fn terminate(self) -> Result<()> {
+    pub async fn terminate(self) -> Result<TempDir> {
         let id = self.driver.program_id().context("the program is gone already")?;
         Command::new("kill").arg("-TERM").arg(id.to_string()).status()?;
         wait_for("the program ends after SIGTERM", async || {
             Ok(self.driver.program_id().is_none().then_some(()))
         })
-        .await
+        .await?;
+        Ok(self.state)
+    }
+
+    /// The process id of the program; `None` when it is gone.
+    #[must_use]
+    pub fn program_id(&self) -> Option<u32> {
+        self.driver.program_id()
     }
 
     /// Whether the program still runs.

@@ -23,7 +23,7 @@ async fn the_page_can_ask_and_watch_and_do_nothing_else() -> Result<()> {
 
     let global = window.ask("return typeof window.__TAURI__", &[]).await?;
     assert_eq!(global, "undefined", "the whole API must not lie open");
-    window.terminate().await
+    window.terminate().await.map(drop)
 }
 
 #[tokio::test]
@@ -41,5 +41,5 @@ async fn the_page_can_neither_leave_nor_call_home_nor_run_text_as_code() -> Resu
     assert_eq!(window.ask(fetched, &[]).await?, "TypeError");
     let evaluated = "try { return (0, eval)('1') } catch (error) { return error.name }";
     assert_eq!(window.ask(evaluated, &[]).await?, "EvalError");
-    window.terminate().await
+    window.terminate().await.map(drop)
 }
