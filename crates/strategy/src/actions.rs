@@ -42,9 +42,10 @@ pub(crate) fn warm(mut section: Section<'_>) -> Option<WarmPlan> {
         max_errors: section.small_integer("max_errors"),
         only_below: section.integer("only_below"),
     };
-    for (key, zero) in
-        [("per_second", limits.per_second == Some(0.0)), ("concurrency", limits.concurrency == Some(0))]
-    {
+    for (key, zero) in [
+        ("per_second", limits.per_second.is_some_and(|rate| rate <= 0.0)),
+        ("concurrency", limits.concurrency == Some(0)),
+    ] {
         if zero {
             section.error(
                 key,
@@ -61,33 +62,50 @@ pub(crate) fn warm(mut section: Section<'_>) -> Option<WarmPlan> {
     kind.map(|kind| WarmPlan { name, title, kind, triggers, items, limits, condition, planned, note })
 }
 
+/// The ways to warm, as files write them.
+#[derive(Clone, Copy)]
+enum Way {
+    Http,
+    HttpEach,
+    Application,
+    Traffic,
+    Copy,
+}
+
 fn kind(section: &Section<'_>) -> Option<WarmKind> {
     if !section.has("kind") {
         section.missing("kind", "\"http\"");
     }
-    let kind = section.read("kind", |written| match written {
-        "http" | "http_each" | "application" | "traffic" | "copy" => Ok(written.to_owned()),
-        other => {
-            Err(format!("{other:?} is no way to warm; write http, http_each, application, traffic or copy"))
+    let ways = [
+        ("http", Way::Http),
+        ("http_each", Way::HttpEach),
+        ("application", Way::Application),
+        ("traffic", Way::Traffic),
+        ("copy", Way::Copy),
+    ];
+    let Some(way) = section.word("kind", &ways) else {
+        // Which keys belong here can't be told, so none of these is called unknown.
+        for key in ["method", "url", "from"] {
+            section.text(key);
         }
-    });
-    let kind = kind?;
+        return None;
+    };
     let request = || {
         let method = section.text("method").unwrap_or_else(|| "GET".to_owned());
         (method, section.required_text("url", "\"https://api.example.com/cache/warm\""))
     };
-    Some(match kind.as_str() {
-        "http" => {
+    Some(match way {
+        Way::Http => {
             let (method, url) = request();
             WarmKind::Http { method, url }
         }
-        "http_each" => {
+        Way::HttpEach => {
             let (method, url) = request();
             WarmKind::HttpEach { method, url }
         }
-        "copy" => WarmKind::Copy { from: section.required_text("from", "\"the previous instances\"") },
-        "traffic" => WarmKind::Traffic,
-        _ => WarmKind::Application,
+        Way::Copy => WarmKind::Copy { from: section.required_text("from", "\"the old instances\"") },
+        Way::Traffic => WarmKind::Traffic,
+        Way::Application => WarmKind::Application,
     })
 }
 

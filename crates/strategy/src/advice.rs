@@ -5,8 +5,19 @@ use cachescope_model::strategy::{Namespace, Strategy};
 use crate::overlap::{Relation, relation};
 use crate::problem::Report;
 
+/// The most namespaces of one file: each is compared with every other.
+const MOST_NAMESPACES: usize = 1_000;
+
 /// Reports what doesn't fit together. `lines` are the lines of the namespaces' templates.
 pub(crate) fn check(report: &Report<'_>, strategy: &Strategy, lines: &[usize]) {
+    if strategy.namespaces.len() > MOST_NAMESPACES {
+        let message = format!(
+            "the file has {} namespaces; keep at most {MOST_NAMESPACES}, and give keys of one kind one template",
+            strategy.namespaces.len()
+        );
+        report.error(lines[MOST_NAMESPACES], "", message);
+        return;
+    }
     overlaps(report, &strategy.namespaces, lines);
     labels(report, &strategy.namespaces, lines);
     tenants(report, strategy, lines);

@@ -92,8 +92,11 @@ fn read<'a>(context: Context<'a>, root: &'a DeTable<'a>) -> Strategy {
         stampede: top.table("stampede").map(policies::stampede),
         notes: top.texts("notes"),
     };
-    if placed.is_empty() && !top.has("namespace") {
-        top.missing("[[namespace]]", "…: at least one, with name and template");
+    if !top.has("namespace") {
+        top.error(
+            "",
+            "there is no namespace; write [[namespace]] and below it name = \"…\" and template = \"…\"",
+        );
     }
     let lines: Vec<usize> = placed.iter().map(|placed| placed.line).collect();
     strategy.namespaces = placed.into_iter().map(|placed| placed.namespace).collect();

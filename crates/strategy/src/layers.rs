@@ -25,13 +25,7 @@ pub(crate) fn layer(mut section: Section<'_>) -> Option<CacheLayer> {
     if !section.has("kind") {
         section.missing("kind", "\"redis\"");
     }
-    let kind = section.read("kind", |written| {
-        let known = KINDS.iter().find(|(word, _)| *word == written).map(|(_, kind)| *kind);
-        known.ok_or_else(|| {
-            let words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
-            format!("{written:?} is no kind of layer; write one of {}", words.join(", "))
-        })
-    });
+    let kind = section.word("kind", &KINDS);
     let layer = CacheLayer {
         title: section.text("title").unwrap_or_else(|| name.clone()),
         name,

@@ -11,12 +11,8 @@ use crate::subjects::{SignalUnits, judged, threshold};
 
 /// Reads `[metrics]`.
 pub(crate) fn metrics(section: Section<'_>) -> MetricNames {
-    let unit = section.read("latency_unit", |written| match written {
-        "seconds" => Ok(1.0),
-        "milliseconds" => Ok(1e-3),
-        "microseconds" => Ok(1e-6),
-        other => Err(format!("{other:?} is not known; write seconds, milliseconds or microseconds")),
-    });
+    let units = [("seconds", 1.0), ("milliseconds", 1e-3), ("microseconds", 1e-6)];
+    let unit = section.word("latency_unit", &units);
     let mut reads = section.pairs("read_operation").into_iter();
     let read_operation = reads.next();
     if reads.next().is_some() {
@@ -26,18 +22,18 @@ pub(crate) fn metrics(section: Section<'_>) -> MetricNames {
         );
     }
     let metrics = MetricNames {
-        hits: section.required_text("hits", "\"cache_hits_total\""),
-        misses: section.required_text("misses", "\"cache_misses_total\""),
-        latency: section.text("latency"),
+        hits: required_metric(&section, "hits", "\"cache_hits_total\""),
+        misses: required_metric(&section, "misses", "\"cache_misses_total\""),
+        latency: section.metric("latency"),
         latency_unit_seconds: unit.unwrap_or(1.0),
         read_operation,
-        layer_label: section.text("layer_label"),
+        layer_label: section.metric("layer_label"),
         redis_layer: section.text("redis_layer"),
-        namespace_label: section.text("namespace_label"),
-        evictions: section.text("evictions"),
-        errors: section.text("errors"),
+        namespace_label: section.metric("namespace_label"),
+        evictions: section.metric("evictions"),
+        errors: section.metric("errors"),
         matchers: section.pairs("matchers").into_iter().collect(),
-        size: section.text("size"),
+        size: section.metric("size"),
     };
     if metrics.layer_label.is_some() != metrics.redis_layer.is_some() {
         section.error(
@@ -49,22 +45,27 @@ pub(crate) fn metrics(section: Section<'_>) -> MetricNames {
     metrics
 }
 
+fn required_metric(section: &Section<'_>, key: &'static str, example: &str) -> String {
+    if !section.has(key) {
+        section.missing(key, example);
+    }
+    section.metric(key).unwrap_or_default()
+}
+
 /// Reads one `[[signal]]`.
 pub(crate) fn signal(mut section: Section<'_>) -> Signal {
     let name = section.named(Kind::Signal);
     if !section.has("unit") {
         section.missing("unit", "\"ratio\", \"seconds\", \"bytes\", \"per_second\" or \"count\"");
     }
-    let unit = section
-        .read("unit", |written| match written {
-            "ratio" => Ok(Unit::Ratio),
-            "seconds" => Ok(Unit::Seconds),
-            "bytes" => Ok(Unit::Bytes),
-            "per_second" => Ok(Unit::PerSecond),
-            "count" => Ok(Unit::Count),
-            other => Err(format!("{other:?} is no unit; write ratio, seconds, bytes, per_second or count")),
-        })
-        .unwrap_or(Unit::Count);
+    let units = [
+        ("ratio", Unit::Ratio),
+        ("seconds", Unit::Seconds),
+        ("bytes", Unit::Bytes),
+        ("per_second", Unit::PerSecond),
+        ("count", Unit::Count),
+    ];
+    let unit = section.word("unit", &units).unwrap_or(Unit::Count);
     let compared = section.has("above") || section.has("below");
     let signal = Signal {
         title: section.text("title").unwrap_or_else(|| name.clone()),
@@ -103,42 +104,32 @@ pub(crate) fn rule(mut section: Section<'_>, signals: &SignalUnits) -> Option<Ru
             .find(|window| fits(window) && length.subsec_nanos() == 0)
             .ok_or_else(|| format!("{text:?} is no window; write 10s, 1m, 5m, 15m, 1h or 24h"))
     });
-    let severity = section.read("severity", |written| match written {
-        "info" => Ok(Severity::Info),
-        "warning" => Ok(Severity::Warning),
-        "critical" => Ok(Severity::Critical),
-        other => Err(format!("{other:?} is no severity; write info, warning or critical")),
-    });
-    let read = |judged: crate::subjects::Judged| Rule {
+    let severities =
+        [("info", Severity::Info), ("warning", Severity::Warning), ("critical", Severity::Critical)];
+    let severity = section.word("severity", &severities);
+    let summary = section.required_text("summary", "\"Hit rate below 80 %\"");
+    let (for_duration, keep_firing_for) = (section.duration("for"), section.duration("keep_firing_for"));
+    let minimum_lookups = section.integer("minimum_lookups");
+    let playbook = section.reference("playbook", Kind::Playbook);
+    let warm = section.reference("warm", Kind::Warm);
+    let (action, note) = (section.text_or_empty("action"), section.text_or_empty("note"));
+    let documented = section.text_or_empty("documented");
+    section.finish();
+    let judged = judged?;
+    Some(Rule {
         name,
         subject: judged.subject,
         window: window.unwrap_or_default(),
         threshold: judged.threshold,
-        for_duration: section.duration("for").unwrap_or_default(),
-        keep_firing_for: section.duration("keep_firing_for").unwrap_or_default(),
-        minimum_lookups: section.integer("minimum_lookups").unwrap_or_default(),
+        for_duration: for_duration.unwrap_or_default(),
+        keep_firing_for: keep_firing_for.unwrap_or_default(),
+        minimum_lookups: minimum_lookups.unwrap_or_default(),
         severity: severity.unwrap_or_default(),
-        summary: section.required_text("summary", "\"Hit rate below 80 %\""),
-        action: section.text_or_empty("action"),
-        playbook: section.reference("playbook", Kind::Playbook),
-        warm: section.reference("warm", Kind::Warm),
-        documented: section.text_or_empty("documented"),
-        note: section.text_or_empty("note"),
-    };
-    let Some(judged) = judged else {
-        // What a rule is about is wrong: its other keys are still known ones.
-        for key in ["summary", "action", "documented", "note"] {
-            section.text(key);
-        }
-        section.reference("playbook", Kind::Playbook);
-        section.reference("warm", Kind::Warm);
-        section.duration("for");
-        section.duration("keep_firing_for");
-        section.integer("minimum_lookups");
-        section.finish();
-        return None;
-    };
-    let rule = read(judged);
-    section.finish();
-    Some(rule)
+        summary,
+        action,
+        playbook,
+        warm,
+        documented,
+        note,
+    })
 }

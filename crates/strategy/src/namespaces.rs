@@ -6,6 +6,7 @@ use cachescope_model::template::{FieldKind, Part, Template};
 use crate::names::Kind;
 use crate::problem::nearest;
 use crate::section::Section;
+use crate::value;
 
 /// A namespace and the line on which its template stands.
 pub(crate) struct Placed {
@@ -48,9 +49,8 @@ pub(crate) fn namespace(mut section: Section<'_>) -> Option<Placed> {
         }
     }
     masked.dedup();
-    let undocumented = section.has("ttl") && section.text("ttl").as_deref() == Some("undocumented");
-    let ttl = if undocumented { None } else { section.duration("ttl") };
-    let ttl_max = section.duration("ttl_max");
+    let ttl = if section.says("ttl", "undocumented") { None } else { section.lifetime("ttl") };
+    let ttl_max = section.lifetime("ttl_max");
     let facts = NamespaceFacts {
         access: access(&section),
         sliding: section.flag("sliding"),
@@ -79,29 +79,24 @@ pub(crate) fn namespace(mut section: Section<'_>) -> Option<Placed> {
     } else if !section.has("ttl") && !facts.permanent {
         section.warning("", "no `ttl` is documented; write ttl = \"1h\", ttl = \"undocumented\", or permanent = true where keys live for ever");
     }
-    let namespace = template.map(|template| Namespace {
+    let (hit_rate_target, metric_labels) = (section.ratio("hit_rate_target"), section.texts("metric_labels"));
+    let (protected, invalidated_on) = (section.flag("protected"), section.texts("invalidated_on"));
+    section.finish();
+    let namespace = Namespace {
         name,
         title,
-        template,
+        template: template?,
         database,
         tenant,
         version,
         ttl,
-        hit_rate_target: section.ratio("hit_rate_target"),
-        metric_labels: section.texts("metric_labels"),
-        protected: section.flag("protected"),
-        invalidated_on: section.texts("invalidated_on"),
+        hit_rate_target,
+        metric_labels,
+        protected,
+        invalidated_on,
         facts,
-    });
-    if namespace.is_none() {
-        // The rest of the table is read for its mistakes even where the template can't be used.
-        section.ratio("hit_rate_target");
-        section.texts("metric_labels");
-        section.flag("protected");
-        section.texts("invalidated_on");
-    }
-    section.finish();
-    namespace.map(|namespace| Placed { namespace, line })
+    };
+    Some(Placed { namespace, line })
 }
 
 fn field_exists(section: &Section<'_>, template: &Template, key: &str, field: &str) {
@@ -137,17 +132,11 @@ fn access(section: &Section<'_>) -> Vec<AccessPattern> {
         ("write-through", AccessPattern::WriteThrough),
         ("precomputed", AccessPattern::Precomputed),
     ];
-    let mut patterns = Vec::new();
-    for written in section.texts("access") {
-        match KNOWN.iter().find(|(word, _)| *word == written) {
-            Some((_, pattern)) => patterns.push(*pattern),
-            None => section.error(
-                "access",
-                format!("`access`: {written:?} is not known; write cache-aside, read-through, write-through or precomputed"),
-            ),
-        }
-    }
-    patterns
+    let read = |written: String| {
+        let pattern = value::word(&written, &KNOWN);
+        pattern.map_err(|message| section.error("access", format!("`access`: {message}"))).ok()
+    };
+    section.texts("access").into_iter().filter_map(read).collect()
 }
 
 /// Reads one `[[data_class]]`.
@@ -156,8 +145,8 @@ pub(crate) fn data_class(mut section: Section<'_>) -> DataClass {
     let class = DataClass {
         title: section.text("title").unwrap_or_else(|| name.clone()),
         name,
-        ttl: section.duration("ttl"),
-        ttl_max: section.duration("ttl_max"),
+        ttl: section.lifetime("ttl"),
+        ttl_max: section.lifetime("ttl_max"),
         items: section.texts("items"),
         namespaces: section.references("namespaces", Kind::Namespace),
         hit_rate_target: section.ratio("hit_rate_target"),

@@ -100,12 +100,8 @@ pub(crate) fn never_cache(section: Section<'_>) -> NeverCache {
 }
 
 pub(crate) fn stampede(section: Section<'_>) -> Stampede {
-    let lock = section.read("redis_lock", |written| match written {
-        "off" => Ok(RedisLock::Off),
-        "optional" => Ok(RedisLock::Optional),
-        "always" => Ok(RedisLock::Always),
-        other => Err(format!("{other:?} is not known; write off, optional or always")),
-    });
+    let words = [("off", RedisLock::Off), ("optional", RedisLock::Optional), ("always", RedisLock::Always)];
+    let lock = section.word("redis_lock", &words);
     let stampede = Stampede {
         single_flight: section.flag("single_flight"),
         redis_lock: lock.unwrap_or_default(),

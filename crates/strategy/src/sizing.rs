@@ -79,21 +79,13 @@ fn differ(documented: u64, computed: f64) -> bool {
 
 /// Reads `[redis]`.
 pub(crate) fn redis(section: Section<'_>) -> RedisExpectation {
-    let policy = section.read("maxmemory_policy", |written| {
-        if POLICIES.contains(&written) {
-            return Ok(written.to_owned());
-        }
-        Err(format!("{written:?} is no eviction policy; write one of {}", POLICIES.join(", ")))
-    });
-    let mode = section.read("mode", |written| match written {
-        "standalone" | "sentinel" | "cluster" => Ok(written.to_owned()),
-        other => Err(format!("{other:?} is not known; write standalone, sentinel or cluster")),
-    });
+    let policy = section.word("maxmemory_policy", &POLICIES.map(|policy| (policy, policy)));
+    let mode = section.word("mode", &["standalone", "sentinel", "cluster"].map(|mode| (mode, mode)));
     let redis = RedisExpectation {
         maxmemory: section.bytes("maxmemory"),
-        maxmemory_policy: policy,
+        maxmemory_policy: policy.map(str::to_owned),
         minimum_version: section.text("minimum_version"),
-        mode,
+        mode: mode.map(str::to_owned),
         provider: section.text("provider"),
         notes: section.texts("notes"),
     };

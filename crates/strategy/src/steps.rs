@@ -48,9 +48,13 @@ pub(crate) fn step(section: Section<'_>, namespaces: &[Placed]) -> Option<Step> 
     }
     let handled_by = section.text("handled_by");
     let note = section.text_or_empty("note");
-    if action.is_some() || named.is_empty() {
-        section.finish();
+    if action.is_none() {
+        // Which keys belong here can't be told, so none of these is called unknown.
+        for key in ["ttl", "jitter", "message", "namespaces"] {
+            section.has(key);
+        }
     }
+    section.finish();
     action.map(|action| Step { action, handled_by, note })
 }
 
@@ -73,7 +77,7 @@ fn read(section: &Section<'_>, action: &str) -> Option<StepAction> {
             if !section.has("ttl") {
                 section.missing("ttl", "\"30s\"");
             }
-            let (ttl, jitter) = (section.duration("ttl"), section.duration("jitter"));
+            let (ttl, jitter) = (section.lifetime("ttl"), section.duration("jitter"));
             let pattern = section.read("soft", value::purge_pattern)?;
             Some(StepAction::Soft { pattern, ttl: ttl?, jitter: jitter.unwrap_or_default() })
         }

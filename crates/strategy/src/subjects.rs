@@ -21,6 +21,13 @@ pub(crate) struct Judged {
     pub(crate) threshold: Threshold,
 }
 
+/// What a subject is split by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Each {
+    Namespace,
+    Tenant,
+}
+
 /// A reading as a file names it; `miss_rate` is 1 − hit rate.
 struct Wanted {
     reading: ReadingKind,
@@ -31,14 +38,11 @@ struct Wanted {
 pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Judged> {
     let wanted = section.read("reading", reading);
     let signal = section.reference("signal", Kind::Signal);
-    let each = section.read("each", |written| match written {
-        "namespace" | "tenant" => Ok(written.to_owned()),
-        other => Err(format!("{other:?} is not known; write \"namespace\" or \"tenant\", or leave it out")),
-    });
+    let each = section.word("each", &[("namespace", Each::Namespace), ("tenant", Each::Tenant)]);
     let namespaces = section.references("namespaces", Kind::Namespace);
     let layer = section.reference("layer", Kind::Layer);
     let (by_namespace, by_layer) = (each.is_some() || !namespaces.is_empty(), layer.is_some());
-    let tenant = each.as_deref() == Some("tenant");
+    let tenant = each == Some(Each::Tenant);
     match (wanted, signal) {
         (Some(_), Some(_)) => {
             section.error("signal", "`reading` and `signal` exclude each other; keep one of them");

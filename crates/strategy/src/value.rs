@@ -3,6 +3,9 @@
 use std::str::FromStr;
 
 use cachescope_model::strategy::Cron;
+use cachescope_model::template::Template;
+
+use crate::problem::nearest;
 
 /// Bytes as people write them: `740`, `2 KB` (1000), `2 KiB` (1024), `1.5GB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
@@ -72,6 +75,40 @@ pub(crate) fn cron(text: &str) -> Result<Cron, String> {
             reason.to_string().trim_end_matches('.')
         )),
     }
+}
+
+/// The longest template in bytes: templates are compared in pairs, and no sensible one is as long.
+const LONGEST_TEMPLATE: usize = 512;
+
+/// A template.
+pub(crate) fn template(text: &str) -> Result<Template, String> {
+    if text.len() > LONGEST_TEMPLATE {
+        return Err(format!("a template of {} bytes; write at most {LONGEST_TEMPLATE}", text.len()));
+    }
+    Template::parse(text).map_err(|error| error.to_string())
+}
+
+/// One of a few words.
+pub(crate) fn word<T: Copy>(written: &str, words: &[(&str, T)]) -> Result<T, String> {
+    if let Some((_, meant)) = words.iter().find(|(word, _)| *word == written) {
+        return Ok(*meant);
+    }
+    let known = || words.iter().map(|(word, _)| *word);
+    Err(match nearest(written, known()) {
+        Some(meant) => format!("{written:?} is not known; write {meant:?}"),
+        None => format!("{written:?} is not known; write one of {}", known().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// A metric's or label's name: Prometheus takes any text since 3.0; what would end a name in a query is refused.
+pub(crate) fn metric(text: &str) -> Result<String, String> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | '"' | ',' | '=' | '(' | ')');
+    if text.is_empty() || text.contains(ends) {
+        return Err(format!(
+            "{text:?} is no name of a metric or label; write the bare name, such as cache_hits_total"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// A pattern with which keys are purged: a Redis glob with at least two literal bytes before its first

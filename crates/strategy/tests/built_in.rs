@@ -1,6 +1,5 @@
 //! The five built-in strategies against what their documents say.
 
-
 use cachescope_strategy::{BUILT_IN, check};
 
 #[test]
