@@ -40,16 +40,20 @@ const REDIS_EXPORTER: &[&str] = &[
 /// Suffixes of a histogram's and a summary's component series.
 const COMPONENTS: [&str; 4] = ["", "_bucket", "_sum", "_count"];
 
+/// The strategy's metrics that are one series each, not a histogram's components.
+fn plain(names: &MetricNames) -> impl Iterator<Item = &String> {
+    let optional = [&names.evictions, &names.errors, &names.size];
+    let all = [&names.hits, &names.misses].into_iter().chain(optional.into_iter().flatten());
+    all.filter(|name| !name.is_empty())
+}
+
 /// The selectors of every series that the strategy's names name.
 #[must_use]
 pub fn selectors_for(names: &MetricNames) -> Vec<String> {
     let matchers: String =
         names.matchers.iter().map(|(label, value)| format!(",{label}={}", quoted(value))).collect();
-    let counters = [Some(&names.hits), Some(&names.misses), names.evictions.as_ref(), names.errors.as_ref()];
-    let mut selectors: Vec<String> = Vec::new();
-    for counter in counters.into_iter().flatten().filter(|name| !name.is_empty()) {
-        selectors.push(format!("{{__name__={}{matchers}}}", quoted(counter)));
-    }
+    let mut selectors: Vec<String> =
+        plain(names).map(|name| format!("{{__name__={}{matchers}}}", quoted(name))).collect();
     if let Some(latency) = names.latency.as_ref().filter(|name| !name.is_empty()) {
         let regex = format!("{}({})", regex_escaped(latency), COMPONENTS.join("|"));
         selectors.push(format!("{{__name__=~{}{matchers}}}", quoted(&regex)));
@@ -74,8 +78,7 @@ pub fn default_selectors() -> Vec<String> {
 pub fn accepts(names: Option<&MetricNames>) -> AcceptName {
     let mut own: Vec<String> = Vec::new();
     if let Some(names) = names {
-        own.extend([names.hits.clone(), names.misses.clone()]);
-        own.extend([&names.evictions, &names.errors, &names.latency].into_iter().flatten().cloned());
+        own.extend(plain(names).chain(&names.latency).cloned());
     }
     Arc::new(move |name| {
         let base = COMPONENTS.iter().skip(1).find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
@@ -130,6 +133,7 @@ mod tests {
             namespace_label: None,
             evictions: None,
             errors: Some("errors_total".to_owned()),
+            size: None,
             matchers: [("job".to_owned(), "a\"b\\c\n".to_owned())].into(),
         }
     }
