@@ -4,9 +4,18 @@
 //! `capabilities` says beforehand which of them work here.
 
 mod backoff;
+pub mod capabilities;
 mod connect;
+mod event_flags;
+pub mod events;
 mod failure;
+mod inbox;
+pub mod info;
+mod info_reply;
 mod node;
+mod pace;
+pub mod scan;
+mod scan_pass;
 mod stream;
 mod target;
 mod tls;

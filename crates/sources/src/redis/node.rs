@@ -141,6 +141,16 @@ impl Gate<'_> {
         self.exchange(Some(database), Asked::Many(pipeline)).await
     }
 
+    /// The database the connection is in.
+    pub(super) fn database(&self) -> u16 {
+        self.shared.connection.as_ref().map_or(0, Connection::database)
+    }
+
+    /// Ends the connection; the next command makes a new one.
+    pub(super) fn disconnect(&mut self) {
+        self.shared.connection = None;
+    }
+
     /// Words for an error reply among those of [`ask_many`](Self::ask_many).
     #[must_use]
     pub fn refusal(&self, command: &str, error: &redis::ServerError) -> SourceError {

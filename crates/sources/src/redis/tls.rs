@@ -46,7 +46,9 @@ impl TlsOptions {
                 })?
             }
             _ => {
-                return Err(tls_error("a client certificate and its key are only of use together".to_owned()));
+                return Err(tls_error(
+                    "a client certificate and its key are only of use together".to_owned(),
+                ));
             }
         };
         Ok(Arc::new(config))

@@ -1,0 +1,393 @@
+//! What can be observed on a server with this user, what not, why, and the lines that would enable it.
+//!
+//! Probing leaves nothing behind and looks up no key: `ACL DRYRUN` (7.0) asks the server without executing;
+//! where it may not be used, a command is queued in a transaction that is discarded, which the server checks
+//! as if it were to run; where neither is allowed, forms without effect are run.
+
+use cachescope_model::source::{SourceId, SourceSpec};
+use redis::{Cmd, Pipeline, Value};
+use serde::Serialize;
+
+use super::connect::{command_name, text};
+use super::event_flags::EventFlags;
+use super::failure::user_of;
+use super::info_reply;
+use super::node::{Gate, RedisNode};
+use crate::error::{ErrorCode, SourceError};
+
+/// The sources that read a Redis server.
+const REDIS_SOURCES: [SourceId; 3] = [SourceId::Info, SourceId::Events, SourceId::Scan];
+
+/// Whether a source works here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Works {
+    /// All of it.
+    Yes,
+    /// Part of it; `why` says what is missing.
+    Partly,
+    /// Not at all; `why` says why not.
+    No,
+}
+
+/// One source as it would work here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceCapability {
+    /// Which source.
+    pub source: SourceId,
+    /// Whether it works.
+    pub works: Works,
+    /// What is missing, one sentence; empty where nothing is.
+    pub why: String,
+    /// The lines that would enable it, as they are typed on the server; empty where nothing helps.
+    pub remedy: Vec<String>,
+}
+
+/// What a server lets this user observe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CapabilityReport {
+    /// The server's address.
+    pub node: String,
+    /// `redis`, `valkey`, `keydb` or `dragonfly`.
+    pub engine: String,
+    /// Its version; empty where it doesn't tell.
+    pub version: String,
+    /// `standalone`, `sentinel` or `cluster`; empty where it doesn't tell.
+    pub mode: String,
+    /// `master` or `slave`, in the server's own words; empty where it doesn't tell.
+    pub role: String,
+    /// The ACL user that was asked as.
+    pub user: String,
+    /// Every source that reads Redis.
+    pub sources: Vec<SourceCapability>,
+    /// The line that makes a user who may observe everything and change nothing; `PASSWORD` is to be replaced.
+    pub acl_line: String,
+    /// The line that switches on what the events source needs, merged with what is set; empty where nothing is
+    /// missing.
+    pub config_line: String,
+}
+
+/// Asks a server what can be observed there.
+///
+/// # Errors
+/// Why it can't be connected to. What is not permitted is not an error but part of the report.
+pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceError> {
+    let mut gate = node.gate().await;
+    let hello = gate.hello().await?;
+    let told = gate.ask(redis::cmd("INFO").arg("server")).await;
+    let role = gate.ask(redis::cmd("INFO").arg("replication")).await;
+    let told =
+        told.as_ref().map(|reply| info_reply::parse(&text(reply).unwrap_or_default())).unwrap_or_default();
+    let role = role.as_ref().map(|reply| info_reply::parse(&text(reply).unwrap_or_default()).role);
+    let first_of = |first: &str, second: &str| if first.is_empty() { second } else { first }.to_owned();
+    let version = first_of(&told.version, &hello.version);
+    let user = whoami(&mut gate, user_of(node.target())).await;
+    let setting = notify_setting(&mut gate).await?;
+
+    let mut sources = Vec::new();
+    for id in REDIS_SOURCES {
+        let missing = missing_rules(&mut gate, &user, id.spec()).await?;
+        sources.push(judge(id, &user, &version, &missing, &setting));
+    }
+    Ok(CapabilityReport {
+        node: node.target().to_string(),
+        engine: first_of(&told.engine, if hello.server.is_empty() { "redis" } else { &hello.server }),
+        version,
+        mode: first_of(&hello.mode, &told.mode),
+        role: first_of(role.as_deref().unwrap_or_default(), &hello.role),
+        user,
+        sources,
+        acl_line: viewing_user_line(),
+        config_line: match &setting {
+            Setting::Known(flags) if flags.missing().is_some() => flags.remedy(),
+            _ => String::new(),
+        },
+    })
+}
+
+/// The line that makes a user for Cachescope, from what the registry says the sources need.
+#[must_use]
+pub fn viewing_user_line() -> String {
+    let mut rules: Vec<&str> = Vec::new();
+    for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
+        if !rules.contains(rule) {
+            rules.push(rule);
+        }
+    }
+    // What is reset must be reset before anything is granted; then channels, keys and commands.
+    rules.sort_by_key(|rule| match rule.chars().next() {
+        Some('&') => 1,
+        Some('~' | '%') => 2,
+        Some('+') => 3,
+        _ => 0,
+    });
+    format!("ACL SETUSER cachescope on >PASSWORD {}", rules.join(" "))
+}
+
+/// `notify-keyspace-events` as far as it is known.
+enum Setting {
+    Known(EventFlags),
+    Unreadable,
+}
+
+async fn notify_setting(gate: &mut Gate<'_>) -> Result<Setting, SourceError> {
+    let command = redis::cmd("CONFIG").arg("GET").arg("notify-keyspace-events").clone();
+    match gate.ask(&command).await {
+        Ok(Value::Array(pair)) => Ok(pair
+            .get(1)
+            .and_then(text)
+            .map_or(Setting::Unreadable, |flags| Setting::Known(EventFlags::new(&flags)))),
+        Ok(_) => Ok(Setting::Unreadable),
+        Err(error) if is_refusal(&error) => Ok(Setting::Unreadable),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_refusal(error: &SourceError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorCode::Permission | ErrorCode::Unsupported | ErrorCode::Server | ErrorCode::Busy
+    )
+}
+
+async fn whoami(gate: &mut Gate<'_>, otherwise: &str) -> String {
+    match gate.ask(redis::cmd("ACL").arg("WHOAMI")).await {
+        Ok(reply) => text(&reply).unwrap_or_else(|| otherwise.to_owned()),
+        Err(_) => otherwise.to_owned(),
+    }
+}
+
+fn judge(id: SourceId, user: &str, version: &str, missing: &[String], setting: &Setting) -> SourceCapability {
+    let spec = id.spec();
+    let mut capability =
+        SourceCapability { source: id, works: Works::Yes, why: String::new(), remedy: Vec::new() };
+    if older(version, spec.since) {
+        capability.works = Works::No;
+        capability.why = format!("{} needs version {} or later; this is {version}", spec.title, spec.since);
+        return capability;
+    }
+    if !missing.is_empty() {
+        capability.works =
+            if missing.iter().any(|rule| is_essential(id, rule)) { Works::No } else { Works::Partly };
+        capability.why = format!("user {user} lacks {}", missing.join(" "));
+        capability.remedy.push(format!("ACL SETUSER {user} {}", missing.join(" ")));
+    }
+    if id == SourceId::Events && capability.works != Works::No {
+        match setting {
+            Setting::Known(flags) => {
+                if let Some(lacking) = flags.missing() {
+                    let none = flags.channels().misses != Some(true)
+                        && flags.channels().evictions != Some(true)
+                        && flags.channels().expirations != Some(true);
+                    capability.works = if none { Works::No } else { Works::Partly };
+                    add(&mut capability.why, &format!("the server does not announce {lacking}"));
+                    capability.remedy.push(flags.remedy());
+                }
+            }
+            Setting::Unreadable => {
+                capability.works = Works::Partly;
+                add(
+                    &mut capability.why,
+                    "which events the server announces is unknown, because CONFIG GET is refused",
+                );
+                capability.remedy.push(format!("ACL SETUSER {user} +config|get"));
+            }
+        }
+    }
+    capability
+}
+
+fn add(why: &mut String, more: &str) {
+    if !why.is_empty() {
+        why.push_str("; ");
+    }
+    why.push_str(more);
+}
+
+/// Whether a source delivers nothing without this rule.
+fn is_essential(id: SourceId, rule: &str) -> bool {
+    match id {
+        SourceId::Info => rule == "+info",
+        SourceId::Events => rule == "+subscribe" || rule.starts_with('&'),
+        SourceId::Scan => rule == "+scan",
+        _ => true,
+    }
+}
+
+fn older(version: &str, since: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> { text.split('.').map_while(|part| part.parse().ok()).collect() };
+    let (version, since) = (numbers(version), numbers(since));
+    !version.is_empty() && version < since
+}
+
+/// The rules of a source that this user lacks. Rules that can't be tested without effect count as given.
+async fn missing_rules(
+    gate: &mut Gate<'_>,
+    user: &str,
+    spec: &SourceSpec,
+) -> Result<Vec<String>, SourceError> {
+    let mut missing = Vec::new();
+    for rule in spec.acl {
+        let Some(command) = probe_for(rule) else { continue };
+        if let Some(lacking) = lacking(gate, user, rule, &command).await? {
+            if !missing.contains(&lacking) {
+                missing.push(lacking);
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Which rule a refusal is about: the command's own, or the pattern of keys or channels.
+fn rule_behind(rule: &str, refusal: &str) -> String {
+    if refusal.contains("channel") {
+        "&__keyevent@*".to_owned()
+    } else if refusal.contains("key") && !refusal.contains("to run") {
+        "~*".to_owned()
+    } else {
+        rule.to_owned()
+    }
+}
+
+/// A well-formed command that needs just this rule, besides those it can't do without.
+fn probe_for(rule: &str) -> Option<Cmd> {
+    const KEY: &str = "cachescope:probe";
+    let words: &[&str] = match rule {
+        "+info" => &["INFO", "server"],
+        "+ping" => &["PING"],
+        "+client|setname" => &["CLIENT", "SETNAME", super::connect::CLIENT_NAME],
+        "+client|id" => &["CLIENT", "ID"],
+        "+config|get" => &["CONFIG", "GET", "notify-keyspace-events"],
+        "+subscribe" => &["SUBSCRIBE", "__keyevent@0__:keymiss"],
+        "+unsubscribe" => &["UNSUBSCRIBE", "__keyevent@0__:keymiss"],
+        "+scan" => &["SCAN", "0", "COUNT", "1"],
+        "+memory|usage" => &["MEMORY", "USAGE", KEY],
+        "+pttl" => &["PTTL", KEY],
+        "+dbsize" => &["DBSIZE"],
+        "+select" => &["SELECT", "0"],
+        // HELLO is open to everyone; channel and key patterns show in the commands that use them.
+        _ => return None,
+    };
+    let mut command = redis::cmd(words[0]);
+    words[1..].iter().for_each(|word| {
+        command.arg(*word);
+    });
+    Some(command)
+}
+
+/// The rule that the user lacks for a command; `None` where nothing is lacking or it can't be found out without
+/// effect.
+async fn lacking(
+    gate: &mut Gate<'_>,
+    user: &str,
+    rule: &str,
+    command: &Cmd,
+) -> Result<Option<String>, SourceError> {
+    match by_dry_run(gate, user, command).await? {
+        Probed::Allowed => return Ok(None),
+        Probed::Refused(reason) => return Ok(Some(rule_behind(rule, &reason))),
+        Probed::Unknown => {}
+    }
+    match by_transaction(gate, command).await? {
+        Probed::Allowed => return Ok(None),
+        Probed::Refused(reason) => return Ok(Some(rule_behind(rule, &reason))),
+        Probed::Unknown => {}
+    }
+    let name = command_name(command);
+    if matches!(name.as_str(), "PTTL" | "SUBSCRIBE" | "UNSUBSCRIBE" | "SELECT") {
+        return Ok(None); // these would leave a trace
+    }
+    match gate.ask(command).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorCode::Permission => {
+            Ok(Some(if error.remedy().ends_with("~*") { "~*".to_owned() } else { rule.to_owned() }))
+        }
+        Err(error) if is_refusal(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a probe found.
+enum Probed {
+    Allowed,
+    Refused(String),
+    Unknown,
+}
+
+async fn by_dry_run(gate: &mut Gate<'_>, user: &str, command: &Cmd) -> Result<Probed, SourceError> {
+    let mut dry_run = redis::cmd("ACL");
+    dry_run.arg("DRYRUN").arg(user);
+    for arg in command.args_iter() {
+        if let redis::Arg::Simple(arg) = arg {
+            dry_run.arg(arg);
+        }
+    }
+    match gate.ask(&dry_run).await {
+        // Allowed: OK. Refused: a reply with the reason (documentation of ACL DRYRUN).
+        Ok(Value::Okay) => Ok(Probed::Allowed),
+        Ok(reply) => Ok(text(&reply).map_or(Probed::Unknown, Probed::Refused)),
+        Err(error) if is_refusal(&error) => Ok(Probed::Unknown),
+        Err(error) => Err(error),
+    }
+}
+
+async fn by_transaction(gate: &mut Gate<'_>, command: &Cmd) -> Result<Probed, SourceError> {
+    if matches!(command_name(command).as_str(), "SUBSCRIBE" | "UNSUBSCRIBE") {
+        return Ok(Probed::Unknown); // not allowed in transactions by every version
+    }
+    match gate.ask(&redis::cmd("MULTI")).await {
+        Ok(_) => {}
+        Err(error) if is_refusal(&error) => return Ok(Probed::Unknown),
+        Err(error) => return Err(error),
+    }
+    let mut queued = Pipeline::new();
+    queued.add_command(command.clone());
+    queued.cmd("DISCARD");
+    let replies = gate.ask_many(gate.database(), &queued).await?;
+    match replies.as_slice() {
+        [Value::ServerError(error), Value::Okay] if error.code() == "NOPERM" => {
+            Ok(Probed::Refused(error.details().unwrap_or_default().to_owned()))
+        }
+        [Value::ServerError(_), Value::Okay] => Ok(Probed::Unknown),
+        [_, Value::Okay] => Ok(Probed::Allowed),
+        _ => {
+            // DISCARD is not permitted: only a new connection gets out of the transaction.
+            gate.disconnect();
+            Ok(Probed::Unknown)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_viewing_user_gets_every_rule_of_every_source_once_and_resets_first() {
+        let line = viewing_user_line();
+        assert!(
+            line.starts_with("ACL SETUSER cachescope on >PASSWORD resetchannels &__keyevent@* ~* +"),
+            "{line}"
+        );
+        for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
+            assert_eq!(line.split(' ').filter(|word| word == rule).count(), 1, "{rule} in {line}");
+        }
+    }
+
+    #[test]
+    fn every_command_rule_of_the_registry_can_be_probed() {
+        for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
+            let probed = probe_for(rule).is_some();
+            assert_eq!(probed, rule.starts_with('+') && *rule != "+hello", "{rule}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (version, since, is_older) in
+            [("5.0.14", "6.0", true), ("6.0.0", "6.0", false), ("10.1", "6.0", false), ("", "6.0", false)]
+        {
+            assert_eq!(older(version, since), is_older, "{version} against {since}");
+        }
+    }
+}

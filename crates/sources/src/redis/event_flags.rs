@@ -1,0 +1,89 @@
+//! The letters of `notify-keyspace-events`: what they switch on, and how to add what is missing.
+
+use cachescope_model::observation::EventChannels;
+
+/// What Cachescope wants: keyevent messages (`E`) of misses, expirations and evictions. Deletions (`g`) and
+/// additions (`n`) are taken where they are on.
+const WANTED: [(char, &str); 4] =
+    [('E', "keyevent messages"), ('m', "misses"), ('x', "expirations"), ('e', "evictions")];
+
+/// The flags that the alias `A` stands for (`m` and `n` are not among them).
+const ALIAS_A: &str = "g$lshzxetd";
+
+/// The setting as the server tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EventFlags(String);
+
+impl EventFlags {
+    pub(super) fn new(setting: &str) -> Self {
+        Self(setting.to_owned())
+    }
+
+    fn has(&self, flag: char) -> bool {
+        self.0.contains(flag) || (self.0.contains('A') && ALIAS_A.contains(flag))
+    }
+
+    /// Which kinds of events arrive.
+    pub(super) fn channels(&self) -> EventChannels {
+        let on = |flag| Some(self.has('E') && self.has(flag));
+        EventChannels {
+            misses: on('m'),
+            evictions: on('e'),
+            expirations: on('x'),
+            deletions: on('g'),
+            additions: on('n'),
+        }
+    }
+
+    /// What is not announced of what Cachescope wants, in words; `None` where nothing is missing.
+    pub(super) fn missing(&self) -> Option<String> {
+        if !self.has('E') {
+            return Some("misses, expirations and evictions".to_owned());
+        }
+        let missing: Vec<_> =
+            WANTED.iter().filter(|(flag, _)| !self.has(*flag)).map(|(_, word)| *word).collect();
+        match missing.as_slice() {
+            [] => None,
+            [one] => Some((*one).to_owned()),
+            [first @ .., last] => Some(format!("{} and {last}", first.join(", "))),
+        }
+    }
+
+    /// The setting with what is missing added and nothing taken away.
+    pub(super) fn merged(&self) -> String {
+        let mut merged = self.0.clone();
+        merged.extend(WANTED.iter().map(|(flag, _)| *flag).filter(|flag| !self.has(*flag)));
+        merged
+    }
+
+    /// The line that switches on what is missing.
+    pub(super) fn remedy(&self) -> String {
+        format!("CONFIG SET notify-keyspace-events {}", self.merged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_say_what_arrives_and_how_to_add_the_rest() {
+        for (setting, misses, evictions, additions, missing, merged) in [
+            ("", false, false, false, Some("misses, expirations and evictions"), "Emxe"),
+            ("Emxe", true, true, false, None, "Emxe"),
+            ("AE", false, true, false, Some("misses"), "AEm"),
+            ("AKEmn", true, true, true, None, "AKEmn"),
+            ("Kmxe", false, false, false, Some("misses, expirations and evictions"), "KmxeE"),
+            ("xE", false, false, false, Some("misses and evictions"), "xEme"),
+            ("nE", false, false, true, Some("misses, expirations and evictions"), "nEmxe"),
+        ] {
+            let flags = EventFlags::new(setting);
+            let channels = flags.channels();
+            assert_eq!(channels.misses, Some(misses), "{setting}");
+            assert_eq!(channels.evictions, Some(evictions), "{setting}");
+            assert_eq!(channels.additions, Some(additions), "{setting}");
+            assert_eq!(flags.missing().as_deref(), missing, "{setting}");
+            assert_eq!(flags.merged(), merged, "{setting}");
+        }
+    }
+}

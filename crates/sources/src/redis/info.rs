@@ -1,0 +1,143 @@
+//! INFO, once a second: the server's own counters, with what we added to them beside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cachescope_model::observation::Observed;
+use cachescope_model::server::ServerInfo;
+use cachescope_model::source::{SourceHealth, SourceId};
+use redis::{Cmd, Pipeline, Value};
+use tokio::time::MissedTickBehavior;
+
+use super::backoff::Backoff;
+use super::connect::text;
+use super::info_reply::parse;
+use super::node::{Gate, RedisNode};
+use crate::context::SourceContext;
+use crate::error::{ErrorCode, SourceError};
+
+/// The sections the engine reads. `stats` comes first: asked one by one, its counters are then those from
+/// before any of the other INFO commands.
+const SECTIONS: [&str; 7] =
+    ["stats", "server", "clients", "memory", "replication", "commandstats", "keyspace"];
+
+/// How the INFO source is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct InfoOptions {
+    /// Time between two readings.
+    pub every: Duration,
+}
+
+impl Default for InfoOptions {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(1) }
+    }
+}
+
+/// Reads INFO until cancelled. Ticks that are missed are skipped; a lost server is tried again by itself.
+pub async fn run(context: SourceContext, node: Arc<RedisNode>, options: InfoOptions) {
+    let reading = read_on(&context, &node, options);
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => {}
+        () = reading => {}
+    }
+}
+
+async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions) {
+    let mut backoff = Backoff::default();
+    let mut how = Sections::default();
+    let mut ticks = tokio::time::interval(options.every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    context.status(SourceId::Info, SourceHealth::Starting, "", "").await;
+    loop {
+        ticks.tick().await;
+        let mut gate = node.gate().await;
+        let read = read(&mut gate, &mut how).await;
+        let at = context.clock.now();
+        drop(gate);
+        match read {
+            Ok(info) => {
+                backoff.reset();
+                if !context.send_at(at, Observed::Info(Box::new(info))).await
+                    || !context.status(SourceId::Info, SourceHealth::Ok, "", "").await
+                {
+                    return;
+                }
+            }
+            Err(error) => {
+                // Whatever answers next may be another server.
+                how = Sections::default();
+                if !report(context, SourceId::Info, &error).await || !context.sleep(backoff.pause()).await {
+                    return;
+                }
+                ticks.reset_immediately();
+            }
+        }
+    }
+}
+
+/// Reports a failure of a source: what cannot work here is unavailable, what should work has failed. Both are
+/// tried again.
+pub(super) async fn report(context: &SourceContext, source: SourceId, error: &SourceError) -> bool {
+    let health = match error.kind() {
+        ErrorCode::Permission | ErrorCode::Unsupported | ErrorCode::WrongRole => SourceHealth::Unavailable,
+        _ => SourceHealth::Failed,
+    };
+    context.status(source, health, error.to_string(), error.remedy()).await
+}
+
+/// How this server takes the names of sections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sections {
+    /// All in one command, since Redis 7.0.
+    #[default]
+    Together,
+    /// One command each, in one round trip.
+    OneByOne,
+}
+
+/// Reads INFO once.
+///
+/// # Errors
+/// Why there is no reply.
+pub(super) async fn read(gate: &mut Gate<'_>, how: &mut Sections) -> Result<ServerInfo, SourceError> {
+    if *how == Sections::Together {
+        match gate.ask(&info(&SECTIONS)).await {
+            Ok(reply) => return Ok(with_own(gate, parse(&text(&reply).unwrap_or_default()), 1)),
+            Err(error) if error.kind() == ErrorCode::Server => *how = Sections::OneByOne,
+            Err(error) => return Err(error),
+        }
+    }
+    let mut pipeline = Pipeline::new();
+    for section in SECTIONS {
+        pipeline.add_command(info(&[section]));
+    }
+    let replies = gate.ask_many(0, &pipeline).await?;
+    let mut all = String::new();
+    for reply in &replies {
+        match reply {
+            Value::ServerError(error) => return Err(gate.refusal("INFO", error)),
+            other => all.push_str(&text(other).unwrap_or_default()),
+        }
+        all.push('\n');
+    }
+    Ok(with_own(gate, parse(&all), SECTIONS.len() as u64))
+}
+
+/// Adds what is ours. The server counts a command when it is done, so the last `asked` ones, from the one that
+/// told the counters on, are not in what it told.
+fn with_own(gate: &Gate<'_>, mut info: ServerInfo, asked: u64) -> ServerInfo {
+    info.own = gate.own();
+    info.own.commands = info.own.commands.saturating_sub(asked);
+    info.round_trip_seconds = gate.round_trip().as_secs_f64();
+    info
+}
+
+fn info(sections: &[&str]) -> Cmd {
+    let mut command = redis::cmd("INFO");
+    for section in sections {
+        command.arg(*section);
+    }
+    command
+}

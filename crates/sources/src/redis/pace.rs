@@ -1,0 +1,143 @@
+//! How fast a scan may go: measured by what others on the server feel.
+//!
+//! A scan works for a share of the time and rests for the remainder. Its own round trips are the probe: while
+//! they are about as quick as they usually are, the share grows by a step; when they take noticeably longer,
+//! someone is queueing, and the share is halved (additive increase, multiplicative decrease, as in TCP's
+//! congestion avoidance).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Share of the time to begin with.
+const FIRST_SHARE: f64 = 0.10;
+/// Never more than this share: the server's one thread is for its clients.
+const MOST_SHARE: f64 = 0.35;
+/// Never less, or a scan of a busy server would not end.
+const LEAST_SHARE: f64 = 0.01;
+/// Growth per undisturbed round trip.
+const STEP: f64 = 0.005;
+/// A round trip this many times its usual length is a sign of strain …
+const STRAIN_FACTOR: f64 = 3.0;
+/// … if it is also longer than this: scheduling alone may cost a millisecond.
+const STRAIN_AT_LEAST: Duration = Duration::from_millis(2);
+/// Commands a second that are never exceeded.
+const MOST_COMMANDS: f64 = 50_000.0;
+/// Rests are never longer.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+/// How many round trips of a kind the usual length is taken from.
+const REMEMBERED: usize = 64;
+
+/// Kinds of round trips; each has its own usual length.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// SCAN, with PTTL of the keys before.
+    Walk,
+    /// MEMORY USAGE by sample.
+    Weigh,
+    /// MEMORY USAGE of every element.
+    WeighAll,
+}
+
+/// The pace of one scan.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    share: f64,
+    recent: [VecDeque<f64>; 3],
+    unthrottled: bool,
+}
+
+impl Pace {
+    pub(super) fn new(unthrottled: bool) -> Self {
+        Self { share: FIRST_SHARE, recent: Default::default(), unthrottled }
+    }
+
+    /// Takes note of a round trip that carried `work` commands (a step of SCAN counts the keys it walks over)
+    /// and says how long to rest.
+    pub(super) fn after(&mut self, step: Step, round_trip: Duration, work: usize) -> Duration {
+        if self.unthrottled {
+            return Duration::ZERO;
+        }
+        let seconds = round_trip.as_secs_f64();
+        let recent = &mut self.recent[step as usize];
+        if median(recent).is_some_and(|usual| seconds > usual * STRAIN_FACTOR) && round_trip > STRAIN_AT_LEAST
+        {
+            self.share = (self.share / 2.0).max(LEAST_SHARE);
+        } else {
+            self.share = (self.share + STEP).min(MOST_SHARE);
+        }
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(seconds);
+        let by_share = seconds * (1.0 / self.share - 1.0);
+        let by_commands = work as f64 / MOST_COMMANDS - seconds;
+        Duration::from_secs_f64(by_share.max(by_commands).max(0.0)).min(LONGEST_REST)
+    }
+
+    #[cfg(test)]
+    fn share(&self) -> f64 {
+        self.share
+    }
+}
+
+/// `None` before there is enough to tell.
+fn median(recent: &VecDeque<f64>) -> Option<f64> {
+    if recent.len() < 8 {
+        return None;
+    }
+    let mut sorted: Vec<f64> = recent.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_undisturbed_scan_speeds_up_and_strain_halves_it() {
+        let mut pace = Pace::new(false);
+        let quick = Duration::from_micros(500);
+        for _ in 0..100 {
+            let rest = pace.after(Step::Walk, quick, 100);
+            assert!(rest >= quick, "it never works more than a third of the time: {rest:?}");
+        }
+        let before = pace.share();
+        assert!((before - MOST_SHARE).abs() < 1e-9);
+        let rest = pace.after(Step::Walk, Duration::from_millis(20), 100);
+        assert!((pace.share() - before / 2.0).abs() < 1e-9);
+        assert!(rest > Duration::from_millis(20) * 4);
+        for _ in 0..20 {
+            pace.after(Step::Walk, Duration::from_millis(20), 100);
+        }
+        assert!(pace.share() >= LEAST_SHARE);
+        assert!(pace.after(Step::Walk, Duration::from_secs(60), 1) <= LONGEST_REST);
+    }
+
+    #[test]
+    fn a_distant_server_is_not_mistaken_for_a_strained_one() {
+        let mut pace = Pace::new(false);
+        for _ in 0..100 {
+            pace.after(Step::Walk, Duration::from_millis(40), 200);
+            pace.after(Step::Weigh, Duration::from_millis(38), 3);
+            pace.after(Step::WeighAll, Duration::from_millis(44), 1);
+        }
+        assert!((pace.share() - MOST_SHARE).abs() < 1e-9);
+    }
+
+    #[test]
+    fn commands_a_second_are_bounded_however_quick_the_server_is() {
+        let mut pace = Pace::new(false);
+        let mut seconds = 0.0;
+        for _ in 0..1000 {
+            let took = Duration::from_micros(20);
+            seconds += (took + pace.after(Step::Walk, took, 100)).as_secs_f64();
+        }
+        assert!(100_000.0 / seconds <= MOST_COMMANDS * 1.001, "{} a second", 100_000.0 / seconds);
+    }
+
+    #[test]
+    fn unthrottled_never_rests() {
+        assert_eq!(Pace::new(true).after(Step::Weigh, Duration::from_secs(1), 1), Duration::ZERO);
+    }
+}

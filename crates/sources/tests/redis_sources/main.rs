@@ -1,0 +1,9 @@
+//! The sources that read Redis, against real servers.
+
+mod capabilities;
+mod connect;
+mod events;
+mod info;
+mod observer;
+mod scan;
+mod watch;
