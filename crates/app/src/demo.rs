@@ -51,7 +51,8 @@ const NEEDS: [(&str, &str); 2] = [
 pub(crate) fn missing(companion: Option<&Path>) -> Vec<String> {
     let mut missing = Vec::new();
     if !companion.is_some_and(Path::is_file) {
-        missing.push("the cachescope program does not stand beside this one: build or install both".to_owned());
+        missing
+            .push("the cachescope program does not stand beside this one: build or install both".to_owned());
     }
     missing.extend(NEEDS.iter().filter(|(name, _)| !installed(name)).map(|(_, how)| (*how).to_owned()));
     missing

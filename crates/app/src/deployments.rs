@@ -2,10 +2,10 @@
 
 use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
 use cachescope_model::strategy::Strategy;
+use cachescope_sources::http::{Address, Credentials};
 use cachescope_sources::redis::target::RedisTarget;
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
 
 use crate::session::{ScanPlan, SessionPlan};
 use crate::strategies;
@@ -100,9 +100,13 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         return Err(bad("a field is longer than 2,048 characters", "check what was pasted"));
     }
     if draft.metrics_urls.len() > MOST_METRICS_URLS {
-        return Err(bad("there are more than 32 metrics pages", "let a Prometheus scrape them and give its address"));
+        return Err(bad(
+            "there are more than 32 metrics pages",
+            "let a Prometheus scrape them and give its address",
+        ));
     }
-    let mut secrets = KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
+    let mut secrets =
+        KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
     let mut host = None;
     let redis_url = match given(&draft.redis_url) {
         None => None,
@@ -116,7 +120,7 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
     let prometheus_url = match given(&draft.prometheus_url) {
         None => None,
         Some(url) => {
-            let (url, password) = split_http(&url, "the Prometheus address")?;
+            let (url, password) = split_http(&url)?;
             host = host.or_else(|| host_of(&url));
             secrets.prometheus_password = password;
             Some(url)
@@ -125,7 +129,7 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
     secrets.prometheus_token = secret(draft.prometheus_token.as_deref());
     let mut metrics_urls = Vec::new();
     for url in draft.metrics_urls.iter().filter_map(|url| given(url)) {
-        let (url, password) = split_http(&url, "the metrics page's address")?;
+        let (url, password) = split_http(&url)?;
         if password.is_some() {
             return Err(bad(
                 "a metrics page's address must not hold a password",
@@ -149,51 +153,49 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         prometheus_url,
         metrics_urls,
         strategy: given(&draft.strategy),
-        tls: TlsFiles { ca: given(&draft.ca_file), cert: given(&draft.cert_file), key: given(&draft.key_file) },
+        tls: TlsFiles {
+            ca: given(&draft.ca_file),
+            cert: given(&draft.cert_file),
+            key: given(&draft.key_file),
+        },
     };
     Ok((deployment, NewSecrets(secrets)))
 }
 
 fn host_of(url: &str) -> Option<String> {
-    Url::parse(url).ok()?.host_str().map(str::to_owned)
+    Address::parse(url).ok()?.0.url().host_str().map(str::to_owned)
 }
 
 /// Splits an HTTP address into itself without password, and the password. The user's name stays: it is no secret.
-fn split_http(text: &str, what: &str) -> Result<(String, Option<SecretString>), WireError> {
-    let remedy = "write it as http://host:port or https://host:port";
-    // What was typed may hold a password: a sentence about it never repeats it.
-    let mut url = Url::parse(text).map_err(|error| bad(format!("{what} can't be read: {error}"), remedy))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad(format!("{what} begins with {}://", url.scheme()), remedy));
+fn split_http(text: &str) -> Result<(String, Option<SecretString>), WireError> {
+    let (address, credentials) = Address::parse(text)?;
+    let mut url = address.url().clone();
+    let mut kept = None;
+    if let Credentials::Basic { user, password } = credentials {
+        // An address that was read as HTTP can hold a user.
+        let set = url.set_username(&user);
+        debug_assert!(set.is_ok(), "an HTTP address takes a user");
+        kept = Some(password).filter(|password| !password.expose_secret().is_empty());
     }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(bad(format!("{what} names no host"), remedy));
-    }
-    let password = url.password().map(percent_decoded).map(SecretString::from);
-    if url.set_password(None).is_err() {
-        return Err(bad(format!("{what} can't be read"), remedy));
-    }
-    Ok((url.as_str().trim_end_matches('/').to_owned(), password))
+    Ok((url.as_str().trim_end_matches('/').to_owned(), kept))
 }
 
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let pair = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                at += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                at += 1;
-            }
+/// A kept HTTP address for the moment of connecting: without user, and who we are there. A token goes before a
+/// password.
+pub(crate) fn http_endpoint(
+    url: &str,
+    token: Option<&SecretString>,
+    password: Option<&SecretString>,
+) -> Result<(String, Credentials), WireError> {
+    let (address, in_url) = Address::parse(url)?;
+    let credentials = match (token, in_url) {
+        (Some(token), _) => Credentials::Bearer(token.clone()),
+        (None, Credentials::Basic { user, password: empty }) => {
+            Credentials::Basic { user, password: password.cloned().unwrap_or(empty) }
         }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+        (None, other) => other,
+    };
+    Ok((address.url().as_str().to_owned(), credentials))
 }
 
 /// Makes a session's plan. A strategy that can't be read does not keep the deployment from being watched: the
@@ -275,9 +277,8 @@ mod tests {
     fn what_cannot_be_watched_is_refused_in_one_sentence_without_secrets() {
         for (redis, prometheus, words) in [
             ("", "", "nothing to watch"),
-            ("", "ftp://u:hunter2@h", "begins with ftp://"),
-            ("", "http://", "can't be read"),
-            ("", "not a url hunter2", "can't be read"),
+            ("", "ftp://u:hunter2@h", "must begin with http://"),
+            ("", "http://", "no address of metrics"),
             ("http://u:hunter2@h", "", "redis"),
         ] {
             let error = from_draft(&draft(redis, prometheus)).expect_err(redis);

@@ -17,8 +17,11 @@ pub(crate) fn namespace(
     let found = snapshot.namespaces.iter().find(|row| row.namespace == namespace).cloned();
     let documented = session.strategy().namespaces.iter().find(|entry| entry.template.as_str() == namespace);
     let Some(found) = found else {
-        return Err(WireError::new(WireErrorCode::NotFound, format!("there is no namespace {namespace:?} any more"))
-            .with_remedy("choose another row"));
+        return Err(WireError::new(
+            WireErrorCode::NotFound,
+            format!("there is no namespace {namespace:?} any more"),
+        )
+        .with_remedy("choose another row"));
     };
     Ok(NamespaceDetail {
         at: snapshot.at,

@@ -13,7 +13,8 @@ impl From<StoreError> for WireError {
 
 impl From<SourceError> for WireError {
     fn from(error: SourceError) -> Self {
-        let code = if error.code() == "bad_url" { WireErrorCode::BadInput } else { WireErrorCode::Unreachable };
+        let code =
+            if error.code() == "bad_url" { WireErrorCode::BadInput } else { WireErrorCode::Unreachable };
         Self::new(code, error.to_string()).with_remedy(error.remedy())
     }
 }

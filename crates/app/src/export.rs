@@ -31,7 +31,8 @@ fn csv(snapshot: &Snapshot) -> String {
     }
     text.push_str("\r\n");
     for row in &snapshot.namespaces {
-        let _ = write!(text, "{},{},{}", field(&row.namespace), field(&row.title), number(row.hit_rate_target));
+        let _ =
+            write!(text, "{},{},{}", field(&row.namespace), field(&row.title), number(row.hit_rate_target));
         for spec in &kinds {
             match row.readings.get(&spec.kind) {
                 Some(reading) => {
@@ -67,8 +68,7 @@ fn number(value: Option<f64>) -> String {
 
 /// Quotes what needs it. A leading `=`, `+`, `-` or `@` gets an apostrophe, since spreadsheets would run it.
 fn field(text: &str) -> String {
-    let guarded =
-        if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    let guarded = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
     if guarded.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", guarded.replace('"', "\"\""))
     } else {

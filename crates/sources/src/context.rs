@@ -1,6 +1,7 @@
 //! What every source is given: where it stands, what time it is, where observations go and when to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cachescope_model::observation::{NodeName, Observation, Observed};
@@ -9,23 +10,33 @@ use cachescope_model::time::Timestamp;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+/// How much further the wall clock has gone than the monotonic one because the machine slept, in milliseconds.
+/// Of the process, not of a session: all of it sleeps.
+static SLEPT_MILLIS: AtomicI64 = AtomicI64::new(0);
+
+/// A wall clock that is further ahead than this slept, or was set; less is its correction by the network.
+const SLEEP_MILLIS: i64 = 2_000;
+
 /// The time of a session: one wall-clock reading carried on by the monotonic clock.
 ///
 /// Copies agree with each other, and [`now`](Self::now) never goes back, whatever happens to the wall clock.
+/// A sleep of the machine, during which monotonic clocks may stand still, is made up for by
+/// [`notice_sleep`](Self::notice_sleep).
 #[derive(Clone, Copy, Debug)]
 pub struct SessionClock {
     wall_millis: i64,
     started: Instant,
+    slept_before: i64,
 }
 
 impl SessionClock {
     /// Reads the wall clock once.
     #[must_use]
     pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self {
-            wall_millis: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX),
+            wall_millis: wall_millis(),
             started: Instant::now(),
+            slept_before: SLEPT_MILLIS.load(Ordering::Relaxed),
         }
     }
 
@@ -39,8 +50,35 @@ impl SessionClock {
     #[must_use]
     pub fn at(&self, moment: Instant) -> Timestamp {
         let elapsed = moment.saturating_duration_since(self.started).as_millis();
-        Timestamp(self.wall_millis.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)))
+        let slept = SLEPT_MILLIS.load(Ordering::Relaxed) - self.slept_before;
+        Timestamp(
+            self.wall_millis.saturating_add(i64::try_from(elapsed).unwrap_or(i64::MAX)).saturating_add(slept),
+        )
     }
+
+    /// Compares with the wall clock and jumps forward where that is seconds ahead: the machine has slept, or
+    /// its clock was set. To be called about once a second. Returns by how much it jumped, in milliseconds.
+    pub fn notice_sleep(&self) -> i64 {
+        self.jump_to(wall_millis())
+    }
+
+    fn jump_to(&self, wall: i64) -> i64 {
+        let slept = SLEPT_MILLIS.load(Ordering::Relaxed);
+        let ahead = wall - self.now().millis();
+        if ahead < SLEEP_MILLIS {
+            return 0;
+        }
+        // Two sessions that notice the same sleep must not both add it: the second finds it added.
+        match SLEPT_MILLIS.compare_exchange(slept, slept + ahead, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => ahead,
+            Err(_) => 0,
+        }
+    }
+}
+
+fn wall_millis() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What a running source knows of the session it belongs to. Clones share the memory of the last status.
@@ -191,5 +229,17 @@ mod tests {
         }
         let moment = Instant::now();
         assert_eq!(clock.at(moment), copy.at(moment));
+    }
+
+    #[test]
+    fn a_slept_hour_is_made_up_for_once_and_a_clock_set_back_is_not_followed() {
+        let clock = SessionClock::start();
+        let hour = 3_600_000;
+        let before = clock.now().millis();
+        assert_eq!(clock.jump_to(before + 1_000), 0, "a second is a correction, not a sleep");
+        assert!(clock.jump_to(before + hour) > hour - 1_000);
+        assert!(clock.now().millis() >= before + hour);
+        assert_eq!(clock.jump_to(before - hour), 0);
+        assert!(clock.now().millis() >= before + hour);
     }
 }

@@ -32,11 +32,11 @@ pub(super) fn judge(
     let bad = |status: &&SourceStatus| {
         matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable | SourceHealth::Partial)
     };
-    let failed = |status: &&SourceStatus| {
-        matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable)
-    };
+    let failed =
+        |status: &&SourceStatus| matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable);
     let mains: Vec<&SourceStatus> = sources.iter().filter(|status| main.contains(&status.source)).collect();
-    let working = mains.iter().any(|status| matches!(status.health, SourceHealth::Ok | SourceHealth::Partial));
+    let working =
+        mains.iter().any(|status| matches!(status.health, SourceHealth::Ok | SourceHealth::Partial));
     let main_failure = mains.iter().copied().find(|status| failed(&status));
     let (state, detail) = match (main_failure, last_data_at) {
         (Some(status), None) if !working => (ConnectionState::Failed, sentence(status)),
@@ -102,7 +102,8 @@ mod tests {
             (false, vec![(Prometheus, H::Ok)], seen, S::Live, ""),
             (false, vec![(Prometheus, H::Failed)], None, S::Failed, "prometheus says so"),
         ] {
-            let sources: Vec<_> = sources.into_iter().map(|(source, health)| status(source, health)).collect();
+            let sources: Vec<_> =
+                sources.into_iter().map(|(source, health)| status(source, health)).collect();
             let judged = judge(&deployment(redis), &sources, data);
             assert_eq!((judged.state, judged.detail.as_str()), (state, detail), "{sources:?}");
         }

@@ -15,6 +15,9 @@ use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use cachescope_sources::context::SessionClock;
+use cachescope_sources::prometheus::source::PrometheusTarget;
+use cachescope_sources::redis::connect::ConnectOptions;
+use cachescope_sources::redis::tls::TlsOptions;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -44,6 +47,20 @@ pub struct SessionPlan {
     pub scan: ScanPlan,
     /// How long one request of a source may take.
     pub timeout: std::time::Duration,
+}
+
+impl SessionPlan {
+    pub(crate) fn tls_options(&self) -> TlsOptions {
+        sources::tls_options(&self.deployment.tls)
+    }
+
+    pub(crate) fn connect_options(&self) -> ConnectOptions {
+        sources::connect_options(&self.deployment.tls, self.timeout)
+    }
+
+    pub(crate) fn prometheus_target(&self) -> Option<PrometheusTarget> {
+        sources::prometheus_target(self)
+    }
 }
 
 /// How a session scans.
@@ -139,6 +156,11 @@ impl Session {
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
         &self.plan.deployment
+    }
+
+    /// What it was started with.
+    pub(crate) fn plan(&self) -> &SessionPlan {
+        &self.plan
     }
 
     /// The strategy it follows.

@@ -45,6 +45,7 @@ pub(super) fn spawn(mut worker: Worker) -> watch::Receiver<u64> {
                 biased;
                 () = worker.cancel.cancelled() => break,
                 _ = second.tick() => {
+                    worker.clock.notice_sleep();
                     worker.engine.lock().advance(worker.clock.now());
                     ticked.send_modify(|tick| *tick += 1);
                 }

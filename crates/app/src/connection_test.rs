@@ -1,0 +1,150 @@
+//! Tries a connection step by step, so that a form can say what works before anything is kept.
+
+use std::time::Duration;
+
+use cachescope_sources::error::SourceError;
+use cachescope_sources::http::HttpOptions;
+use cachescope_sources::http::metrics::{self, MetricsTarget};
+use cachescope_sources::prometheus::query::PrometheusClient;
+use cachescope_sources::redis::node::RedisNode;
+
+use crate::deployments::{self, KeptSecrets};
+use crate::doctor;
+use crate::session::SessionPlan;
+use crate::strategies;
+use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult, WireError};
+
+/// Longer than a healthy server ever takes; short enough for someone who waits at a form.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs the steps. Nothing is kept; `kept` fills in the secrets that the form left as they are.
+pub async fn run(draft: &DeploymentDraft, kept: KeptSecrets) -> ConnectionReport {
+    let mut steps = Vec::new();
+    let (deployment, secrets) = match deployments::from_draft(draft) {
+        Ok(read) => read,
+        Err(error) => {
+            steps.push(failed("Read the addresses", &error));
+            return ConnectionReport { usable: false, steps };
+        }
+    };
+    let mut plan = deployments::plan(deployment, secrets.over(kept)).await;
+    plan.timeout = STEP_TIMEOUT;
+    strategy(&plan, &mut steps).await;
+    let mut reached = 0;
+    if let Some(url) = plan.deployment.redis_url.clone() {
+        reached += usize::from(redis(&plan, &url, &mut steps).await);
+    }
+    if let Some(url) = plan.deployment.prometheus_url.clone() {
+        reached += usize::from(prometheus(&plan, &url, &mut steps).await);
+    }
+    for url in &plan.deployment.metrics_urls {
+        reached += usize::from(page(&plan, url, &mut steps).await);
+    }
+    // A strategy with an error would be watched as if there were none: better mended before it is kept.
+    let strategy_fine = plan.notice.is_empty();
+    ConnectionReport { usable: reached > 0 && strategy_fine, steps }
+}
+
+fn step(title: impl Into<String>, result: StepResult, detail: impl Into<String>) -> ConnectionStep {
+    ConnectionStep { title: title.into(), result, detail: detail.into(), remedy: String::new() }
+}
+
+fn failed(title: impl Into<String>, error: &WireError) -> ConnectionStep {
+    ConnectionStep { remedy: error.remedy.clone(), ..step(title, StepResult::Failed, error.message.clone()) }
+}
+
+fn source_failed(title: impl Into<String>, error: &SourceError) -> ConnectionStep {
+    ConnectionStep { remedy: error.remedy().to_owned(), ..step(title, StepResult::Failed, error.to_string()) }
+}
+
+async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
+    let Some(name) = &plan.deployment.strategy else { return };
+    let title = format!("Read the strategy {name}");
+    let checked = strategies::check(name.clone()).await;
+    match checked.summary {
+        Some(summary) => {
+            steps.push(step(title, StepResult::Ok, format!("{} namespaces", summary.namespaces)));
+        }
+        None => steps.push(step(title, StepResult::Failed, checked.problems.join(" / "))),
+    }
+}
+
+/// Connects and asks what can be measured. Returns whether the server was reached.
+async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
+    let title = format!("Connect to {url}");
+    let target = match deployments::redis_target(plan) {
+        Ok(Some(target)) => target,
+        Ok(None) => return false,
+        Err(error) => {
+            steps.push(failed(title, &error));
+            return false;
+        }
+    };
+    let node = RedisNode::new(target, plan.connect_options());
+    let report = match doctor::report(&node).await {
+        Ok(report) => report,
+        Err(error) => {
+            steps.push(source_failed(title, &error));
+            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
+            return false;
+        }
+    };
+    steps.push(step(title, StepResult::Ok, report.server));
+    for source in report.sources {
+        steps.push(ConnectionStep {
+            title: source.source.spec().title.to_owned(),
+            // What is missing here costs figures, not the connection.
+            result: if source.result == StepResult::Failed { StepResult::Warning } else { source.result },
+            detail: source.detail,
+            remedy: source.remedy,
+        });
+    }
+    true
+}
+
+async fn prometheus(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
+    let title = format!("Ask the Prometheus at {url}");
+    let Some(target) = plan.prometheus_target() else {
+        steps.push(step(title, StepResult::Failed, "its address can't be read"));
+        return false;
+    };
+    let asked = async {
+        let client = PrometheusClient::new(&target.url, target.http)?;
+        client.build_info().await
+    };
+    match asked.await {
+        Ok(build) => {
+            steps.push(step(title, StepResult::Ok, format!("Prometheus {}", build.version)));
+            true
+        }
+        Err(error) => {
+            steps.push(source_failed(title, &error));
+            false
+        }
+    }
+}
+
+async fn page(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
+    let title = format!("Read the metrics page {url}");
+    let mut target = MetricsTarget::new(url);
+    target.http = HttpOptions { tls: plan.tls_options(), timeout: STEP_TIMEOUT, ..HttpOptions::default() };
+    match metrics::scrape(&target).await {
+        Ok(page) if page.bad_line_count == 0 => {
+            steps.push(step(title, StepResult::Ok, format!("{} series", page.samples.len())));
+            true
+        }
+        Ok(page) => {
+            let detail = format!(
+                "{} series, and {} lines that can't be read; a Prometheus refuses such a page",
+                page.samples.len(),
+                page.bad_line_count
+            );
+            steps.push(step(title, StepResult::Warning, detail));
+            true
+        }
+        Err(error) => {
+            steps.push(source_failed(title, &error));
+            false
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `cachescope scrape`: every series of a metrics page as read, with its bad lines.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::time::Duration;
+
+use cachescope_model::metrics::Sample;
+use cachescope_sources::http::HttpOptions;
+use cachescope_sources::http::metrics::{self, MetricsTarget};
+use cachescope_sources::prometheus::exposition::Page;
+use cachescope_sources::redis::tls::TlsOptions;
+use serde_json::{Value, json};
+
+use crate::arguments::{Common, Scrape};
+use crate::failure::Failure;
+
+pub(crate) async fn run(command: Scrape, common: &Common) -> Result<(), Failure> {
+    let tls = TlsOptions { ca: common.ca.clone(), cert: common.cert.clone(), key: common.key.clone() };
+    let mut target = MetricsTarget::new(&command.url);
+    target.http = HttpOptions {
+        tls,
+        timeout: common.timeout,
+        connect_timeout: common.timeout.min(Duration::from_secs(5)),
+        ..HttpOptions::default()
+    };
+    let page = metrics::scrape(&target).await?;
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    if common.json {
+        serde_json::to_writer(&mut output, &document(&page))?;
+        output.write_all(b"\n")?;
+    } else {
+        for sample in &page.samples {
+            writeln!(output, "{} {}", series(sample), number(sample.value))?;
+        }
+    }
+    output.flush()?;
+    if !common.json && page.bad_line_count > 0 {
+        eprintln!(
+            "cachescope: {} lines can't be read; a Prometheus drops the whole page for one of them",
+            page.bad_line_count
+        );
+        for bad in &page.bad_lines {
+            eprintln!("line {}: {}", bad.line, bad.error);
+        }
+    }
+    Ok(())
+}
+
+fn document(page: &Page) -> Value {
+    let series: Vec<Value> = page
+        .samples
+        .iter()
+        .map(|sample| {
+            let labels: BTreeMap<&str, &str> =
+                sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            json!({
+                "name": sample.name,
+                "labels": labels,
+                "value": json_number(sample.value),
+                "timestamp_ms": sample.at.millis(),
+            })
+        })
+        .collect();
+    let bad: Vec<Value> =
+        page.bad_lines.iter().map(|bad| json!({ "line": bad.line, "error": bad.error })).collect();
+    json!({ "series": series, "bad_lines": bad, "bad_line_count": page.bad_line_count })
+}
+
+/// JSON has no NaN and no infinities: they are written as Prometheus's API writes them, as strings.
+fn json_number(value: f64) -> Value {
+    if value.is_finite() { json!(value) } else { json!(number(value)) }
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        value.to_string()
+    }
+}
+
+fn series(sample: &Sample) -> String {
+    if sample.labels.is_empty() {
+        return sample.name.clone();
+    }
+    let labels: Vec<String> = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    format!("{}{{{}}}", sample.name, labels.join(","))
+}
