@@ -1,10 +1,12 @@
 //! What is purged on which occasion.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::trigger::Trigger;
+use crate::duration;
 use crate::template::Template;
 
 /// A purge of several steps, in order.
@@ -115,4 +117,31 @@ pub enum StepAction {
         /// How.
         how: String,
     },
+}
+
+/// One line for people: `delete cache:dashboard:stats`.
+impl fmt::Display for StepAction {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delete { key } => write!(formatter, "delete {key}"),
+            Self::Pattern { pattern } => write!(formatter, "delete keys like {pattern}"),
+            Self::Namespace { namespace } => write!(formatter, "delete all of {namespace}"),
+            Self::Tag { tag } => write!(formatter, "delete keys tagged {tag}"),
+            Self::BumpVersion { counter, .. } => write!(formatter, "count {counter} up"),
+            Self::Soft { pattern, ttl, jitter } => {
+                write!(formatter, "let keys like {pattern} live {} at most", duration::format(*ttl))?;
+                if jitter.is_zero() {
+                    return Ok(());
+                }
+                write!(formatter, ", less up to {}", duration::format(*jitter))
+            }
+            Self::Endpoint { endpoint } => write!(formatter, "call the endpoint {endpoint}"),
+            Self::Publish { channel, message } => write!(formatter, "publish {message} on {channel}"),
+            Self::Cdn { paths } => write!(formatter, "invalidate {} at the CDN", paths.join(", ")),
+            Self::RouteTag { tag } => write!(formatter, "revalidate the route tag {tag}"),
+            Self::ClientQuery { query } => write!(formatter, "invalidate the query [{}]", query.join(", ")),
+            Self::RefreshView { view } => write!(formatter, "refresh the view {view}"),
+            Self::Automatic { how } => write!(formatter, "nothing to do: {how}"),
+        }
+    }
 }

@@ -185,3 +185,23 @@ pub struct Signal {
     /// What it means, one sentence.
     pub note: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_past_a_threshold_on_one_side_only_and_nan_on_none() {
+        let above = Threshold { comparison: Comparison::Above, value: 0.9 };
+        let below = Threshold { comparison: Comparison::Below, value: 0.8 };
+        for (value, past_above, past_below) in [
+            (0.95, true, false),
+            (0.9, false, false),
+            (0.8, false, false),
+            (0.5, false, true),
+            (f64::NAN, false, false),
+        ] {
+            assert_eq!((above.holds(value), below.holds(value)), (past_above, past_below), "{value}");
+        }
+    }
+}

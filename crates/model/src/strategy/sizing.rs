@@ -66,3 +66,19 @@ pub struct RedisExpectation {
     /// Why, one sentence each.
     pub notes: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expected_bytes_are_entry_size_times_count_times_overhead() {
+        let row = |entry_bytes, count| SizingEntry { entry_bytes, count, ..SizingEntry::default() };
+        let sizing = Sizing {
+            overhead: 1.3,
+            entries: vec![row(2_000, 10_000), row(1_000, 50_000)],
+            ..Sizing::default()
+        };
+        assert_eq!(sizing.expected_bytes(), 26e6 + 65e6);
+    }
+}

@@ -24,3 +24,13 @@ pub enum Trigger {
     /// The clock, in UTC.
     Schedule(Cron),
 }
+
+/// The event in the document's words, or the cron expression with its time zone.
+impl fmt::Display for Trigger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => formatter.write_str(event),
+            Self::Schedule(cron) => write!(formatter, "{cron} UTC"),
+        }
+    }
+}
