@@ -28,8 +28,8 @@ pub fn load(path: &Path) -> Result<Strategy, StrategyError> {
 /// # Errors
 /// Those of [`load`], and where there is neither a built-in strategy nor a file of this name.
 pub fn resolve(name_or_path: &str) -> Result<Strategy, StrategyError> {
-    if BUILT_IN.iter().any(|strategy| strategy.name == name_or_path) {
-        return built_in(name_or_path);
+    if let Some(strategy) = built_in(name_or_path) {
+        return Ok(strategy);
     }
     let path = Path::new(name_or_path);
     match load(path) {

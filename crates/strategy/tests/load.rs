@@ -32,7 +32,7 @@ fn a_name_that_nothing_has_is_answered_with_what_there_is() {
         "there is no strategy \"zzz\": no file has this name; write its path, or one of hotspot, multi-tenant-saas, \
          booking, hot-rod-analytics, task-management"
     );
-    assert!(said(built_in("zzz")).contains("write one of hotspot"));
+    assert_eq!(built_in("zzz"), None);
 }
 
 #[test]
