@@ -4,7 +4,14 @@
 //! what the lab's ledger knows. Everything it starts is local, on ports the system chose, with its state in
 //! temporary directories, and ends with the value that owns it.
 
+pub mod cache;
+pub mod database;
 pub mod error;
+pub mod keyring;
+pub mod ledger;
+pub mod metrics;
+pub mod namespace;
 pub mod servers;
+pub mod workload;
 
 pub use error::LabError;
