@@ -4,6 +4,8 @@
 //! where it may not be used, a command is queued in a transaction that is discarded, which the server checks
 //! as if it were to run; where neither is allowed, forms without effect are run.
 
+use std::sync::Arc;
+
 use cachescope_model::source::{SourceId, SourceSpec};
 use redis::{Cmd, Pipeline, Value};
 use serde::Serialize;
@@ -14,6 +16,9 @@ use super::failure::user_of;
 use super::info_reply;
 use super::node::{Gate, RedisNode};
 use crate::error::{ErrorCode, SourceError};
+
+/// A channel that the events source subscribes to.
+const PROBED_CHANNEL: &str = "__keyevent@0__:keymiss";
 
 /// The sources that read a Redis server.
 const REDIS_SOURCES: [SourceId; 3] = [SourceId::Info, SourceId::Events, SourceId::Scan];
@@ -258,8 +263,8 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+client|setname" => &["CLIENT", "SETNAME", super::connect::CLIENT_NAME],
         "+client|id" => &["CLIENT", "ID"],
         "+config|get" => &["CONFIG", "GET", "notify-keyspace-events"],
-        "+subscribe" => &["SUBSCRIBE", "__keyevent@0__:keymiss"],
-        "+unsubscribe" => &["UNSUBSCRIBE", "__keyevent@0__:keymiss"],
+        "+subscribe" => &["SUBSCRIBE", PROBED_CHANNEL],
+        "+unsubscribe" => &["UNSUBSCRIBE", PROBED_CHANNEL],
         "+scan" => &["SCAN", "0", "COUNT", "1"],
         "+memory|usage" => &["MEMORY", "USAGE", KEY],
         "+pttl" => &["PTTL", KEY],
@@ -293,18 +298,29 @@ async fn lacking(
         Probed::Refused(reason) => return Ok(Some(rule_behind(rule, &reason))),
         Probed::Unknown => {}
     }
-    let name = command_name(command);
-    if matches!(name.as_str(), "PTTL" | "SUBSCRIBE" | "UNSUBSCRIBE" | "SELECT") {
-        return Ok(None); // these would leave a trace
-    }
-    match gate.ask(command).await {
-        Ok(_) => Ok(None),
+    let tried = match command_name(command).as_str() {
+        // These would leave a trace.
+        "PTTL" | "UNSUBSCRIBE" | "SELECT" => return Ok(None),
+        "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
+        _ => gate.ask(command).await.map(drop),
+    };
+    match tried {
+        Ok(()) => Ok(None),
         Err(error) if error.kind() == ErrorCode::Permission => {
-            Ok(Some(if error.remedy().ends_with("~*") { "~*".to_owned() } else { rule.to_owned() }))
+            let pattern =
+                ["~*", "&__keyevent@*"].into_iter().find(|pattern| error.remedy().ends_with(pattern));
+            Ok(Some(pattern.unwrap_or(rule).to_owned()))
         }
         Err(error) if is_refusal(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Subscribes on a connection of its own, which is closed at once.
+async fn subscribe_for_a_moment(gate: &mut Gate<'_>) -> Result<(), SourceError> {
+    let ignore = |_push: redis::PushInfo| Ok::<(), redis::aio::SendError>(());
+    let mut connection = gate.connect_for_push(Arc::new(ignore)).await?;
+    gate.subscribe_on(&mut connection, &[PROBED_CHANNEL.to_owned()]).await
 }
 
 /// What a probe found.

@@ -148,18 +148,13 @@ impl Connection {
             _driver: Driver(tokio::spawn(driver)),
             _counted: counted,
         };
-        if let Err(failed) = connection.introduce(push_wanted, commands).await {
-            let nothing_said = connection.first.get().is_empty();
-            if failed.kind() == ErrorCode::Closed
-                && nothing_said
-                && !target.tls()
-                && stream::speaks_tls(target, options.connect_timeout).await
-            {
-                return Err(stream::tls_port(target));
+        match connection.introduce(push_wanted, commands).await {
+            Ok(()) => Ok(connection),
+            Err(error) if error.kind() == ErrorCode::Closed && refused_unasked(&connection.first.get()) => {
+                Err(closed_without_a_word(target, options).await.unwrap_or(error))
             }
-            return Err(failed);
+            Err(error) => Err(error),
         }
-        Ok(connection)
     }
 
     async fn introduce(&mut self, push: bool, commands: &mut u64) -> Result<(), SourceError> {
@@ -347,10 +342,30 @@ async fn introduction_failed(
             "events need Redis 6.0 or later",
         );
     }
-    if said.is_empty() && !target.tls() && stream::speaks_tls(target, options.connect_timeout).await {
-        return stream::tls_port(target);
+    if refused_unasked(&said) {
+        if let Some(known) = closed_without_a_word(target, options).await {
+            return known;
+        }
     }
     broken(target, "HELLO", error, &said)
+}
+
+/// Whether a closed connection ended before our greeting was read: nothing came, or an error that nobody had
+/// asked for yet.
+fn refused_unasked(first: &[u8]) -> bool {
+    first.first().is_none_or(|byte| *byte == b'-')
+}
+
+/// Why a server closes a plain connection as soon as we speak, where that can be found out.
+async fn closed_without_a_word(target: &RedisTarget, options: &ConnectOptions) -> Option<SourceError> {
+    if target.tls() {
+        return None;
+    }
+    let words = stream::unasked_words(target, options.connect_timeout).await.unwrap_or_default();
+    if let Ok(Value::ServerError(error)) = redis::parse_redis_value(format!("{words}\r\n").as_bytes()) {
+        return Some(refusal(target, "HELLO", &error));
+    }
+    stream::speaks_tls(target, options.connect_timeout).await.then(|| stream::tls_port(target))
 }
 
 /// Reads HELLO's reply, a map in RESP3 and a flat list in RESP2; unknown fields are skipped.

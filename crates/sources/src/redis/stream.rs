@@ -289,6 +289,20 @@ async fn speaks_plainly(host: &str, port: u16, deadline: Duration) -> bool {
     timeout(deadline, probe).await.ok().flatten().unwrap_or(false)
 }
 
+/// What a server says unasked on a fresh connection, where it does: Redis refuses a client it has no room for,
+/// or that protected mode keeps out, before reading anything, and what it says is lost when we speak first.
+pub(crate) async fn unasked_words(target: &RedisTarget, deadline: Duration) -> Option<String> {
+    let Endpoint::Tcp { host, port, tls: false } = target.endpoint() else { return None };
+    let listen = async {
+        let mut stream = connect_tcp(host, *port).await.ok()?;
+        let mut words = Vec::new();
+        stream.read_to_end(&mut words).await.ok()?;
+        Some(words)
+    };
+    let words = timeout(deadline.min(Duration::from_secs(1)), listen).await.ok().flatten()?;
+    Some(String::from_utf8_lossy(&words).trim().to_owned())
+}
+
 /// Whether the port of a plain target answers a TLS greeting with TLS.
 pub(crate) async fn speaks_tls(target: &RedisTarget, deadline: Duration) -> bool {
     let Endpoint::Tcp { host, port, .. } = target.endpoint() else { return false };

@@ -66,6 +66,7 @@ async fn every_kind_of_event_arrives_with_its_database_and_the_bytes_of_its_key(
             additions: Some(true)
         }
     );
+    watch.status(SourceId::Events, SourceHealth::Ok).await;
     let odd: &[u8] = b"a key\r\nwith {every}\0thing \xff\xfe";
     let mut connection = server.connection().await.expect("connects");
     let mut pipeline = redis::pipe();
@@ -83,7 +84,6 @@ async fn every_kind_of_event_arrives_with_its_database_and_the_bytes_of_its_key(
         (Expired, 3, b"soon".to_vec()),
     ];
     assert_eq!(events(&mut watch, expected.len()).await, expected);
-    watch.status(SourceId::Events, SourceHealth::Ok).await;
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn lost_and_found(watch: &mut Watch) {
 #[tokio::test]
 async fn without_config_get_events_are_taken_as_they_come_and_the_doubt_is_told() {
     let users =
-        vec!["ann on >pw ~* +@all -config".to_owned(), "bob on >pw ~* +@all resetchannels".to_owned()];
+        vec!["ann on >pw ~* &* +@all -config".to_owned(), "bob on >pw ~* +@all resetchannels".to_owned()];
     let options =
         RedisOptions { users, notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() };
     let server = server(options).await;
