@@ -79,14 +79,16 @@ fn ended_well(words: &str, status: ExitStatus) -> Result<()> {
     bail!("{words} failed ({status})");
 }
 
-/// The command as one would type it, with paths inside the repository shortened.
+/// The command as one would type it: paths inside the repository shortened, and programs outside it named.
 fn words(command: &Command) -> String {
     let root = workspace::root();
     let short = |word: &OsStr| {
         let path = Path::new(word);
         path.strip_prefix(&root).unwrap_or(path).display().to_string()
     };
-    let mut words = vec![short(command.get_program())];
+    let program = Path::new(command.get_program());
+    let named = if program.starts_with(&root) { None } else { program.file_name() };
+    let mut words = vec![short(named.unwrap_or(program.as_os_str()))];
     words.extend(command.get_args().map(short));
     words.join(" ")
 }
@@ -106,7 +108,7 @@ impl Group {
         let watchdog = Command::new("sh")
             .args([
                 "-c",
-                r#"read -r _; kill -TERM -- "-$1" || exit 0; sleep 1; kill -KILL -- "-$1""#,
+                r#"read -r _; kill -TERM "-$1" || exit 0; sleep 1; kill -KILL "-$1""#,
                 "watchdog",
             ])
             .arg(leader.id().to_string())
@@ -136,5 +138,29 @@ impl Drop for Group {
             let _ended = self.leader.kill();
         }
         let _reaped = self.leader.wait();
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended_with_everything_it_started() -> Result<()> {
+        let note = std::env::temp_dir().join(format!("xtask-{}-grandchild", std::process::id()));
+        let script = format!("sleep 300 & echo $! > '{}'; wait", note.display());
+        let error = bounded(command("sh").args(["-c", &script]), Duration::from_millis(500));
+        assert!(error.is_err_and(|error| error.to_string().contains("took longer")));
+
+        let grandchild = std::fs::read_to_string(&note)?;
+        std::fs::remove_file(&note)?;
+        assert!(!succeeds(command("kill").args(["-0", grandchild.trim()])), "{grandchild} still runs");
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_that_fails_is_named() {
+        let error = bounded(&mut command("false"), Duration::from_secs(10)).expect_err("it fails");
+        assert!(error.to_string().starts_with("false failed"), "{error}");
     }
 }
