@@ -97,8 +97,7 @@ async fn compare(cases: &[Case], with_times: bool) -> usize {
     }
     let options = PrometheusOptions { jobs, scrape_interval: Duration::from_secs(1), ..Default::default() };
     let prometheus = PrometheusServer::start(options).await.expect("prometheus is installed");
-    // Another test of this process may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    cachescope_lab::servers::install_crypto();
     let client = reqwest::Client::builder().no_proxy().build().expect("a client without TLS");
     let up = wait_for_all(&client, &prometheus.url(), cases.len()).await;
 

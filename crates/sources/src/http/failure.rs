@@ -18,21 +18,22 @@ pub(super) struct LeavesHost {
     pub(super) downgrade: bool,
 }
 
-/// Every cause of an error, the error itself first.
+/// Every cause of an error, the error itself first. What an I/O error wraps counts too, although it does not
+/// name it as its source.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     fn next<'e>(error: &&'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
         let error: &'e (dyn Error + 'static) = *error;
-        error.source()
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
     }
     std::iter::successors(Some(error), next)
 }
 
-/// A cause of this type, also one wrapped in an I/O error, which does not name it as its source.
+/// The first cause of this type.
 fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    causes(error).find_map(|error| {
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        error.downcast_ref::<E>().or_else(|| wrapped.and_then(|wrapped| wrapped.downcast_ref::<E>()))
-    })
+    causes(error).find_map(|error| error.downcast_ref::<E>())
 }
 
 /// Why an exchange failed.
@@ -63,7 +64,7 @@ pub(super) fn of(error: &reqwest::Error, address: &Address, options: &HttpOption
             "check the name in the address",
         );
     }
-    match cause::<std::io::Error>(error).map(std::io::Error::kind) {
+    match io_kind(error) {
         Some(ErrorKind::ConnectionRefused) => fail(
             ErrorCode::Refused,
             format!("nothing listens at {address} (connection refused)"),
@@ -82,6 +83,11 @@ pub(super) fn of(error: &reqwest::Error, address: &Address, options: &HttpOption
             fail(ErrorCode::Protocol, sentence, "check the port; with TLS the address begins with https://")
         }
     }
+}
+
+/// The kind of the innermost I/O error: the outer ones only wrap it.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    causes(error).filter_map(|error| error.downcast_ref::<std::io::Error>()).last().map(std::io::Error::kind)
 }
 
 fn closed(address: &Address) -> SourceError {

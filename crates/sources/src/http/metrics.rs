@@ -156,6 +156,13 @@ fn health_of(endpoint: &str, page: &Page) -> (SourceHealth, String, String) {
         let remedy = format!("cachescope scrape {endpoint} lists them");
         return (SourceHealth::Partial, detail, remedy);
     }
+    if page.unread_bytes > 0 {
+        let detail = format!(
+            "a NUL byte stands in {endpoint}, and like Prometheus we stop reading there, {} bytes before its end",
+            page.unread_bytes
+        );
+        return (SourceHealth::Partial, detail, String::new());
+    }
     if page.samples.is_empty() {
         let (detail, remedy) = match page.not_accepted {
             0 => (format!("{endpoint} holds no series"), "see whether the application counts its cache"),

@@ -16,7 +16,7 @@ pub(super) enum Entry<'p> {
     /// A sample; its labels are in the buffer that the reader was given.
     Sample(RawSample<'p>),
     /// The page ends here, although bytes may follow.
-    End,
+    End { unread: usize },
 }
 
 /// A sample as the page has it. Its value is known to be a number.

@@ -38,6 +38,8 @@ pub(super) enum LineError<'p> {
     Time(Quoted<'p>),
     #[error("the quotation mark of the label value {0} is not closed")]
     Unclosed(Quoted<'p>),
+    #[error("a quotation mark is not closed in this line")]
+    RunsOn,
     #[error("the label value {0} is not valid UTF-8")]
     ValueUtf8(Quoted<'p>),
     #[error("the name {0} is empty or not valid UTF-8")]
@@ -60,10 +62,6 @@ pub(super) enum LineError<'p> {
     NoEof,
     #[error("{0} bytes follow # EOF and are not read")]
     AfterEof(usize),
-    #[error(
-        "a NUL byte; Prometheus stops reading here without a word, so the {0} bytes after it are not read"
-    )]
-    Nul(usize),
     #[error("the parser does not read this line")]
     NotRead,
 }

@@ -47,6 +47,8 @@ pub struct Page {
     /// Samples left out because the page has the same series with the same or a later time before them, as
     /// Prometheus leaves them out.
     pub duplicates: u64,
+    /// Bytes behind a NUL byte at a line's start, where Prometheus stops reading without a word.
+    pub unread_bytes: usize,
     /// Samples left out because their metric's name was not accepted.
     pub not_accepted: u64,
     /// Samples with a name in quotation marks. Where it is not 0, a Prometheus before 3.0 drops the whole page.
@@ -195,3 +197,6 @@ pub fn parse_accepted(
     while handover::next_chunk(&mut reader, &mut stored, fetched_at) {}
     reader.into_page(stored)
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,7 @@ fn meta<'p>(cursor: &mut Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
             cursor.skip_nul();
         }
         return match cursor.page.len() - cursor.at {
-            0 => Ok(Entry::End),
+            0 => Ok(Entry::End { unread: 0 }),
             unread => Err(LineError::AfterEof(unread)),
         };
     }
@@ -57,7 +57,7 @@ fn meta<'p>(cursor: &mut Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
     }
     let text = cursor.take_while(|byte| byte != b'\n');
     if !cursor.take(b'\n') {
-        return Err(LineError::NoEof);
+        return Err(cursor.expected("a line end"));
     }
     match keyword {
         b"TYPE " => {

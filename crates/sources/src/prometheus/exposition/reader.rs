@@ -17,6 +17,7 @@ pub(super) struct Reader<'p> {
     types: BTreeMap<String, MetricType>,
     quoted_names: u64,
     not_accepted: u64,
+    unread_bytes: usize,
     bad_lines: Vec<BadLine>,
     bad_line_count: u64,
     /// The last place whose line is known, and its line, from 1.
@@ -36,6 +37,7 @@ impl<'p> Reader<'p> {
             types: BTreeMap::new(),
             quoted_names: 0,
             not_accepted: 0,
+            unread_bytes: 0,
             bad_lines: Vec::new(),
             bad_line_count: 0,
             known_line: (0, 1),
@@ -70,10 +72,15 @@ impl<'p> Reader<'p> {
                     }
                     self.not_accepted += 1;
                 }
-                Ok(Entry::End) => self.ended = true,
+                Ok(Entry::End { unread }) => {
+                    self.unread_bytes = unread;
+                    self.ended = true;
+                }
                 Err(error) => {
-                    self.bad(start, error);
-                    self.ended = matches!(error, LineError::Nul(_) | LineError::AfterEof(_));
+                    // A label value may run over several lines; most often its end was forgotten.
+                    let runs_on = self.cursor.slice(start, self.cursor.at).contains(&b'\n');
+                    self.bad(start, if runs_on { LineError::RunsOn } else { error });
+                    self.ended = matches!(error, LineError::AfterEof(_));
                     self.cursor.at = start;
                     self.cursor.take_while(|byte| byte != b'\n');
                     self.cursor.at += 1;
@@ -106,6 +113,7 @@ impl<'p> Reader<'p> {
             bad_line_count: self.bad_line_count,
             duplicates: stored.duplicates,
             not_accepted: self.not_accepted,
+            unread_bytes: self.unread_bytes,
             quoted_names: self.quoted_names,
             types: self.types,
             unreadable: false,

@@ -22,7 +22,7 @@ pub(super) fn entry<'p>(
     let entry = match cursor.byte() {
         b'\n' => Entry::Nothing,
         b'#' => comment(cursor)?,
-        0 => return nul(cursor),
+        0 => return Ok(nul(cursor)),
         first if starts_metric_name(first) || first == b'{' => {
             if cursor.at != start {
                 return Err(LineError::LeadingSpace);
@@ -31,7 +31,7 @@ pub(super) fn entry<'p>(
         }
         _ => return Err(LineError::Start(cursor.rest_of_line())),
     };
-    if matches!(entry, Entry::End) {
+    if matches!(entry, Entry::End { .. }) {
         return Ok(entry);
     }
     if cursor.byte() != b'\n' {
@@ -41,11 +41,9 @@ pub(super) fn entry<'p>(
     Ok(entry)
 }
 
-fn nul<'p>(cursor: &Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
-    match cursor.page.len() - cursor.at - 1 {
-        0 => Ok(Entry::End),
-        unread => Err(LineError::Nul(unread)),
-    }
+/// A NUL byte where a line or a comment's text could start ends the page, without an error in Prometheus.
+fn nul<'p>(cursor: &Cursor<'p>) -> Entry<'p> {
+    Entry::End { unread: cursor.page.len() - cursor.at - 1 }
 }
 
 fn comment<'p>(cursor: &mut Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
@@ -54,7 +52,7 @@ fn comment<'p>(cursor: &mut Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
     cursor.skip_blanks();
     let tight = cursor.at == hash_alone;
     if cursor.byte() == 0 {
-        return nul(cursor);
+        return Ok(nul(cursor));
     }
     let (help, kind) = if tight {
         (false, false)
@@ -64,7 +62,7 @@ fn comment<'p>(cursor: &mut Cursor<'p>) -> Result<Entry<'p>, LineError<'p>> {
     if !(help || kind) {
         // A NUL ends the page here too, but only where no blank follows the `#`.
         cursor.take_while(|byte| byte != b'\n' && !(tight && byte == 0));
-        return if cursor.byte() == 0 { nul(cursor) } else { Ok(Entry::Nothing) };
+        return Ok(if cursor.byte() == 0 { nul(cursor) } else { Entry::Nothing });
     }
     let name = if cursor.byte() == b'"' {
         cursor.quoted(false, false)?
