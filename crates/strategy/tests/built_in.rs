@@ -257,9 +257,12 @@ fn documented_metric_targets_stand_in_the_files() {
     );
 }
 
+/// What sets it off, and its steps.
+type Purge<'a> = (&'a str, &'a [&'a str]);
+
 #[test]
 fn documented_purges_stand_in_the_files_with_what_sets_them_off() {
-    let documented: [(&str, &[(&str, &[&str])]); 5] = [
+    let documented: [(&str, &[Purge]); 5] = [
         (
             "hotspot",
             &[

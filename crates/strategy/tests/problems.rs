@@ -395,6 +395,25 @@ fn what_is_not_toml_is_told_by_line() {
 }
 
 #[test]
+fn a_file_of_a_thousand_namespaces_is_read_and_one_of_more_refused() {
+    let file = |count: usize| {
+        let namespace = |at: usize| {
+            format!(
+                "[[namespace]]\nname = \"n{at}\"\ntemplate = \"app:{{tenantId}}:kind{at}:{{id}}\"\nttl = \"5m\"\n"
+            )
+        };
+        format!("name = \"large\"\ntitle = \"Large\"\n{}", (0..count).map(namespace).collect::<String>())
+    };
+    assert_eq!(problems(&file(1_000)), [""; 0]);
+    assert_eq!(
+        problems(&file(1_001)),
+        [
+            "shop.toml:4005: the file has 1001 namespaces; keep at most 1000, and give keys of one kind one template"
+        ]
+    );
+}
+
+#[test]
 fn windows_line_ends_change_neither_meaning_nor_lines() {
     let text = format!("{HEAD}tll = \"5m\"\n").replace('\n', "\r\n");
     let said = problems(&text);
