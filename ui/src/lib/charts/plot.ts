@@ -1,0 +1,186 @@
+// uPlot, loaded when the first chart needs it, and how our charts look.
+import type uPlot from 'uplot';
+
+import type { HistorySeries } from '../bindings/HistorySeries';
+import type { ReadingKind } from '../bindings/ReadingKind';
+import type { Unit } from '../bindings/Unit';
+import { show } from '../format/numbers';
+import { normaliseLanguage } from './language';
+
+let loading: Promise<typeof uPlot> | undefined;
+
+/** Loads uPlot once. */
+export function loadPlot(): Promise<typeof uPlot> {
+  loading ??= (async () => {
+    normaliseLanguage(navigator);
+    return (await import('uplot')).default;
+  })();
+  return loading;
+}
+
+/** What one chart shows. */
+export interface ChartSpec {
+  id: string;
+  title: string;
+  unit: Unit;
+  /** The first is the main line; `colour` is the name of a custom property. */
+  lines: { kind: ReadingKind; name: string; colour: string }[];
+  /** A dashed line with its name. */
+  target?: { value: number; name: string } | null;
+}
+
+/** Columns for uPlot: seconds, then each line, then the first line's interval, low and high. */
+export function columnsOf(spec: ChartSpec, series: readonly HistorySeries[]): (number | null)[][] {
+  const times = new Set<number>();
+  const points = spec.lines.map(({ kind }) => series.find((one) => one.kind === kind)?.points ?? []);
+  for (const line of points) for (const { at } of line) times.add(at);
+  const at = [...times].sort((a, b) => a - b);
+  const place = new Map(at.map((time, index) => [time, index]));
+  const column = () => new Array<number | null>(at.length).fill(null);
+  const values = points.map((line) => {
+    const values = column();
+    for (const point of line) values[place.get(point.at) ?? 0] = point.value;
+    return values;
+  });
+  const low = column();
+  const high = column();
+  for (const point of points[0] ?? []) {
+    const index = place.get(point.at) ?? 0;
+    low[index] = point.low;
+    high[index] = point.high;
+  }
+  return [at.map((time) => time / 1000), ...values, low, high];
+}
+
+/** Whether any line has any value. */
+export function hasValues(columns: readonly (readonly (number | null)[])[], lines: number): boolean {
+  return columns.slice(1, 1 + lines).some((column) => column.some((value) => value !== null));
+}
+
+/**
+ * The range of the value axis. Ratios of hits hang from 100 %, everything else stands on zero; both keep the target
+ * in view and a span that noise can't fill.
+ */
+export function rangeOf(spec: ChartSpec, columns: readonly (readonly (number | null)[])[]): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const column of columns.slice(1)) {
+    for (const value of column) {
+      if (value === null) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  if (spec.target) {
+    low = Math.min(low, spec.target.value);
+    high = Math.max(high, spec.target.value);
+  }
+  if (spec.unit === 'ratio') {
+    const floor = Number.isFinite(low) ? Math.max(0, low - Math.max((1 - low) * 0.15, 0.005)) : 0;
+    return [Math.min(floor, 0.98), 1];
+  }
+  return [0, Number.isFinite(high) && high > 0 ? high * 1.12 : 1];
+}
+
+const BINARY_STEPS = [1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4].flatMap((unit) =>
+  [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * unit),
+);
+
+const AXIS_WIDTH = 52;
+const TICK_FONT = '10.5px "Inter Variable", system-ui, sans-serif';
+
+/** Options of a chart over the last `seconds`, in the colours that the page has now. */
+export function optionsOf(
+  spec: ChartSpec,
+  size: { width: number; height: number },
+  seconds: number,
+  columns: () => readonly (readonly (number | null)[])[],
+  onCursor: (index: number | null) => void,
+): uPlot.Options {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const lines = spec.lines.length;
+  const axis = { stroke: colour('--t3'), font: TICK_FONT, ticks: { show: false } } as const;
+  const main = colour(spec.lines[0]?.colour ?? '--t1');
+  return {
+    ...size,
+    legend: { show: false },
+    padding: [8, 4, 0, 0],
+    cursor: {
+      sync: { key: 'panel' },
+      drag: { x: false, y: false },
+      y: false,
+      points: { size: 6, width: 1.5 },
+    },
+    scales: {
+      x: { time: true, range: () => [Date.now() / 1000 - seconds, Date.now() / 1000] },
+      y: { range: () => rangeOf(spec, columns()) },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 20,
+        gap: 3,
+        space: 70,
+        grid: { show: false },
+        values: (_plot, ticks) => ticks.map((tick) => hourAndMinute(tick, seconds)),
+      },
+      {
+        ...axis,
+        size: AXIS_WIDTH,
+        gap: 6,
+        space: 26,
+        grid: { stroke: colour('--line'), width: 1 },
+        ...(spec.unit === 'bytes' ? { incrs: BINARY_STEPS } : {}),
+        values: (_plot, ticks) =>
+          ticks.map((tick) => show(spec.unit, tick).replace('.00', '').replace('.0', '')),
+      },
+    ],
+    series: [
+      {},
+      ...spec.lines.map(({ colour: name }) => ({
+        stroke: colour(name),
+        width: 1.5,
+        points: { show: false },
+        spanGaps: false,
+      })),
+      { stroke: 'transparent', width: 0, points: { show: false } },
+      { stroke: 'transparent', width: 0, points: { show: false } },
+    ],
+    bands: [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
+    hooks: {
+      draw: [(plot) => drawTarget(plot, spec, colour('--t2'), colour('--t3'))],
+      setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
+    },
+  };
+}
+
+function hourAndMinute(seconds: number, range: number): string {
+  const date = new Date(seconds * 1000);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return range <= 300 ? `${minutes}:${two(date.getSeconds())}` : minutes;
+}
+
+function drawTarget(plot: uPlot, { target }: ChartSpec, line: string, text: string): void {
+  if (!target) return;
+  const { ctx, bbox } = plot;
+  const y = Math.round(plot.valToPos(target.value, 'y', true));
+  if (y < bbox.top || y > bbox.top + bbox.height) return;
+  const scale = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = line;
+  ctx.lineWidth = scale;
+  ctx.setLineDash([4 * scale, 4 * scale]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.fillStyle = text;
+  ctx.font = `${10.5 * scale}px "Inter Variable", system-ui, sans-serif`;
+  ctx.textAlign = 'right';
+  const above = y - bbox.top > 16 * scale;
+  ctx.textBaseline = above ? 'bottom' : 'top';
+  ctx.fillText(target.name, bbox.left + bbox.width, y + (above ? -3 : 4) * scale);
+  ctx.restore();
+}

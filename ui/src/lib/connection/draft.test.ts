@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+
+import type { DeploymentView } from '../bindings/DeploymentView';
+import { draftOf, emptyDraft, hasAddress, linesOf, toSend } from './draft';
+
+const view: DeploymentView = {
+  deployment: {
+    id: 'd1',
+    name: 'prod',
+    environment: null,
+    redis_url: 'redis://viewer@cache:6379',
+    prometheus_url: null,
+    metrics_urls: ['http://app:9100/metrics'],
+    strategy: 'crm',
+  },
+  has_redis_password: true,
+  has_prometheus_secret: false,
+  demo: false,
+  sources_on: ['info'],
+};
+
+test('a pasted address goes to the field it belongs to', () => {
+  expect(emptyDraft('http://prom:9090')).toMatchObject({ prometheus_url: 'http://prom:9090', redis_url: '' });
+  expect(emptyDraft('rediss://cache:6380')).toMatchObject({
+    redis_url: 'rediss://cache:6380',
+    prometheus_url: '',
+  });
+  expect(emptyDraft('cache:6379')).toMatchObject({ redis_url: 'cache:6379' });
+});
+
+test('the form of a kept deployment never holds a secret, and sending it unchanged keeps the known one', () => {
+  const draft = draftOf(view);
+  expect(draft).toMatchObject({ id: 'd1', redis_password: null, prometheus_token: null, strategy: 'crm' });
+  expect(toSend({ ...draft, redis_password: '' }).redis_password).toBe(null);
+  expect(toSend({ ...draft, redis_password: ' s p ' }).redis_password).toBe(' s p ');
+});
+
+test('what is sent is trimmed, passwords excepted', () => {
+  expect(toSend({ ...emptyDraft(' redis://a '), name: ' x ' })).toMatchObject({
+    redis_url: 'redis://a',
+    name: 'x',
+  });
+});
+
+test('metrics pages are taken one a line', () => {
+  expect(linesOf(' http://a/metrics\n\nhttp://b/metrics ,http://c\n')).toEqual([
+    'http://a/metrics',
+    'http://b/metrics',
+    'http://c',
+  ]);
+});
+
+test('a form without any address can not be tested', () => {
+  expect(hasAddress(emptyDraft())).toBe(false);
+  expect(hasAddress({ ...emptyDraft(), metrics_urls: ['http://a'] })).toBe(true);
+});

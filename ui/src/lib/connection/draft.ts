@@ -1,0 +1,70 @@
+// The connection form's content: what is typed, and how it becomes what the core takes.
+import type { DeploymentDraft } from '../bindings/DeploymentDraft';
+import type { DeploymentView } from '../bindings/DeploymentView';
+
+/** An empty form; a pasted address goes to the field it belongs to. */
+export function emptyDraft(address = ''): DeploymentDraft {
+  const prometheus = isHttp(address);
+  return {
+    id: null,
+    name: '',
+    environment: null,
+    redis_url: prometheus ? '' : address,
+    redis_password: null,
+    prometheus_url: prometheus ? address : '',
+    prometheus_token: null,
+    metrics_urls: [],
+    strategy: '',
+    ca_file: '',
+    cert_file: '',
+    key_file: '',
+  };
+}
+
+/** The form of a kept deployment. Secrets never come back: their fields stay empty, which keeps them. */
+export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
+  return {
+    ...emptyDraft(),
+    id: deployment.id,
+    name: deployment.name,
+    environment: deployment.environment,
+    redis_url: deployment.redis_url ?? '',
+    prometheus_url: deployment.prometheus_url ?? '',
+    metrics_urls: [...deployment.metrics_urls],
+    strategy: deployment.strategy ?? '',
+  };
+}
+
+/** Whether an address is one of HTTP, so of a Prometheus or a metrics page. */
+export function isHttp(address: string): boolean {
+  return /^https?:\/\//i.test(address.trim());
+}
+
+/** Addresses of a field that takes one a line. */
+export function linesOf(text: string): string[] {
+  return text
+    .split(/[\s,]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+/** The draft as it is sent: trimmed, and an empty secret means "keep what is known". */
+export function toSend(draft: DeploymentDraft): DeploymentDraft {
+  return {
+    ...draft,
+    name: draft.name.trim(),
+    redis_url: draft.redis_url.trim(),
+    prometheus_url: draft.prometheus_url.trim(),
+    strategy: draft.strategy.trim(),
+    redis_password: draft.redis_password || null,
+    prometheus_token: draft.prometheus_token || null,
+    ca_file: draft.ca_file.trim(),
+    cert_file: draft.cert_file.trim(),
+    key_file: draft.key_file.trim(),
+  };
+}
+
+/** Whether there is anything to connect to. */
+export function hasAddress(draft: DeploymentDraft): boolean {
+  return draft.redis_url.trim() !== '' || draft.prometheus_url.trim() !== '' || draft.metrics_urls.length > 0;
+}

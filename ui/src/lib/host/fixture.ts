@@ -1,0 +1,235 @@
+// Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
+// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found to the address. Never part of a build.
+import type { DeploymentView } from '../bindings/DeploymentView';
+import type { Frame } from '../bindings/Frame';
+import type { Reply } from '../bindings/Reply';
+import type { Request } from '../bindings/Request';
+import type { View } from '../bindings/View';
+import { registry } from './fixture/registry';
+import type { Transport } from './transport';
+import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
+
+/** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
+export const SENTINEL = 'cachescope-invented-figures';
+
+const view = (
+  id: string,
+  name: string,
+  more: Partial<DeploymentView['deployment']> = {},
+  demo = false,
+): DeploymentView => ({
+  deployment: {
+    id,
+    name,
+    environment: 'production',
+    redis_url: `redis://viewer@${name}.cache.internal:6379`,
+    prometheus_url: 'http://prometheus.internal:9090',
+    metrics_urls: [],
+    strategy: 'crm',
+    ...more,
+  },
+  has_redis_password: true,
+  has_prometheus_secret: false,
+  demo,
+  sources_on: ['info', 'events', 'prometheus'],
+});
+
+export function fixture(parameters: URLSearchParams): Transport {
+  const scene = (parameters.get('scene') ?? 'busy') as Scene;
+  let views: DeploymentView[] =
+    scene === 'empty' || scene === 'nodemo'
+      ? []
+      : [
+          view('a', 'prod-eu-1', scene === 'found' ? { strategy: null } : {}),
+          view('b', 'prod-us-1'),
+          view('c', 'staging', { environment: 'staging' }),
+          view('d', 'dev', { environment: 'development' }, true),
+        ];
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let tick = 0;
+
+  function push(viewed: View, onFrame: (frame: Frame) => void) {
+    if (viewed.kind === 'none') return;
+    tick += 1;
+    const { window } = viewed;
+    onFrame({
+      kind: 'overview',
+      at: Date.now(),
+      window,
+      rows: views.map(({ deployment }, place) => overviewRow(deployment, place, scene, tick)),
+    });
+    if (viewed.kind === 'deployment')
+      onFrame({ kind: 'instance', ...instanceFrame(viewed.deployment, window, scene, tick) });
+  }
+
+  function answer(asked: Request): Reply {
+    switch (asked.request) {
+      case 'app_info':
+        return {
+          reply: asked.request,
+          data: {
+            version: `0.1.0 ${SENTINEL}`,
+            secrets: { kept: 'session_only', reason: 'no Secret Service answers on this session’s bus.' },
+            notices: [],
+          },
+        };
+      case 'registry':
+        return { reply: asked.request, data: registry };
+      case 'deployments':
+        return { reply: asked.request, data: views };
+      case 'demo_status':
+        return {
+          reply: asked.request,
+          data: {
+            available: scene !== 'nodemo',
+            missing: scene === 'nodemo' ? ['sudo apt install redis-server prometheus'] : [],
+            running: null,
+          },
+        };
+      case 'start_demo':
+        views = [view('d', 'demo', { environment: 'development' }, true)];
+        return { reply: asked.request, data: 'd' };
+      case 'stop_demo':
+        views = views.filter(({ demo }) => !demo);
+        return { reply: asked.request, data: {} };
+      case 'strategies':
+        return {
+          reply: asked.request,
+          data: [
+            {
+              name: 'crm',
+              title: 'CRM caching strategy',
+              summary: 'Redis behind an in-process cache.',
+              namespaces: 14,
+              built_in: true,
+            },
+            {
+              name: 'performance',
+              title: 'Performance guide',
+              summary: 'Dashboards and API answers.',
+              namespaces: 8,
+              built_in: true,
+            },
+          ],
+        };
+      case 'check_strategy':
+        return {
+          reply: asked.request,
+          data: {
+            summary: null,
+            problems: [`${asked.name_or_path}, line 14: "tll" is no key of a namespace; did you mean "ttl"?`],
+          },
+        };
+      case 'test_connection':
+        return {
+          reply: asked.request,
+          data: {
+            usable: false,
+            steps: [
+              {
+                title: 'Reach prod-eu-1.cache.internal:6379',
+                result: 'ok',
+                detail: 'Answered in 1.2 ms.',
+                remedy: '',
+              },
+              {
+                title: 'Sign in as viewer',
+                result: 'ok',
+                detail: 'Redis 7.0.15, standalone, master.',
+                remedy: '',
+              },
+              {
+                title: 'Keyspace events',
+                result: 'warning',
+                detail: 'notify-keyspace-events is empty: misses can not be told apart by cause.',
+                remedy: 'CONFIG SET notify-keyspace-events Emxe',
+              },
+              {
+                title: 'Prometheus at http://prometheus.internal:9090',
+                result: 'failed',
+                detail: 'Connection refused.',
+                remedy: 'Check the address, or leave the field empty to go without.',
+              },
+              {
+                title: 'Application counters',
+                result: 'skipped',
+                detail: 'Prometheus was not reached.',
+                remedy: '',
+              },
+            ],
+          },
+        };
+      case 'save_deployment': {
+        const id = asked.draft.id ?? `n${views.length}`;
+        if (asked.draft.id === null) views = [...views, view(id, asked.draft.name || 'new')];
+        return { reply: asked.request, data: id };
+      }
+      case 'remove_deployment':
+        views = views.filter(({ deployment }) => deployment.id !== asked.deployment);
+        return { reply: asked.request, data: {} };
+      case 'set_source':
+        return { reply: asked.request, data: {} };
+      case 'doctor':
+        return {
+          reply: asked.request,
+          data: {
+            server: 'redis 7.0.15, standalone, master',
+            sources: [
+              { source: 'info', result: 'ok', detail: '', remedy: '' },
+              {
+                source: 'events',
+                result: 'warning',
+                detail: 'Evictions are announced, misses are not.',
+                remedy: 'CONFIG SET notify-keyspace-events Emxe',
+              },
+            ],
+            acl_line:
+              'ACL SETUSER cachescope on >CHANGE-ME ~* resetchannels &__keyevent@* +info +ping +subscribe +scan',
+            config_lines: ['CONFIG SET notify-keyspace-events Emxe'],
+          },
+        };
+      case 'rows':
+        return { reply: asked.request, data: rowPage(asked.query, scene, tick) };
+      case 'namespace_detail':
+        return { reply: asked.request, data: detailOf(asked.namespace, scene, tick) };
+      case 'history':
+        return {
+          reply: asked.request,
+          data: historyOf(asked.namespace, asked.kinds, asked.seconds, asked.points, scene),
+        };
+      case 'findings':
+        return {
+          reply: asked.request,
+          data: [
+            {
+              code: 'no-ttl',
+              namespace: 'flags:{name}',
+              summary: '61 keys have no time to live; the document says 5 min.',
+              remedy: '',
+            },
+            {
+              code: 'eviction-policy',
+              namespace: '',
+              summary: 'maxmemory-policy is noeviction; the document says allkeys-lru.',
+              remedy: 'CONFIG SET maxmemory-policy allkeys-lru',
+            },
+          ],
+        };
+      case 'export':
+        return { reply: asked.request, data: 'namespace,hit_rate\n' };
+    }
+  }
+
+  return {
+    request: (asked) =>
+      scene === 'connecting' && asked.request === 'rows'
+        ? new Promise(() => {})
+        : new Promise((resolve) => setTimeout(() => resolve(answer(asked)), 5)),
+    watch: (viewed, onFrame) => {
+      clearInterval(timer);
+      push(viewed, onFrame);
+      timer = setInterval(() => push(viewed, onFrame), 1000);
+      return Promise.resolve();
+    },
+  };
+}

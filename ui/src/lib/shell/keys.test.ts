@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+
+import { actionOf, KEYS, type Action, type Pressed } from './keys';
+
+const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({
+  key,
+  ctrlKey: false,
+  metaKey: false,
+  altKey: false,
+  ...more,
+});
+
+test.each<[string, Partial<Pressed>, Action]>([
+  ['/', {}, 'filter'],
+  ['j', {}, 'down'],
+  ['k', {}, 'up'],
+  ['Enter', {}, 'open'],
+  ['Escape', {}, 'back'],
+  ['1', { ctrlKey: true }, 'overview'],
+  ['2', { metaKey: true }, 'deployment'],
+  ['r', { ctrlKey: true }, 'refresh'],
+  ['?', {}, 'keys'],
+])('%s with %o means %s', (key, more, action) => {
+  expect(actionOf(press(key, more), false, false)).toBe(action);
+});
+
+test('letters typed into a field stay text, Escape and Ctrl+1 do not', () => {
+  for (const key of ['/', 'j', 'k', 'Enter', '?']) expect(actionOf(press(key), true, false)).toBe(null);
+  expect(actionOf(press('Escape'), true, false)).toBe('back');
+  expect(actionOf(press('1', { ctrlKey: true }), true, false)).toBe('overview');
+});
+
+test('nothing moves behind an open dialog', () => {
+  for (const key of ['j', 'Escape', '/', '?']) expect(actionOf(press(key), false, true)).toBe(null);
+  expect(actionOf(press('1', { ctrlKey: true }), false, true)).toBe(null);
+});
+
+test('the sheet teaches every key once', () => {
+  const keys = KEYS.flatMap((entry) => entry.keys);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys).toEqual(
+    expect.arrayContaining(['/', 'j', 'k', 'Enter', 'Esc', 'Ctrl+1', 'Ctrl+2', 'Ctrl+R', '?']),
+  );
+});

@@ -1,0 +1,65 @@
+// The keyboard, in one place: what a key means, and the sheet that teaches it.
+
+export type Action =
+  'filter' | 'down' | 'up' | 'open' | 'back' | 'overview' | 'deployment' | 'refresh' | 'keys';
+
+export const KEYS: { keys: string[]; does: string }[] = [
+  { keys: ['/'], does: 'Filter the table' },
+  { keys: ['j', 'k'], does: 'Next row, row before' },
+  { keys: ['Enter'], does: 'Open the row' },
+  { keys: ['Esc'], does: 'Close, clear, let go' },
+  { keys: ['Ctrl+1'], does: 'Overview' },
+  { keys: ['Ctrl+2'], does: 'Deployment' },
+  { keys: ['Ctrl+R'], does: 'Read everything again' },
+  { keys: ['?'], does: 'These keys' },
+];
+
+/** The part of a keyboard event that decides. */
+export type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>;
+
+/** What a key press means; `null` where it means nothing here. Letters typed into a field are text. */
+export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean): Action | null {
+  if (pressed.altKey) return null;
+  if (pressed.ctrlKey || pressed.metaKey) {
+    if (dialogOpen) return pressed.key === 'r' ? 'refresh' : null;
+    switch (pressed.key) {
+      case '1':
+        return 'overview';
+      case '2':
+        return 'deployment';
+      case 'r':
+        return 'refresh';
+      default:
+        return null;
+    }
+  }
+  if (dialogOpen) return null;
+  if (pressed.key === 'Escape') return 'back';
+  if (typing) return null;
+  switch (pressed.key) {
+    case '/':
+      return 'filter';
+    case 'j':
+    case 'ArrowDown':
+      return 'down';
+    case 'k':
+    case 'ArrowUp':
+      return 'up';
+    case 'Enter':
+      return 'open';
+    case '?':
+      return 'keys';
+    default:
+      return null;
+  }
+}
+
+/** Whether keys go into a field. */
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+}
+
+/** Whether Enter and the arrows already mean something to what has the focus. */
+export function isControl(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest('button, a, summary, [role="radiogroup"]') !== null;
+}

@@ -1,0 +1,64 @@
+import type { Frame } from '../bindings/Frame';
+import type { InstanceFrame } from '../bindings/InstanceFrame';
+import type { OverviewFrame } from '../bindings/OverviewFrame';
+import type { View } from '../bindings/View';
+import type { WireError } from '../bindings/WireError';
+import { watch } from '../host/host';
+import { asWireError } from '../host/wire-error';
+
+/** What the core pushes, once a second. Pausing freezes what is shown; the core goes on collecting. */
+class Live {
+  overview = $state.raw<OverviewFrame | null>(null);
+  instance = $state.raw<InstanceFrame | null>(null);
+  /** When the frame on the screen arrived, by the page's own clock: ages are counted from here. */
+  arrivedAt = $state(0);
+  paused = $state(false);
+  trouble = $state.raw<WireError | null>(null);
+  #latest: { overview: OverviewFrame | null; instance: InstanceFrame | null } = {
+    overview: null,
+    instance: null,
+  };
+
+  /** Looks at something else. Frames of another deployment vanish at once: they'd be read as this one's. */
+  async look(view: View, onDeploymentsChanged: () => void): Promise<void> {
+    const deployment = view.kind === 'deployment' ? view.deployment : null;
+    if (view.kind !== 'none' && this.instance?.deployment !== deployment) this.instance = null;
+    this.#latest.instance = null;
+    try {
+      await watch(view, (frame) => this.#take(frame, onDeploymentsChanged));
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = asWireError(error);
+    }
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (this.#latest.overview) this.overview = this.#latest.overview;
+    if (this.#latest.instance) this.#show(this.#latest.instance);
+  }
+
+  #take(frame: Frame, onDeploymentsChanged: () => void): void {
+    if (frame.kind === 'deployments_changed') {
+      onDeploymentsChanged();
+    } else if (frame.kind === 'overview') {
+      this.#latest.overview = frame;
+      if (!this.paused) this.overview = frame;
+    } else {
+      this.#latest.instance = frame;
+      if (!this.paused) this.#show(frame);
+    }
+  }
+
+  #show(frame: InstanceFrame): void {
+    this.arrivedAt = Date.now();
+    this.instance = frame;
+  }
+}
+
+export const live = new Live();

@@ -1,0 +1,142 @@
+import type { AppInfo } from '../bindings/AppInfo';
+import type { DemoStatus } from '../bindings/DemoStatus';
+import type { DeploymentId } from '../bindings/DeploymentId';
+import type { DeploymentView } from '../bindings/DeploymentView';
+import type { ReadingKind } from '../bindings/ReadingKind';
+import type { ReadingSpec } from '../bindings/ReadingSpec';
+import type { Registry } from '../bindings/Registry';
+import type { SourceId } from '../bindings/SourceId';
+import type { SourceSpec } from '../bindings/SourceSpec';
+import type { Window } from '../bindings/Window';
+import type { WireError } from '../bindings/WireError';
+import { request } from '../host/host';
+import { asWireError } from '../host/wire-error';
+import { WINDOWS } from '../format/time';
+import { live } from './live.svelte';
+import { store, stored } from './stored';
+
+/** Where the page is. */
+export type Route =
+  | { screen: 'overview' }
+  | { screen: 'deployment'; id: DeploymentId }
+  | { screen: 'connect'; id: DeploymentId | null; url: string };
+
+const WINDOW_KEY = 'cachescope.window';
+
+/** What the page knows that is not live: what there is, where one is, and over which window one looks. */
+class Page {
+  info = $state.raw<AppInfo | null>(null);
+  registry = $state.raw<Registry | null>(null);
+  deployments = $state.raw<DeploymentView[] | null>(null);
+  demo = $state.raw<DemoStatus | null>(null);
+  route = $state.raw<Route>({ screen: 'overview' });
+  window = $state<Window>(
+    stored(
+      WINDOW_KEY,
+      WINDOWS.map(({ window }) => window),
+      '1m',
+    ),
+  );
+  /** Why the page can't start, or why the list could not be read. */
+  trouble = $state.raw<WireError | null>(null);
+  /** Grows with every wish to read everything again. */
+  refreshes = $state(0);
+  #last: DeploymentId | null = null;
+
+  /** Whether what every screen needs has been read. */
+  readonly ready = $derived(this.info !== null && this.deployments !== null);
+  /** The deployment on the screen. */
+  readonly current = $derived.by(() => {
+    const route = this.route;
+    return route.screen === 'deployment' ? this.find(route.id) : undefined;
+  });
+
+  find(id: DeploymentId): DeploymentView | undefined {
+    return this.deployments?.find((view) => view.deployment.id === id);
+  }
+
+  readingSpec(kind: ReadingKind): ReadingSpec | undefined {
+    return this.registry?.readings.find((spec) => spec.kind === kind);
+  }
+
+  sourceSpec(id: SourceId): SourceSpec | undefined {
+    return this.registry?.sources.find((spec) => spec.id === id);
+  }
+
+  /** Reads everything once. Where there is one deployment only, it is opened: there is nothing to choose. */
+  async start(): Promise<void> {
+    try {
+      [this.info, this.registry] = await Promise.all([
+        request({ request: 'app_info' }),
+        request({ request: 'registry' }),
+      ]);
+      await this.readDeployments();
+      const only = this.deployments?.length === 1 ? this.deployments[0] : undefined;
+      if (only) this.open(only.deployment.id);
+    } catch (error) {
+      this.trouble = asWireError(error);
+    }
+  }
+
+  async readDeployments(): Promise<void> {
+    try {
+      this.deployments = await request({ request: 'deployments' });
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = asWireError(error);
+      return;
+    }
+    const route = this.route;
+    if (route.screen === 'deployment' && !this.find(route.id)) this.overview();
+    await this.readDemo();
+  }
+
+  async readDemo(): Promise<void> {
+    try {
+      this.demo = await request({ request: 'demo_status' });
+    } catch (error) {
+      this.trouble = asWireError(error);
+    }
+  }
+
+  overview(): void {
+    this.#go({ screen: 'overview' });
+  }
+
+  open(id: DeploymentId): void {
+    this.#last = id;
+    this.#go({ screen: 'deployment', id });
+  }
+
+  /** The deployment that was open last, or the first. */
+  openLast(): void {
+    const id =
+      this.#last !== null && this.find(this.#last) ? this.#last : this.deployments?.[0]?.deployment.id;
+    if (id !== undefined) this.open(id);
+  }
+
+  /** The form: for a new deployment, or for one that is kept. */
+  connect(id: DeploymentId | null = null, url = ''): void {
+    this.#go({ screen: 'connect', id, url });
+  }
+
+  look(window: Window): void {
+    this.window = window;
+    store(WINDOW_KEY, window);
+    live.resume();
+  }
+
+  /** Reads everything again, now. */
+  async refresh(): Promise<void> {
+    live.resume();
+    this.refreshes += 1;
+    await this.readDeployments();
+  }
+
+  #go(route: Route): void {
+    this.route = route;
+    live.resume();
+  }
+}
+
+export const page = new Page();

@@ -1,0 +1,12 @@
+import { untrack } from 'svelte';
+
+import { live } from './live.svelte';
+
+/** Runs now and then every so often, but not while nobody sees it or the view is frozen. Returns how to stop. */
+export function repeat(milliseconds: number, run: () => void): () => void {
+  untrack(run); // what it reads on the way is not what it depends on
+  const timer = setInterval(() => {
+    if (!document.hidden && !live.paused) run();
+  }, milliseconds);
+  return () => clearInterval(timer);
+}
