@@ -63,6 +63,23 @@ pub enum LabError {
         /// The client's reason.
         source: redis::RedisError,
     },
+    /// The lab plays five strategies and this is none of them.
+    #[error("there is no strategy {name:?}; choose one of {known}")]
+    UnknownStrategy {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The service could not fill its cache at start.
+    #[error("the service cannot fill its cache: {0}")]
+    WarmUp(String),
+    /// An incident could not be played or undone.
+    #[error("the incident stopped half-way: {0}; start the lab anew")]
+    Incident(String),
+    /// An incident concerns a tenant and the strategy knows none.
+    #[error("the strategy {0:?} knows no tenants; choose another incident")]
+    NoTenants(String),
     /// A group of servers did not agree in time.
     #[error("{what} was not reached within {} s: {seen}; retry, or look at the servers' logs", .after.as_secs())]
     NoAgreement {

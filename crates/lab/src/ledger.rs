@@ -196,7 +196,7 @@ impl Ledger {
         }
     }
 
-    /// The figures so far. Misses that wait for an event count as `unknown`; `Lab::ledger_snapshot`
+    /// The figures so far. Misses that wait for an event count as `unknown`; [`crate::Lab::ledger_snapshot`]
     /// awaits the events first.
     #[must_use]
     pub fn snapshot(&self) -> LedgerSnapshot {

@@ -5,13 +5,20 @@
 //! temporary directories, and ends with the value that owns it.
 
 pub mod cache;
+mod control;
 pub mod database;
 pub mod error;
+pub mod http;
+pub mod incident;
 pub mod keyring;
+mod lab;
 pub mod ledger;
 pub mod metrics;
 pub mod namespace;
 pub mod servers;
+pub mod service;
+pub mod traffic;
 pub mod workload;
 
 pub use error::LabError;
+pub use lab::{Lab, LabOptions, SCRAPE_JOB};

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use cachescope_model::template::{FieldKind, Part, Template};
+use cachescope_model::template::{Part, Template};
 
 /// The field that holds the tenant, in every template that has one.
 pub const TENANT_FIELD: &str = "tenantId";
@@ -251,31 +251,46 @@ impl Namespace {
     /// The key of one item of one tenant at one version of the code.
     #[must_use]
     pub fn key(&self, tenant: usize, item: usize, version: u64) -> String {
-        let mut key = String::new();
+        self.fill(&self.fields_of(tenant, item), version)
+    }
+
+    /// The fields of one item of one tenant, other than the version.
+    #[must_use]
+    pub fn fields_of(&self, tenant: usize, item: usize) -> Vec<(String, String)> {
         // Fields with fixed values are the low digits of the item's number, the open field takes the rest.
         let mut rest = item;
+        let mut fields = Vec::with_capacity(self.fields.len() + 1);
+        if self.has_tenants() {
+            fields.push((TENANT_FIELD.to_owned(), tenant_name(tenant)));
+        }
+        for (name, values) in &self.fields {
+            let value = match values {
+                Values::OneOf(all) if !all.is_empty() => {
+                    let value = all[rest % all.len()].clone();
+                    rest /= all.len();
+                    value
+                }
+                Values::OneOf(_) => rest.to_string(),
+                Values::Hash => format!("{:016x}", stable_hash(&(name, rest))),
+                Values::Numbered(prefix) => format!("{prefix}{rest}"),
+            };
+            fields.push((name.clone(), value));
+        }
+        fields
+    }
+
+    /// The key with these fields. A field that is missing stays empty, and then the key belongs to no
+    /// namespace.
+    #[must_use]
+    pub fn fill(&self, fields: &[(String, String)], version: u64) -> String {
+        let mut key = String::new();
         for part in self.template.parts() {
             match part {
                 Part::Literal(bytes) => key.push_str(&String::from_utf8_lossy(bytes)),
-                Part::Field { name, .. } if name == TENANT_FIELD => key.push_str(&tenant_name(tenant)),
-                Part::Field { name, kind } if name == VERSION_FIELD || *kind == FieldKind::Digits => {
-                    key.push_str(&version.to_string());
-                }
+                Part::Field { name, .. } if name == VERSION_FIELD => key.push_str(&version.to_string()),
                 Part::Field { name, .. } => {
-                    let values =
-                        self.fields.iter().find(|(field, _)| field == name).map(|(_, values)| values);
-                    match values {
-                        Some(Values::OneOf(all)) if !all.is_empty() => {
-                            key.push_str(&all[rest % all.len()]);
-                            rest /= all.len();
-                        }
-                        Some(Values::Hash) => key.push_str(&format!("{:016x}", stable_hash(&(name, rest)))),
-                        Some(Values::Numbered(prefix)) => {
-                            key.push_str(prefix);
-                            key.push_str(&rest.to_string());
-                        }
-                        Some(Values::OneOf(_)) | None => key.push_str(&rest.to_string()),
-                    }
+                    let value = fields.iter().find(|(field, _)| field == name);
+                    key.push_str(value.map_or("", |(_, value)| value.as_str()));
                 }
             }
         }

@@ -87,11 +87,11 @@ impl Workload {
     }
 
     /// Multiplies every time to live: a factor of 0.05 makes an hour three minutes, so that a demo shows
-    /// expirations. None becomes shorter than a second.
+    /// expirations. None becomes shorter than a tenth of a second.
     #[must_use]
     pub fn with_ttl_factor(mut self, factor: f64) -> Self {
         for namespace in &mut self.namespaces {
-            namespace.ttl = namespace.ttl.map(|ttl| ttl.mul_f64(factor).max(Duration::from_secs(1)));
+            namespace.ttl = namespace.ttl.map(|ttl| ttl.mul_f64(factor).max(Duration::from_millis(100)));
         }
         self
     }

@@ -264,6 +264,32 @@ impl CacheService {
         Ok(set)
     }
 
+    /// Shortens the time to live of a key, never lengthens it; gives back whether it did. Needs Redis 7.0.
+    ///
+    /// # Errors
+    /// When Redis is away or refuses.
+    pub async fn expire_at_most(&self, key: &str, ttl: Duration) -> Result<bool, CacheError> {
+        let mut command = redis::cmd("PEXPIRE");
+        command.arg(key).arg(millis(ttl)).arg("LT");
+        let (set, span): (bool, _) = self.counted(self.inner.link.run(&command).await)?;
+        if set {
+            self.inner.observer.ledger.expires_in(key, ttl, span);
+        }
+        Ok(set)
+    }
+
+    /// Empties the database, as a careless deploy script does, and every instance's in-process cache.
+    ///
+    /// # Errors
+    /// When Redis is away or refuses.
+    pub async fn flush(&self) -> Result<(), CacheError> {
+        let mut command = redis::cmd("FLUSHDB");
+        command.arg("ASYNC");
+        let _done: (String, _) = self.counted(self.inner.link.run(&command).await)?;
+        self.inner.observer.ledger.flushed();
+        self.announce_patterns(&["*"]).await
+    }
+
     /// Puts a value at the head of a list; gives back the list's length.
     ///
     /// # Errors
