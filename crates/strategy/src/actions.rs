@@ -20,6 +20,8 @@ pub(crate) fn playbook(mut section: Section<'_>, namespaces: &[Placed]) -> Playb
     };
     if !section.has("steps") {
         section.missing("steps", "[{ pattern = \"user:*\" }]");
+    } else if section.is_empty("steps") {
+        section.error("steps", "`steps` is empty; write steps = [{ pattern = \"user:*\" }]");
     }
     section.finish();
     playbook

@@ -31,5 +31,5 @@ mod value;
 
 pub use built_in::{BUILT_IN, BuiltIn, built_in};
 pub use document::{Checked, check, parse};
-pub use load::{MAX_FILE_BYTES, load, resolve};
+pub use load::{MAX_FILE_BYTES, inspect, load, resolve};
 pub use problem::{Problem, Severity, StrategyError};

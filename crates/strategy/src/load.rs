@@ -7,7 +7,7 @@ use std::path::Path;
 use cachescope_model::strategy::Strategy;
 
 use crate::built_in::{BUILT_IN, built_in};
-use crate::document::parse;
+use crate::document::{Checked, check, parse};
 use crate::problem::{Problem, Severity, StrategyError, nearest};
 
 /// The largest strategy file that is read, in bytes.
@@ -31,9 +31,13 @@ pub fn resolve(name_or_path: &str) -> Result<Strategy, StrategyError> {
     if let Some(strategy) = built_in(name_or_path) {
         return Ok(strategy);
     }
-    let path = Path::new(name_or_path);
-    match load(path) {
-        Err(StrategyError::Unreadable { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => {
+    load(Path::new(name_or_path)).map_err(|error| named(name_or_path, error))
+}
+
+/// A missing file may be a misspelt built-in name: says so.
+fn named(name_or_path: &str, error: StrategyError) -> StrategyError {
+    match error {
+        StrategyError::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
             let names = || BUILT_IN.iter().map(|strategy| strategy.name);
             let advice = match nearest(name_or_path, names()) {
                 Some(meant) => format!("no file has this name; write {meant}"),
@@ -42,9 +46,24 @@ pub fn resolve(name_or_path: &str) -> Result<Strategy, StrategyError> {
                     names().collect::<Vec<_>>().join(", ")
                 ),
             };
-            Err(StrategyError::Unknown { name: name_or_path.to_owned(), advice })
+            StrategyError::Unknown { name: name_or_path.to_owned(), advice }
         }
         other => other,
+    }
+}
+
+/// Reads a strategy by the name of a built-in one or the path of a file, and says everything that is wrong or
+/// doubtful.
+///
+/// # Errors
+/// When there is nothing to read, as with [`resolve`]; what the text says wrong is in the answer.
+pub fn inspect(name_or_path: &str) -> Result<Checked, StrategyError> {
+    if let Some(found) = BUILT_IN.iter().find(|strategy| strategy.name == name_or_path) {
+        return Ok(check(found.file, found.text));
+    }
+    match read(Path::new(name_or_path)) {
+        Ok(text) => Ok(check(name_or_path, &text)),
+        Err(error) => Err(named(name_or_path, error)),
     }
 }
 

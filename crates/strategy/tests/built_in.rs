@@ -567,3 +567,22 @@ fn sessions_rate_limits_and_version_counters_are_protected() {
         }
     }
 }
+
+#[test]
+fn strategies_travel_as_json_with_times_in_seconds() {
+    for built in BUILT_IN {
+        let strategy = built_in(built.name).expect("it is built in");
+        let json = serde_json::to_value(&strategy).expect("every part can travel");
+        for (own, travelled) in strategy.namespaces.iter().zip(json["namespaces"].as_array().expect("a list"))
+        {
+            assert_eq!(travelled["template"], own.template.as_str());
+            assert_eq!(travelled["ttl_seconds"].as_f64(), own.ttl.map(|ttl| ttl.as_secs_f64()));
+        }
+    }
+    let json = serde_json::to_value(strategy("hotspot")).expect("every part can travel");
+    assert_eq!(json["playbooks"][0]["steps"][1]["pattern"]["pattern"], "cache:reports:revenue:*");
+    assert_eq!(json["playbooks"][0]["triggers"][0]["event"], "new invoice");
+    let json = serde_json::to_value(strategy("hot-rod-analytics")).expect("every part can travel");
+    assert_eq!(json["warm_plans"][0]["kind"], "http");
+    assert_eq!(json["rules"][0]["for_seconds"], 300.0);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cachescope_strategy::{BUILT_IN, MAX_FILE_BYTES, StrategyError, built_in, load, resolve};
+use cachescope_strategy::{BUILT_IN, MAX_FILE_BYTES, StrategyError, built_in, inspect, load, resolve};
 
 fn said(result: Result<cachescope_model::strategy::Strategy, StrategyError>) -> String {
     result.expect_err("this can't give a strategy").to_string()
@@ -50,4 +50,17 @@ fn what_is_no_strategy_file_is_refused_in_one_sentence() {
     fs::write(&path, b"name = \"x\"\ntitle = \"\xff\"\n").expect("the file is written");
     let message = said(load(&path));
     assert!(message.ends_with("x.toml:2: the line is not UTF-8 text; save the file as UTF-8"), "{message}");
+}
+
+#[test]
+fn inspecting_a_file_gives_its_warnings_beside_its_strategy() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("team.toml");
+    let text = "name = \"team\"\ntitle = \"T\"\n[[namespace]]\nname = \"a\"\ntemplate = \"a:{x}\"\n";
+    fs::write(&path, text).expect("the file is written");
+    let checked = inspect(&path.display().to_string()).expect("the file can be read");
+    assert!(checked.strategy.is_some());
+    assert_eq!(checked.problems.len(), 1);
+    assert!(inspect("booking").expect("it is built in").problems.is_empty());
+    assert!(inspect("bokking").expect_err("nothing has this name").to_string().ends_with("write booking"));
 }

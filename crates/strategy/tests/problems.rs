@@ -135,7 +135,7 @@ fn bad_durations_sizes_schedules_and_templates_say_how_to_write_them() {
             "write \"allkeys-lru\"",
         ),
         (
-            "[[playbook]]\nname = \"p\"\nschedule = \"06:00\"\nsteps = []",
+            "[[playbook]]\nname = \"p\"\nschedule = \"06:00\"\nsteps = [{ delete = \"user:{id}\" }]",
             "shop.toml:9: playbook \"p\": `schedule`: \"06:00\" is not a cron expression of five fields",
             "such as \"0 6 * * *\"",
         ),
@@ -326,6 +326,15 @@ fn a_step_does_one_thing_and_never_everything() {
 }
 
 #[test]
+fn a_playbook_without_steps_is_a_mistake() {
+    expect(
+        "[[playbook]]\nname = \"p\"\nsteps = []",
+        &[("shop.toml:9: playbook \"p\": `steps` is empty", "write steps = [{ pattern = \"user:*\" }]")],
+    );
+    expect("[[playbook]]\nname = \"p\"", &[("shop.toml:7: playbook \"p\": `steps` is missing", "")]);
+}
+
+#[test]
 fn doubtful_files_can_be_used_and_are_remarked_upon() {
     for (text, start, end) in [
         (
@@ -414,10 +423,11 @@ fn a_file_of_a_thousand_namespaces_is_read_and_one_of_more_refused() {
 }
 
 #[test]
-fn windows_line_ends_change_neither_meaning_nor_lines() {
+fn windows_line_ends_and_a_byte_order_mark_change_neither_meaning_nor_lines() {
     let text = format!("{HEAD}tll = \"5m\"\n").replace('\n', "\r\n");
-    let said = problems(&text);
-    assert_eq!(said, ["shop.toml:7: namespace \"user\": `tll` is not known here; write `ttl`"]);
+    let wanted = ["shop.toml:7: namespace \"user\": `tll` is not known here; write `ttl`"];
+    assert_eq!(problems(&text), wanted);
+    assert_eq!(problems(&format!("\u{feff}{text}")), wanted, "with a byte order mark");
 }
 
 #[test]

@@ -9,6 +9,12 @@ use crate::names::Kind;
 use crate::value;
 
 impl<'a> Section<'a> {
+    /// Whether the key holds a list of nothing.
+    pub(crate) fn is_empty(&self, key: &'static str) -> bool {
+        let list = self.get(key).and_then(|found| found.get_ref().as_array());
+        list.is_some_and(|list| list.is_empty())
+    }
+
     /// A list of texts, empty where the key is absent.
     pub(crate) fn texts(&self, key: &'static str) -> Vec<String> {
         self.placed_texts(key).into_iter().map(|(text, _)| text).collect()
