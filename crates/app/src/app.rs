@@ -103,7 +103,10 @@ impl App {
                 self.session(&deployment)?.set_source(source, on);
                 Reply::SetSource(Nothing {})
             }
-            Request::Doctor { deployment } => Reply::Doctor(doctor::run(&self.session(&deployment)?).await?),
+            Request::Doctor { deployment } => {
+                let session = self.session(&deployment)?;
+                Reply::Doctor(doctor::run(&session).await?)
+            }
             Request::Strategies {} => Reply::Strategies(strategies::built_in()),
             Request::CheckStrategy { name_or_path } => {
                 Reply::CheckStrategy(strategies::check(name_or_path).await)

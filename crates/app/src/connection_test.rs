@@ -6,7 +6,7 @@ use cachescope_sources::error::SourceError;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
-use cachescope_sources::redis::node::RedisNode;
+use cachescope_sources::redis::RedisNode;
 
 use crate::deployments::{self, KeptSecrets};
 use crate::doctor;

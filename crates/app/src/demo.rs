@@ -88,7 +88,8 @@ impl DemoProcess {
             Ok(Ok(bytes)) if bytes > 0 => {}
             Ok(_) => {
                 let mut said = String::new();
-                let reading = stderr.take(4096).read_to_string(&mut said);
+                let mut stderr = stderr.take(4096);
+                let reading = stderr.read_to_string(&mut said);
                 let told = tokio::time::timeout(Duration::from_secs(2), reading).await;
                 let reason = if matches!(told, Ok(Ok(_))) { said.trim() } else { "it gave no reason" };
                 return Err(failed(format!("the demo ended before its servers stood: {reason}")));

@@ -3,7 +3,7 @@
 use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
-use cachescope_sources::redis::target::RedisTarget;
+use cachescope_sources::redis::RedisTarget;
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -206,7 +206,7 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
         Some(name) => match strategies::resolve(name).await {
             Ok(strategy) => (strategy, String::new()),
             Err(error) => {
-                let first = strategies::sentences(&error).into_iter().next().unwrap_or_default();
+                let first = error.sentences().into_iter().next().unwrap_or_default();
                 (Strategy::default(), format!("The strategy can't be used: {first}"))
             }
         },
@@ -279,7 +279,7 @@ mod tests {
             ("", "", "nothing to watch"),
             ("", "ftp://u:hunter2@h", "must begin with http://"),
             ("", "http://", "no address of metrics"),
-            ("http://u:hunter2@h", "", "redis"),
+            ("http://u:hunter2@h", "", "not a Redis URL"),
         ] {
             let error = from_draft(&draft(redis, prometheus)).expect_err(redis);
             assert!(error.message.contains(words), "{redis}{prometheus}: {}", error.message);

@@ -1,8 +1,8 @@
 //! What can be measured on a deployment's server, what not, why, and the lines that would enable it.
 
 use cachescope_sources::error::SourceError;
+use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::capabilities::{Works, capabilities};
-use cachescope_sources::redis::node::RedisNode;
 
 use crate::deployments;
 use crate::session::{Session, SessionPlan};

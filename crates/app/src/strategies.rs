@@ -44,19 +44,18 @@ pub async fn resolve(name_or_path: String) -> Result<Strategy, StrategyError> {
     }
 }
 
-/// Reads a strategy and tells what is wrong with it.
+/// Reads a strategy and tells what is wrong or doubtful about it.
 pub async fn check(name_or_path: String) -> StrategyCheck {
-    match resolve(name_or_path.clone()).await {
-        Ok(strategy) => StrategyCheck {
-            summary: Some(summary(&name_or_path, &strategy, is_built_in(&name_or_path))),
-            problems: Vec::new(),
+    let name = name_or_path.clone();
+    let inspected = tokio::task::spawn_blocking(move || cachescope_strategy::inspect(&name_or_path)).await;
+    match inspected {
+        Ok(Ok(checked)) => StrategyCheck {
+            summary: checked.strategy.map(|strategy| summary(&name, &strategy, is_built_in(&name))),
+            problems: checked.problems.iter().map(ToString::to_string).collect(),
         },
-        Err(error) => StrategyCheck { summary: None, problems: sentences(&error) },
+        Ok(Err(error)) => StrategyCheck { summary: None, problems: error.sentences() },
+        Err(error) => {
+            StrategyCheck { summary: None, problems: vec![format!("{name} could not be read: {error}")] }
+        }
     }
-}
-
-/// An error's sentences, one a problem.
-#[must_use]
-pub fn sentences(error: &StrategyError) -> Vec<String> {
-    error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }

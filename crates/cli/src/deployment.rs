@@ -51,8 +51,9 @@ fn password(target: &Target) -> Result<Option<String>, Failure> {
             .map_err(|error| Failure::input(format!("the password can't be read: {error}")));
     }
     if let Some(path) = &target.password_file {
-        let unreadable =
-            |error: std::io::Error| Failure::input(format!("the password file {} can't be read: {error}", path.display()));
+        let unreadable = |error: std::io::Error| {
+            Failure::input(format!("the password file {} can't be read: {error}", path.display()))
+        };
         if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_PASSWORD_BYTES {
             return Err(Failure::input(format!("{} is too large for a password file", path.display())));
         }
@@ -92,7 +93,7 @@ pub(crate) async fn plan(
     if let Some(name) = &deployment.strategy {
         strategies::resolve(name.clone())
             .await
-            .map_err(|error| Failure::input(strategies::sentences(&error).join(" / ")))?;
+            .map_err(|error| Failure::input(error.sentences().join(" / ")))?;
     }
     let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
     plan.sources = chosen;

@@ -37,7 +37,7 @@ pub(super) fn judge(
     let mains: Vec<&SourceStatus> = sources.iter().filter(|status| main.contains(&status.source)).collect();
     let working =
         mains.iter().any(|status| matches!(status.health, SourceHealth::Ok | SourceHealth::Partial));
-    let main_failure = mains.iter().copied().find(|status| failed(&status));
+    let main_failure = mains.iter().copied().find(|status| failed(status));
     let (state, detail) = match (main_failure, last_data_at) {
         (Some(status), None) if !working => (ConnectionState::Failed, sentence(status)),
         (Some(status), Some(_)) if !working => (ConnectionState::Lost, sentence(status)),

@@ -55,9 +55,10 @@ fn ended(session: &Session) -> bool {
         .iter()
         .any(|status| status.source == SourceId::Scan && status.health == SourceHealth::Unavailable);
     hopeless
-        || snapshot.namespaces.iter().any(|row| {
-            row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some())
-        })
+        || snapshot
+            .namespaces
+            .iter()
+            .any(|row| row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some()))
 }
 
 fn render(figures: &Snapshot) -> String {

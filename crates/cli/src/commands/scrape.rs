@@ -8,7 +8,7 @@ use cachescope_model::metrics::Sample;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::exposition::Page;
-use cachescope_sources::redis::tls::TlsOptions;
+use cachescope_sources::redis::TlsOptions;
 use serde_json::{Value, json};
 
 use crate::arguments::{Common, Scrape};

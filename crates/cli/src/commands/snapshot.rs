@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_window_covers_what_was_watched() {
-        for (seconds, window) in [(1, Window::TenSeconds), (10, Window::TenSeconds), (11, Window::OneMinute)] {
+        for (seconds, window) in [(1, Window::TenSeconds), (10, Window::TenSeconds), (11, Window::OneMinute)]
+        {
             assert_eq!(window_for(Duration::from_secs(seconds)), window);
         }
         assert_eq!(window_for(Duration::from_secs(1_000_000)), Window::OneDay);

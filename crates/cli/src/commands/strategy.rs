@@ -31,9 +31,8 @@ fn list(common: &Common) -> Result<(), Failure> {
 }
 
 async fn show(name: String, common: &Common) -> Result<(), Failure> {
-    let strategy = strategies::resolve(name)
-        .await
-        .map_err(|error| Failure::input(strategies::sentences(&error).join(" / ")))?;
+    let strategy =
+        strategies::resolve(name).await.map_err(|error| Failure::input(error.sentences().join(" / ")))?;
     if common.json {
         println!("{}", serde_json::to_string_pretty(&strategy)?);
         return Ok(());

@@ -32,7 +32,13 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
             serde_json::to_string(&*figures)? + "\n"
         } else {
             let home = if terminal { HOME } else { "" };
-            format!("{home}{:?} over {} s. {}\n{}", connection.state, window.seconds(), connection.detail, render(&figures))
+            format!(
+                "{home}{:?} over {} s. {}\n{}",
+                connection.state,
+                window.seconds(),
+                connection.detail,
+                render(&figures)
+            )
         };
         let mut output = std::io::stdout().lock();
         // A reader that went away (`| head`) is a normal end.
