@@ -135,13 +135,13 @@ impl SourceContext {
         let mut said = self.last_status.lock().await;
         let last = said.iter().position(|status| status.source == source);
         let mut since = self.clock.now();
-        if let Some(last) = last.and_then(|place| said.get(place)) {
-            if last.health == health {
-                if last.detail == detail && last.remedy == remedy {
-                    return !self.cancel.is_cancelled() && !self.sink.is_closed();
-                }
-                since = last.since;
+        if let Some(last) = last.and_then(|place| said.get(place))
+            && last.health == health
+        {
+            if last.detail == detail && last.remedy == remedy {
+                return !self.cancel.is_cancelled() && !self.sink.is_closed();
             }
+            since = last.since;
         }
         let status = SourceStatus { source, health, since, detail, remedy };
         match last {

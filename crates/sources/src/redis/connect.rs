@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, Value};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::failure::{broken, refusal, was_executed};
+use super::command::Asked;
+use super::diagnose;
+use super::failure::{broken, refusal, user_of, was_executed};
+use super::hello::{ServerHello, parse_hello};
 use super::stream::{self, FirstBytes, no_answer};
 use super::target::RedisTarget;
-use super::tls::TlsOptions;
+use super::tls::{TlsOptions, tls_port};
 use crate::error::{ErrorCode, SourceError};
 
 /// The name our connections carry in `CLIENT LIST`.
@@ -35,27 +38,6 @@ impl Default for ConnectOptions {
     fn default() -> Self {
         let five = Duration::from_secs(5);
         Self { tls: TlsOptions::default(), connect_timeout: five, command_timeout: five }
-    }
-}
-
-/// What a server says of itself when a connection is made (the reply to HELLO).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerHello {
-    /// `redis`, `valkey`, …, in the server's own word; empty where it knows no HELLO.
-    pub server: String,
-    /// Its version; empty where it knows no HELLO.
-    pub version: String,
-    /// `standalone`, `sentinel` or `cluster`; empty where it knows no HELLO.
-    pub mode: String,
-    /// `master` or `replica`; empty where it knows no HELLO.
-    pub role: String,
-}
-
-impl ServerHello {
-    /// Major version, where it is known.
-    #[must_use]
-    pub fn major(&self) -> Option<u32> {
-        self.version.split('.').next()?.parse().ok()
     }
 }
 
@@ -125,8 +107,7 @@ impl Connection {
             // Push messages need RESP3, and the crate greets by itself then.
             info = info.set_protocol(ProtocolVersion::RESP3);
             if let Some(password) = target.password() {
-                info =
-                    info.set_username(super::failure::user_of(target)).set_password(password.expose_secret());
+                info = info.set_username(user_of(target)).set_password(password.expose_secret());
             }
             config = config.set_push_sender(push);
         }
@@ -161,7 +142,7 @@ impl Connection {
         let mut hello = redis::cmd("HELLO");
         hello.arg(if push { 3 } else { 2 });
         if let (Some(password), false) = (self.target.password(), push) {
-            let user = super::failure::user_of(&self.target);
+            let user = user_of(&self.target);
             hello.arg("AUTH").arg(user).arg(password.expose_secret());
         }
         hello.arg("SETNAME").arg(CLIENT_NAME);
@@ -286,45 +267,6 @@ impl Connection {
     }
 }
 
-/// What is sent in one go.
-#[derive(Clone, Copy)]
-pub(crate) enum Asked<'a> {
-    One(&'a Cmd),
-    Many(&'a Pipeline),
-}
-
-impl Asked<'_> {
-    pub(crate) fn len(&self) -> u64 {
-        match self {
-            Self::One(_) => 1,
-            Self::Many(pipeline) => pipeline.len() as u64,
-        }
-    }
-
-    /// The command's name for sentences; of a pipeline, its first command's.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::One(command) => command_name(command),
-            Self::Many(pipeline) => pipeline.cmd_iter().next().map(command_name).unwrap_or_default(),
-        }
-    }
-}
-
-/// `INFO`, `CONFIG GET`: the subcommand belongs to the name where the command is a container.
-pub(crate) fn command_name(command: &Cmd) -> String {
-    let mut words = command.args_iter().filter_map(|arg| match arg {
-        redis::Arg::Simple(word) => Some(String::from_utf8_lossy(word).to_uppercase()),
-        _ => None,
-    });
-    let first = words.next().unwrap_or_default();
-    match (first.as_str(), words.next()) {
-        ("ACL" | "CLIENT" | "CLUSTER" | "CONFIG" | "LATENCY" | "MEMORY" | "SLOWLOG", Some(second)) => {
-            format!("{first} {second}")
-        }
-        _ => first,
-    }
-}
-
 async fn introduction_failed(
     target: &RedisTarget,
     options: &ConnectOptions,
@@ -342,10 +284,10 @@ async fn introduction_failed(
             "events need Redis 6.0 or later",
         );
     }
-    if refused_unasked(&said) {
-        if let Some(known) = closed_without_a_word(target, options).await {
-            return known;
-        }
+    if refused_unasked(&said)
+        && let Some(known) = closed_without_a_word(target, options).await
+    {
+        return known;
     }
     broken(target, "HELLO", error, &said)
 }
@@ -361,40 +303,9 @@ async fn closed_without_a_word(target: &RedisTarget, options: &ConnectOptions) -
     if target.tls() {
         return None;
     }
-    let words = stream::unasked_words(target, options.connect_timeout).await.unwrap_or_default();
+    let words = diagnose::unasked_words(target, options.connect_timeout).await.unwrap_or_default();
     if let Ok(Value::ServerError(error)) = redis::parse_redis_value(format!("{words}\r\n").as_bytes()) {
         return Some(refusal(target, "HELLO", &error));
     }
-    stream::speaks_tls(target, options.connect_timeout).await.then(|| stream::tls_port(target))
-}
-
-/// Reads HELLO's reply, a map in RESP3 and a flat list in RESP2; unknown fields are skipped.
-fn parse_hello(reply: &Value) -> ServerHello {
-    let mut hello = ServerHello::default();
-    let mut take = |name: &Value, value: &Value| {
-        let (Some(name), Some(value)) = (text(name), text(value)) else { return };
-        match name.as_str() {
-            "server" => hello.server = value,
-            "version" => hello.version = value,
-            "mode" => hello.mode = value,
-            "role" => hello.role = value,
-            _ => {}
-        }
-    };
-    match reply {
-        Value::Map(pairs) => pairs.iter().for_each(|(name, value)| take(name, value)),
-        Value::Array(flat) => flat.chunks_exact(2).for_each(|pair| take(&pair[0], &pair[1])),
-        _ => {}
-    }
-    hello
-}
-
-/// A reply as text, where it is one.
-pub(crate) fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
-        Value::Okay => Some("OK".to_owned()),
-        _ => None,
-    }
+    diagnose::speaks_tls(target, options.connect_timeout).await.then(|| tls_port(target))
 }

@@ -12,7 +12,8 @@ use redis::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::backoff::Backoff;
-use super::connect::{Connection, text};
+use super::command::text;
+use super::connect::Connection;
 use super::event_flags::EventFlags;
 use super::inbox::{Inbox, KINDS, channel};
 use super::info::report;

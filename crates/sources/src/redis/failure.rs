@@ -7,8 +7,9 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError, ServerError, Value};
 use secrecy::ExposeSecret;
 
-use super::stream::{lower_first, tls_failure, tls_port};
+use super::stream::lower_first;
 use super::target::RedisTarget;
+use super::tls::{tls_failure, tls_port};
 use crate::error::{ErrorCode, SourceError};
 
 /// The rule that allows a command, as `ACL SETUSER` takes it: `+info`, `+config|get`.
@@ -148,10 +149,10 @@ pub(crate) fn broken(target: &RedisTarget, command: &str, error: &RedisError, fi
     if let Some(other) = other_service(first) {
         return not_redis(target, other);
     }
-    if let Some(error) = io_error(error) {
-        if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return tls_failure(target, error);
-        }
+    if let Some(error) = io_error(error)
+        && error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        return tls_failure(target, error);
     }
     match error.kind() {
         ErrorKind::Parse if first.first().is_none_or(|byte| !b"+-:$*%~>_#,(=!|".contains(byte)) => {

@@ -10,7 +10,7 @@ use redis::{Cmd, Pipeline, Value};
 use tokio::time::MissedTickBehavior;
 
 use super::backoff::Backoff;
-use super::connect::text;
+use super::command::text;
 use super::info_reply::parse;
 use super::node::{Gate, RedisNode};
 use crate::context::SourceContext;
@@ -140,4 +140,60 @@ fn info(sections: &[&str]) -> Cmd {
         command.arg(*section);
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use cachescope_lab::servers::{RedisOptions, RedisServer};
+
+    use super::super::connect::ConnectOptions;
+    use super::super::target::RedisTarget;
+    use super::*;
+
+    async fn server_and_node(user: &str) -> (RedisServer, RedisNode) {
+        let users = vec![format!("ann on >pw {user}")];
+        let server = RedisServer::start(RedisOptions { users, ..Default::default() })
+            .await
+            .expect("redis-server starts");
+        let target = RedisTarget::parse(&format!("redis://ann:pw@{}", server.address())).expect("a good URL");
+        (server, RedisNode::new(target, ConnectOptions::default()))
+    }
+
+    #[tokio::test]
+    async fn sections_asked_one_by_one_say_the_same_as_together_and_subtract_as_exactly() {
+        let (_server, node) = server_and_node("+@all").await;
+        let mut gate = node.gate().await;
+        let mut commands_of_others = Vec::new();
+        for how in [Sections::Together, Sections::OneByOne, Sections::OneByOne, Sections::Together] {
+            let info = read(&mut gate, &mut how.clone()).await.expect("INFO answers");
+            assert!(!info.run_id.is_empty() && info.used_memory > 0 && !info.commands.is_empty(), "{how:?}");
+            commands_of_others.push(info.commands_processed - info.own.commands);
+        }
+        assert_eq!(commands_of_others, [0; 4]);
+    }
+
+    #[tokio::test]
+    async fn commands_that_the_server_refuses_or_fails_are_counted_as_it_counts_them() {
+        let (_server, node) = server_and_node("~app:* +info +get +set +lpush +eval +debug +config").await;
+        let mut gate = node.gate().await;
+        for words in [
+            &["GET", "other"][..],       // no permission for the key
+            &["FLUSHALL"],               // no permission for the command
+            &["NO-SUCH-COMMAND", "x"],   // unknown
+            &["CONFIG", "NO-SUCH"],      // unknown subcommand
+            &["GET"],                    // wrong arity
+            &["SET", "app:a", "1"],      // executed
+            &["LPUSH", "app:a", "1"],    // executed, wrong type
+            &["SET", "app:a", "1", "x"], // executed, syntax error
+            &["EVAL", "x", "0"],         // executed, the script does not compile
+        ] {
+            let mut command = redis::cmd(words[0]);
+            words[1..].iter().for_each(|word| {
+                command.arg(*word);
+            });
+            let _either_way = gate.ask(&command).await;
+            let info = read(&mut gate, &mut Sections::Together).await.expect("INFO answers");
+            assert_eq!(info.commands_processed, info.own.commands, "after {words:?}");
+        }
+    }
 }

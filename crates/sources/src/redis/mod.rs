@@ -5,22 +5,27 @@
 
 mod backoff;
 pub mod capabilities;
+mod command;
 mod connect;
+mod diagnose;
 mod event_flags;
 pub mod events;
 mod failure;
+mod hello;
 mod inbox;
 pub mod info;
 mod info_reply;
 mod node;
 mod pace;
+mod permissions;
 pub mod scan;
 mod scan_pass;
 mod stream;
 mod target;
 mod tls;
 
-pub use connect::{CLIENT_NAME, ConnectOptions, ServerHello};
+pub use connect::{CLIENT_NAME, ConnectOptions};
+pub use hello::ServerHello;
 pub use node::{Gate, RedisNode};
 pub use target::{DEFAULT_PORT, Endpoint, RedisTarget};
 pub use tls::TlsOptions;

@@ -14,8 +14,10 @@ use redis::aio::AsyncPushSender;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::connect::{Asked, ConnectOptions, Connection, ServerHello, command_name};
+use super::command::{Asked, command_name};
+use super::connect::{ConnectOptions, Connection};
 use super::failure::refusal;
+use super::hello::ServerHello;
 use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
 

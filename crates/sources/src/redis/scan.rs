@@ -15,7 +15,7 @@ use cachescope_model::server::DatabaseKeys;
 use cachescope_model::source::{SourceHealth, SourceId};
 
 use super::backoff::Backoff;
-use super::connect::text;
+use super::command::text;
 use super::info::report;
 use super::info_reply;
 use super::node::RedisNode;

@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::diagnose::speaks_plainly;
 use super::target::{Endpoint, RedisTarget};
-use super::tls::TlsOptions;
+use super::tls::{TlsOptions, plain_port, tls_failure};
 use crate::error::{ErrorCode, SourceError};
 
 /// Anything that can carry the protocol.
@@ -133,7 +134,7 @@ pub(crate) async fn open(
     }
 }
 
-async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
+pub(super) async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
     let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let addresses = lookup_host((host, port)).await.map_err(|error| {
         SourceError::new(
@@ -213,118 +214,6 @@ pub(crate) fn no_answer(address: &str, deadline: Duration) -> SourceError {
         ),
         "check that the server is not stalled and that no firewall drops the packets; a longer --timeout may help",
     )
-}
-
-/// A TLS connection to a port that speaks without.
-fn plain_port(target: &RedisTarget) -> SourceError {
-    SourceError::new(
-        ErrorCode::Tls,
-        format!("{target} answers without TLS, but rediss:// asks for it"),
-        "use redis:// for this port, or the port given as tls-port in the server's configuration",
-    )
-}
-
-/// A plain connection to a port that wants TLS.
-pub(crate) fn tls_port(target: &RedisTarget) -> SourceError {
-    SourceError::new(
-        ErrorCode::Tls,
-        format!("{target} wants TLS, but redis:// speaks without"),
-        "use rediss:// for this port",
-    )
-}
-
-/// Words for a TLS failure, in the handshake or later (with TLS 1.3 a server refuses our certificate later).
-pub(crate) fn tls_failure(target: &RedisTarget, error: &io::Error) -> SourceError {
-    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error as Tls};
-    let make = |sentence: String, remedy: &str| SourceError::new(ErrorCode::Tls, sentence, remedy);
-    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) else {
-        return make(
-            format!("{target} ended the TLS handshake: {}", lower_first(&error.to_string())),
-            "check that the port is the server's TLS port",
-        );
-    };
-    match tls {
-        Tls::InvalidMessage(_) => plain_port(target),
-        Tls::InvalidCertificate(Bad::UnknownIssuer) => make(
-            format!("the certificate of {target} is not signed by an authority that this machine trusts"),
-            "name the authority's certificate with --ca FILE (or in the deployment's TLS settings)",
-        ),
-        Tls::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
-            make(format!("the certificate of {target} has expired"), "renew the server's certificate")
-        }
-        Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => make(
-            format!("the certificate of {target} is for another host name"),
-            "use the host name that stands in the certificate",
-        ),
-        Tls::InvalidCertificate(other) => make(
-            format!("the certificate of {target} can't be accepted: {other}"),
-            "check the server's certificate",
-        ),
-        Tls::AlertReceived(Alert::CertificateRequired | Alert::HandshakeFailure | Alert::BadCertificate) => {
-            make(
-                format!("{target} wants a certificate of ours"),
-                "give one with --cert FILE and --key FILE, or set tls-auth-clients no on the server",
-            )
-        }
-        Tls::AlertReceived(Alert::UnknownCA) => make(
-            format!("{target} doesn't trust the authority that signed our certificate"),
-            "use a certificate signed by the authority in the server's tls-ca-cert-file",
-        ),
-        other => make(
-            format!("TLS with {target} failed: {}", lower_first(&other.to_string())),
-            "check the TLS settings of the server",
-        ),
-    }
-}
-
-/// Whether a fresh plain connection gets a Redis answer to PING.
-async fn speaks_plainly(host: &str, port: u16, deadline: Duration) -> bool {
-    let probe = async {
-        let mut stream = connect_tcp(host, port).await.ok()?;
-        stream.write_all(b"PING\r\n").await.ok()?;
-        let mut first = [0u8; 1];
-        stream.read_exact(&mut first).await.ok()?;
-        Some(matches!(first[0], b'+' | b'-'))
-    };
-    timeout(deadline, probe).await.ok().flatten().unwrap_or(false)
-}
-
-/// What a server says unasked on a fresh connection, where it does: Redis refuses a client it has no room for,
-/// or that protected mode keeps out, before reading anything, and what it says is lost when we speak first.
-pub(crate) async fn unasked_words(target: &RedisTarget, deadline: Duration) -> Option<String> {
-    let Endpoint::Tcp { host, port, tls: false } = target.endpoint() else { return None };
-    let listen = async {
-        let mut stream = connect_tcp(host, *port).await.ok()?;
-        let mut words = Vec::new();
-        stream.read_to_end(&mut words).await.ok()?;
-        Some(words)
-    };
-    let words = timeout(deadline.min(Duration::from_secs(1)), listen).await.ok().flatten()?;
-    Some(String::from_utf8_lossy(&words).trim().to_owned())
-}
-
-/// Whether the port of a plain target answers a TLS greeting with TLS.
-pub(crate) async fn speaks_tls(target: &RedisTarget, deadline: Duration) -> bool {
-    let Endpoint::Tcp { host, port, .. } = target.endpoint() else { return false };
-    let probe = async {
-        let tcp = connect_tcp(host, *port).await.ok()?;
-        // The system's authorities are not needed to learn whether TLS is spoken: any answer in TLS will do.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let name = ServerName::try_from(host.clone()).ok()?;
-        match TlsConnector::from(Arc::new(config)).connect(name, tcp).await {
-            Ok(_) => Some(true),
-            Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) => Some(true),
-                _ => Some(false),
-            },
-        }
-    };
-    timeout(deadline, probe).await.ok().flatten().unwrap_or(false)
 }
 
 /// An error of another library as the end of one of our sentences.

@@ -1,5 +1,6 @@
-//! Whom a TLS connection trusts and how it identifies itself.
+//! TLS: whom a connection trusts, how it identifies itself, and what its failures mean.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::stream::lower_first;
+use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
 
 /// Files for TLS; the server's certificate is always verified.
@@ -93,4 +96,66 @@ fn system_roots() -> Result<RootCertStore, SourceError> {
         ));
     }
     Ok(roots)
+}
+
+/// A TLS connection to a port that speaks without.
+pub(super) fn plain_port(target: &RedisTarget) -> SourceError {
+    SourceError::new(
+        ErrorCode::Tls,
+        format!("{target} answers without TLS, but rediss:// asks for it"),
+        "use redis:// for this port, or the port given as tls-port in the server's configuration",
+    )
+}
+
+/// A plain connection to a port that wants TLS.
+pub(super) fn tls_port(target: &RedisTarget) -> SourceError {
+    SourceError::new(
+        ErrorCode::Tls,
+        format!("{target} wants TLS, but redis:// speaks without"),
+        "use rediss:// for this port",
+    )
+}
+
+/// Words for a TLS failure, in the handshake or later (with TLS 1.3 a server refuses our certificate later).
+pub(super) fn tls_failure(target: &RedisTarget, error: &io::Error) -> SourceError {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error as Tls};
+    let make = |sentence: String, remedy: &str| SourceError::new(ErrorCode::Tls, sentence, remedy);
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) else {
+        return make(
+            format!("{target} ended the TLS handshake: {}", lower_first(&error.to_string())),
+            "check that the port is the server's TLS port",
+        );
+    };
+    match tls {
+        Tls::InvalidMessage(_) => plain_port(target),
+        Tls::InvalidCertificate(Bad::UnknownIssuer) => make(
+            format!("the certificate of {target} is not signed by an authority that this machine trusts"),
+            "name the authority's certificate with --ca FILE (or in the deployment's TLS settings)",
+        ),
+        Tls::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+            make(format!("the certificate of {target} has expired"), "renew the server's certificate")
+        }
+        Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => make(
+            format!("the certificate of {target} is for another host name"),
+            "use the host name that stands in the certificate",
+        ),
+        Tls::InvalidCertificate(other) => make(
+            format!("the certificate of {target} can't be accepted: {other}"),
+            "check the server's certificate",
+        ),
+        Tls::AlertReceived(Alert::CertificateRequired | Alert::HandshakeFailure | Alert::BadCertificate) => {
+            make(
+                format!("{target} wants a certificate of ours"),
+                "give one with --cert FILE and --key FILE, or set tls-auth-clients no on the server",
+            )
+        }
+        Tls::AlertReceived(Alert::UnknownCA) => make(
+            format!("{target} doesn't trust the authority that signed our certificate"),
+            "use a certificate signed by the authority in the server's tls-ca-cert-file",
+        ),
+        other => make(
+            format!("TLS with {target} failed: {}", lower_first(&other.to_string())),
+            "check the TLS settings of the server",
+        ),
+    }
 }

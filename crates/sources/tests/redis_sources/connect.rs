@@ -166,3 +166,67 @@ async fn a_full_server_says_that_it_is_full() {
     let _taken = server.connection().await.expect("the one place");
     assert_says(&refusal(&server.address()).await, "busy", "maxclients");
 }
+
+/// Asks for a key until the server refuses, and says how it did. Until then it may still serve.
+async fn refused_read(url: &str) -> SourceError {
+    let node = node(url);
+    loop {
+        if let Err(error) = node.gate().await.ask(redis::cmd("STRLEN").arg("k")).await {
+            return error;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_serve_says_why() {
+    let config = |lines: &[(&str, &str)]| {
+        let config = lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        RedisOptions { config, ..Default::default() }
+    };
+
+    let stuck = server(config(&[("busy-reply-threshold", "10")])).await;
+    let mut lab = stuck.connection().await.expect("connects");
+    let script = tokio::spawn(async move {
+        // The script ends by being killed, which is an error.
+        redis::cmd("EVAL").arg("while true do end").arg(0).query_async::<()>(&mut lab).await.is_err()
+    });
+    assert_says(&refused_read(&stuck.address()).await, "busy", "a script that does not end");
+    let mut lab = stuck.connection().await.expect("connects");
+    redis::cmd("SCRIPT").arg("KILL").exec_async(&mut lab).await.expect("kills the script");
+    assert!(script.await.expect("it ends"));
+
+    let orphan = server(config(&[("replicaof", "127.0.0.1 1"), ("replica-serve-stale-data", "no")])).await;
+    assert_says(&refused_read(&orphan.address()).await, "busy", "a replica without its primary");
+
+    let slow_to_load = config(&[
+        ("key-load-delay", "5000"),
+        ("loading-process-events-interval-bytes", "1024"),
+        ("enable-debug-command", "yes"),
+    ]);
+    let loading = server(slow_to_load).await;
+    let mut lab = loading.connection().await.expect("connects");
+    let mut pipeline = redis::pipe();
+    for number in 0..200 {
+        pipeline.cmd("SET").arg(number).arg(vec![b'v'; 1024]);
+    }
+    pipeline.exec_async(&mut lab).await.expect("writes");
+    let reload = tokio::spawn(async move { redis::cmd("DEBUG").arg("RELOAD").exec_async(&mut lab).await });
+    assert_says(&refused_read(&loading.address()).await, "busy", "still loading");
+    reload.await.expect("it ends").expect("it reloads");
+}
+
+#[tokio::test]
+async fn protected_mode_is_told_from_a_closed_connection() {
+    // Which of this machine's addresses leads outside; nothing is sent.
+    let outside = std::net::UdpSocket::bind("0.0.0.0:0")
+        .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
+    let Ok(own_address) = outside else {
+        eprintln!("not tested: this machine has no address but its loopback");
+        return;
+    };
+    let config = vec![("bind".to_owned(), "0.0.0.0".to_owned())];
+    let server = server(RedisOptions { config, ..Default::default() }).await;
+    let error = refusal(&format!("{}:{}", own_address.ip(), server.port())).await;
+    assert_says(&error, "auth", "protected mode");
+}
