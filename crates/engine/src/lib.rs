@@ -1,4 +1,29 @@
 //! From observations to readings, without a clock, a network or a thread.
+//!
+//! [`Engine`] takes what sources saw ([`cachescope_model::observation`]) and says at any moment and over any
+//! window what it means ([`cachescope_model::snapshot`]). Time is an argument. In the order in which a value
+//! passes through:
+//!
+//! - [`matcher`], `discovery`, `rows`: which namespace a key belongs to
+//! - `server`: INFO's counters as differences; `events`: misses and their causes; `applications`: what the
+//!   application counts itself; `scan`: keys, bytes and times to live
+//! - `window`: counts over time, bounded
+//! - `readings`: the figures with their certainty; `history`: the same as a series
+//!
+//! Deliberately not here: I/O, alerts, and anything that is kept beyond the process.
 
+mod applications;
+mod discovery;
+mod engine;
+mod events;
+mod hash;
+mod history;
 pub mod matcher;
+mod readings;
+mod rows;
+mod scan;
+mod server;
 mod window;
+
+pub use engine::{Engine, EngineOptions};
+pub use history::HistoryQuery;

@@ -63,6 +63,7 @@ impl Cells {
         }
     }
 
+    #[cfg(test)]
     fn heap_bytes(&self) -> usize {
         match self {
             Self::Empty => 0,
@@ -178,18 +179,19 @@ impl Column {
 
     /// Adds another column's slots; both must have been folded by the same frame.
     pub(crate) fn merge(&mut self, other: &Self) {
-        for tier in 0..4 {
-            for place in 0..LENGTHS[tier] {
+        for (tier, length) in LENGTHS.into_iter().enumerate() {
+            for place in 0..length {
                 let more = other.tiers[tier].get(place);
                 if more > 0 {
                     let value = self.tiers[tier].get(place).saturating_add(more);
-                    self.tiers[tier].set(place, value, LENGTHS[tier]);
+                    self.tiers[tier].set(place, value, length);
                 }
             }
         }
     }
 
     /// Bytes held on the heap.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.tiers.iter().map(Cells::heap_bytes).sum()
     }

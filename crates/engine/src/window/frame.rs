@@ -41,6 +41,15 @@ pub(crate) struct Span {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) spans: SmallVec<[Span; 4]>,
+    /// First second of the oldest slot.
+    from: i64,
+}
+
+impl Range {
+    /// Seconds from its beginning to a later moment.
+    pub(crate) fn seconds_until(&self, now_ms: i64) -> f64 {
+        if self.spans.is_empty() { 0.0 } else { (now_ms - self.from * 1000).max(0) as f64 / 1000.0 }
+    }
 }
 
 /// The shared layout: which tier holds which seconds now.
@@ -55,6 +64,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// The open second; what is newer can't be recorded yet.
+    #[cfg(test)]
     pub(crate) fn head(&self) -> i64 {
         self.head
     }
@@ -65,11 +75,10 @@ impl Frame {
         if !self.began {
             self.began = true;
             self.head = second;
-            let mut start = second - 100;
-            for tier in 0..4 {
+            // Prometheus is first asked for the last 15 minutes: they have a place too.
+            for (tier, back) in [100, 1_000, 1_000, 1_000].into_iter().enumerate() {
                 let align = STEPS[(tier + 1).min(3)];
-                start = start.div_euclid(align) * align;
-                self.starts[tier] = start;
+                self.starts[tier] = (second - back).div_euclid(align) * align;
             }
             return folds;
         }
@@ -120,9 +129,10 @@ impl Frame {
     pub(crate) fn range(&self, last: i64, seconds: u32) -> Range {
         let mut spans = SmallVec::new();
         if !self.began {
-            return Range { spans };
+            return Range::default();
         }
         let from = last.saturating_sub(i64::from(seconds));
+        let mut oldest = last;
         let mut end = last.min(self.head) + 1;
         for tier in 0..4 {
             let start = from.max(self.starts[tier]);
@@ -130,10 +140,11 @@ impl Frame {
                 let first = start / STEPS[tier];
                 let past = (end + STEPS[tier] - 1) / STEPS[tier];
                 spans.push(Span { tier, first, count: past - first });
+                oldest = first * STEPS[tier];
             }
             end = end.min(self.starts[tier]);
         }
-        Range { spans }
+        Range { spans, from: oldest }
     }
 
     /// Every kept slot that overlaps the given milliseconds, with the share of it that does.

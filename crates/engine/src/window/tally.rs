@@ -132,6 +132,7 @@ impl Tally {
     }
 
     /// Bytes held on the heap.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.columns.capacity() * size_of::<(Count, Column)>()
             + self.columns.iter().map(|(_, column)| column.heap_bytes()).sum::<usize>()

@@ -1,0 +1,54 @@
+//! Which parts of a key look like an identifier rather than a word.
+
+/// Longest literal segment of a discovered template.
+const LONGEST_WORD: usize = 64;
+
+/// Separators, best first: a key is split at the first of them that it contains.
+pub(super) const SEPARATORS: [u8; 4] = *b":/.-";
+
+/// The place in [`SEPARATORS`] of the one that splits this key; their number where it has none.
+pub(super) fn separator(key: &[u8]) -> usize {
+    SEPARATORS.iter().position(|separator| key.contains(separator)).unwrap_or(SEPARATORS.len())
+}
+
+/// Whether a segment is an identifier by its looks: a number, a date, hexadecimal, a UUID, a token, or
+/// bytes that no one would type.
+pub(super) fn is_identifier(segment: &[u8]) -> bool {
+    let inner = segment.strip_prefix(b"{").and_then(|inner| inner.strip_suffix(b"}")).unwrap_or(segment);
+    let digits = inner.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let hexadecimal = inner.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let unprintable = |text: &str| text.chars().any(char::is_control);
+    inner.len() > LONGEST_WORD
+        || std::str::from_utf8(inner).map_or(true, unprintable)
+        || (digits > 0 && inner.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'_')))
+        || (digits > 0 && hexadecimal && inner.len() >= 8)
+        || (digits > 0 && inner.len() >= 16)
+        || digits >= 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_told_from_words() {
+        for segment in [
+            &b"123"[..],
+            b"2026-11-20",
+            b"deadbee5",
+            b"3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            b"u1234",
+            b"aGVsbG8gd29ybGQ9PT0x",
+            b"\xff\xfe",
+            b"a\nb",
+            b"{42}",
+            &[b'x'; 65],
+        ] {
+            assert!(is_identifier(segment), "{}", segment.escape_ascii());
+        }
+        for segment in [&b"user"[..], b"v2", b"oauth2", b"items", b"", b"dashboard-stats", b"facade", b"{t1}"]
+        {
+            assert!(!is_identifier(segment), "{}", segment.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The engine: observations in, snapshots out.
+
+use std::collections::BTreeMap;
+
+use cachescope_model::observation::{Observation, Observed};
+use cachescope_model::scan::{ScanChunk, ScanFinished, ScanStarted};
+use cachescope_model::source::{SourceId, SourceStatus};
+use cachescope_model::strategy::Strategy;
+use cachescope_model::time::Timestamp;
+
+use crate::applications::{Applications, Names};
+use crate::discovery::Discovery;
+use crate::events::{Events, OwnMisses, Tombstones};
+use crate::hash::Hashing;
+use crate::matcher::Matcher;
+use crate::rows::{OTHER, Rows};
+use crate::scan::{Complete, Scans};
+use crate::server::Server;
+use crate::window::Frame;
+
+/// Series of the application's metrics kept, about 64 bytes each.
+const MOST_SERIES: usize = 50_000;
+/// Signals kept; a strategy names a handful.
+const MOST_SIGNALS: usize = 1_000;
+/// Source states kept, one a source and node.
+const MOST_STATES: usize = 4_096;
+/// Our own clock outside of this is nonsense: year 1970 to 9999.
+const LATEST_MILLIS: i64 = 253_402_300_800_000;
+
+/// Bounds of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// How many namespaces may be discovered; what does not fit is part of the remainder.
+    pub max_discovered: usize,
+    /// How many removed keys are remembered to explain misses, 24 bytes each.
+    pub tombstones: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { max_discovered: 500, tombstones: 262_144 }
+    }
+}
+
+/// Keeps what was observed of one deployment and says what it means.
+///
+/// It has no clock: [`Observation::at`] and the `now` of its methods are the only time it knows. Times that
+/// go back are taken as the latest one seen.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) strategy: Strategy,
+    pub(crate) frame: Frame,
+    pub(crate) hashing: Hashing,
+    pub(crate) matcher: Matcher,
+    pub(crate) rows: Rows,
+    pub(crate) discovery: Discovery,
+    pub(crate) server: Server,
+    pub(crate) events: Events,
+    pub(crate) applications: Applications,
+    pub(crate) scans: Scans,
+    pub(crate) signals: BTreeMap<String, Option<f64>>,
+    pub(crate) states: BTreeMap<(SourceId, u32), SourceStatus>,
+    pub(crate) now_ms: i64,
+    swept_ms: i64,
+}
+
+impl Engine {
+    /// An engine for a deployment with this strategy; `Strategy::default()` where it has none.
+    #[must_use]
+    pub fn new(strategy: &Strategy, options: EngineOptions) -> Self {
+        let templates: Vec<_> = strategy
+            .namespaces
+            .iter()
+            .map(|namespace| (namespace.template.clone(), namespace.database))
+            .collect();
+        let mut rows = Rows::new(strategy, options.max_discovered);
+        let mut applications = Applications::new(Names::new(strategy.metrics.as_ref()), MOST_SERIES);
+        for (row, namespace) in (OTHER + 1..).zip(&strategy.namespaces) {
+            let own_name = std::slice::from_ref(&namespace.name);
+            let labels = if namespace.metric_labels.is_empty() { own_name } else { &namespace.metric_labels };
+            for label in labels {
+                let carrier = applications.bind(label, row);
+                rows.get_mut(row).carriers.push(carrier);
+            }
+        }
+        Self {
+            strategy: strategy.clone(),
+            frame: Frame::default(),
+            hashing: Hashing::default(),
+            matcher: Matcher::new(&templates),
+            rows,
+            discovery: Discovery::new(options.max_discovered),
+            server: Server::default(),
+            events: Events { tombstones: Tombstones::new(options.tombstones), own: OwnMisses::default() },
+            applications,
+            scans: Scans::default(),
+            signals: BTreeMap::new(),
+            states: BTreeMap::new(),
+            now_ms: 0,
+            swept_ms: 0,
+        }
+    }
+
+    /// Takes in one observation. Nothing that a source can send makes it panic.
+    pub fn observe(&mut self, observation: &Observation) {
+        self.advance(observation.at);
+        // Something seen before the latest second belongs to where it was seen, as far as that is kept.
+        let at_ms = observation.at.millis().clamp(0, self.now_ms);
+        let node = self.server.number(&observation.node);
+        match &observation.what {
+            Observed::Info(info) => {
+                let upheaval = self.server.observe(&self.frame, node, at_ms, info);
+                if upheaval.forget_removals {
+                    self.events.tombstones.clear();
+                }
+            }
+            Observed::EventsBegan(channels) => {
+                self.server.node_mut(node).subscription.begin(at_ms, *channels);
+            }
+            Observed::Events(batch) => self.observe_events(node, at_ms, batch),
+            Observed::EventsLost => {
+                let frame = &self.frame;
+                self.server.node_mut(node).subscription.lose(frame, at_ms);
+                // A key may have come back and gone again unseen.
+                self.events.tombstones.clear();
+            }
+            Observed::OwnMiss { database, key } => self.observe_own_miss(node, at_ms, *database, key),
+            Observed::ScanStarted(ScanStarted { scan, mode, .. }) => self.scans.started(node, *scan, *mode),
+            Observed::ScanChunk(chunk) => self.observe_scan(node, chunk),
+            Observed::ScanFinished(finished) => self.observe_scan_end(node, at_ms, *finished),
+            Observed::Metrics(batch) => {
+                let mut intake = crate::applications::Intake {
+                    frame: &self.frame,
+                    hashing: &self.hashing,
+                    rows: &mut self.rows,
+                    server: &mut self.server,
+                    now_ms: at_ms,
+                };
+                self.applications.observe(&mut intake, batch);
+            }
+            Observed::Signals(signals) => {
+                for signal in signals {
+                    let known = self.signals.contains_key(&signal.signal);
+                    if known || self.signals.len() < MOST_SIGNALS {
+                        let value = signal.value.filter(|value| value.is_finite());
+                        self.signals.insert(signal.signal.clone(), value);
+                    }
+                }
+            }
+            Observed::Status(status) => {
+                let key = (status.source, node);
+                if self.states.contains_key(&key) || self.states.len() < MOST_STATES {
+                    self.states.insert(key, status.clone());
+                }
+            }
+            // A kind of observation that this engine does not know says nothing to it.
+            _ => {}
+        }
+    }
+
+    /// Time goes on: closes the seconds before `now`. To be called about once a second.
+    pub fn advance(&mut self, now: Timestamp) {
+        let now_ms = now.millis().clamp(0, LATEST_MILLIS);
+        if now_ms < self.now_ms {
+            return;
+        }
+        self.now_ms = now_ms;
+        let folds = self.frame.advance(now_ms.div_euclid(1000));
+        if !folds.is_empty() {
+            self.rows.fold(&folds);
+            self.server.fold(&folds);
+            self.applications.fold(&folds);
+        }
+        self.server.cover_events(&self.frame, now_ms);
+        if now_ms - self.swept_ms > 600_000 {
+            self.swept_ms = now_ms;
+            self.applications.forget_old_series(now_ms);
+            self.events.own.forget(now_ms);
+        }
+    }
+
+    /// The template that a key belongs to, documented or discovered so far; for tools and tests.
+    #[must_use]
+    pub fn attribute(&self, database: u16, key: &[u8]) -> Option<&str> {
+        let row = match self.matcher.find(database, key) {
+            Some(found) => found.index as u32 + 1,
+            None => self.discovery.find(key)?,
+        };
+        Some(self.rows.get(row).template.as_str()).filter(|template| !template.is_empty())
+    }
+
+    /// How many namespaces there are, the remainder left out.
+    #[must_use]
+    pub fn namespaces(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The row of a key; one that nobody documents is discovered.
+    pub(crate) fn attribute_or_discover(&mut self, database: u16, key: &[u8]) -> u32 {
+        match self.matcher.find(database, key) {
+            Some(found) => found.index as u32 + 1,
+            None => self.discovery.attribute(&mut self.rows, key),
+        }
+    }
+
+    fn observe_scan(&mut self, node: u32, chunk: &ScanChunk) {
+        for key in &chunk.keys {
+            let hash = self.hashing.key(chunk.database, &key.key);
+            // Looked up again for each key: attributing a key may change the rows.
+            let Some(running) = self.scans.running(node, chunk.scan) else { return };
+            if running.is_repeat(hash) {
+                continue;
+            }
+            let row = self.attribute_or_discover(chunk.database, &key.key);
+            let ttl = self.rows.get(row).documented_ttl_seconds;
+            if let Some(running) = self.scans.running(node, chunk.scan) {
+                running.add(row, key, ttl);
+            }
+        }
+    }
+
+    fn observe_scan_end(&mut self, node: u32, at_ms: i64, finished: ScanFinished) {
+        let Some(ended) = self.scans.finished(node, finished.scan) else { return };
+        if !finished.complete {
+            return;
+        }
+        let sampled = ended.sampled();
+        self.scans.replace(node, ended);
+        self.scans.complete = Some(Complete { at_ms, sampled });
+        self.publish_scans(at_ms);
+    }
+
+    /// Gives every row its share of what the last complete scans of all nodes found.
+    fn publish_scans(&mut self, at_ms: i64) {
+        for row in self.rows.live_mut() {
+            row.scanned = None;
+        }
+        let found: Vec<_> = self.scans.found().map(|(row, weighed)| (*row, weighed.clone())).collect();
+        for (row, weighed) in found {
+            self.rows.get_mut(row).scanned.get_or_insert_default().merge(&weighed);
+        }
+        for row in self.rows.live_mut() {
+            let scanned = row.scanned.get_or_insert_default();
+            let (keys, bytes) = (scanned.keys as f64, scanned.memory.total(scanned.keys));
+            row.note_scan(at_ms, bytes.map_or(f64::NAN, |bytes| bytes.value), keys);
+        }
+    }
+}

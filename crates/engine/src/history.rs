@@ -1,0 +1,241 @@
+//! A reading as a series: as many points as a chart wants, gaps left as gaps.
+
+use cachescope_model::reading_kind::ReadingKind as R;
+use cachescope_model::snapshot::HistoryPoint;
+use cachescope_model::time::Timestamp;
+
+use crate::applications::latency::{self, merge_counts};
+use crate::engine::Engine;
+use crate::events::MISSES;
+use crate::rows::{OTHER, Row};
+use crate::window::{Count, Gauge, Tally};
+
+/// More points than a chart can show.
+const MOST_POINTS: usize = 10_000;
+/// An interval of which less than this share is known is a gap.
+const LEAST_KNOWN: f64 = 0.5;
+/// Two days: more is not kept.
+const LONGEST_MILLIS: i64 = 172_800_000;
+
+/// Which series is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// The namespace by its template, the empty one for the remainder; `None` for the whole deployment.
+    pub namespace: Option<String>,
+    /// Which reading.
+    pub kind: R,
+    /// Start of the first interval.
+    pub from: Timestamp,
+    /// End of the last interval; what lies in the future is a gap.
+    pub to: Timestamp,
+    /// How many intervals of equal length, at most 10,000.
+    pub points: usize,
+}
+
+impl Engine {
+    /// The points of a reading, one an interval, oldest first. Empty where the namespace is not known or the
+    /// span is empty.
+    ///
+    /// Resolution is one second for the last 110 seconds, ten for 15 minutes, a minute for an hour, ten
+    /// minutes beyond.
+    #[must_use]
+    pub fn history(&self, query: &HistoryQuery) -> Vec<HistoryPoint> {
+        let latest = self.now_ms.saturating_add(LONGEST_MILLIS);
+        let to_ms = query.to.millis().clamp(0, latest);
+        let from_ms = query.from.millis().clamp(to_ms.saturating_sub(LONGEST_MILLIS).max(0), latest);
+        let points = query.points.min(MOST_POINTS) as i64;
+        let row = match &query.namespace {
+            None => None,
+            Some(template) => match self.rows.find(template) {
+                Some(number) => Some(number),
+                None => return Vec::new(),
+            },
+        };
+        if points == 0 || to_ms - from_ms < points {
+            return Vec::new();
+        }
+        let end = |point: i64| from_ms + (to_ms - from_ms) * point / points;
+        (1..=points)
+            .map(|point| {
+                let slice = Slice { engine: self, from_ms: end(point - 1), to_ms: end(point) };
+                let value = match row {
+                    None => slice.instance(query.kind),
+                    Some(number) => slice.namespace(query.kind, number, self.rows.get(number)),
+                };
+                let value = value.filter(|value| value.0.is_finite());
+                HistoryPoint {
+                    at: Timestamp(end(point)),
+                    value: value.map(|(value, ..)| value),
+                    low: value.and_then(|(_, low, _)| low),
+                    high: value.and_then(|(_, _, high)| high),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A value with the ends of its interval, where it has one.
+type Point = Option<(f64, Option<f64>, Option<f64>)>;
+
+struct Slice<'a> {
+    engine: &'a Engine,
+    from_ms: i64,
+    to_ms: i64,
+}
+
+fn exact(value: f64) -> Point {
+    Some((value, None, None))
+}
+
+fn ratio(part: f64, whole: f64) -> Point {
+    if whole > 1e-9 { exact((part / whole).min(1.0)) } else { None }
+}
+
+impl Slice<'_> {
+    fn sum(&self, tally: &Tally, count: Count) -> f64 {
+        tally.between(count, &self.engine.frame, self.from_ms, self.to_ms)
+    }
+
+    /// Seconds that are known, where they are enough of the interval.
+    fn known(&self, millis: f64) -> Option<f64> {
+        let length = (self.to_ms - self.from_ms) as f64;
+        (millis >= LEAST_KNOWN * length).then_some(millis / 1000.0)
+    }
+
+    fn server_seconds(&self) -> Option<f64> {
+        self.known(self.engine.server.covered_between(&self.engine.frame, self.from_ms, self.to_ms))
+    }
+
+    fn event_seconds(&self, kind: usize) -> Option<f64> {
+        let nodes = self.engine.server.nodes().iter().filter(|node| node.subscription.began);
+        let millis = nodes
+            .map(|node| {
+                let since_ms = node.subscription.since(kind)?;
+                let from_ms = self.from_ms.max(since_ms);
+                Some(node.subscription.covered_between(&self.engine.frame, from_ms, self.to_ms))
+            })
+            .reduce(|one, other| Some(one?.min(other?)))??;
+        self.known(millis)
+    }
+
+    fn application_seconds(&self, carriers: &[u32]) -> Option<f64> {
+        let apps = &self.engine.applications;
+        let mut ways = carriers.iter().filter_map(|number| apps.carriers[*number as usize].origin.chosen());
+        let way = ways.next_back().or_else(|| if carriers.is_empty() { apps.main_way() } else { None })?;
+        self.known(apps.covered_between(way, &self.engine.frame, self.from_ms, self.to_ms))
+    }
+
+    fn level(&self, gauge: &Gauge) -> Point {
+        gauge.last(&self.engine.frame, self.from_ms, self.to_ms).and_then(exact)
+    }
+
+    fn instance(&self, kind: R) -> Point {
+        let engine = self.engine;
+        let server = &engine.server;
+        let sum = |count: Count| self.sum(&server.tally, count);
+        let rate = |count: Count| exact(sum(count) / self.server_seconds()?);
+        let lookups = || sum(Count::ServerHits) + sum(Count::ServerMisses);
+        let known = self.server_seconds().is_some();
+        let everywhere = || (0..engine.applications.carriers.len() as u32).collect::<Vec<_>>();
+        match kind {
+            R::HitRate if known => ratio(sum(Count::ServerHits), lookups()),
+            R::LookupsPerSecond if known => exact(lookups() / self.server_seconds()?),
+            R::MissesPerSecond if known => rate(Count::ServerMisses),
+            R::HitRate | R::LookupsPerSecond | R::MissesPerSecond => {
+                self.application(kind, &engine.applications.total, &[])
+            }
+            R::EvictionsPerSecond => rate(Count::ServerEvicted),
+            R::EvictionRatio if known => ratio(sum(Count::ServerEvicted), lookups()),
+            R::ExpirationsPerSecond => rate(Count::ServerExpired),
+            R::CommandsPerSecond => rate(Count::ServerCommands),
+            R::ExecutionMeanSeconds if sum(Count::ReadCalls) > 0.0 => {
+                exact(sum(Count::ReadMicros) / sum(Count::ReadCalls) / 1e6)
+            }
+            R::MemoryBytes => self.level(&server.memory),
+            R::MemoryRatio => self.level(&server.memory_ratio),
+            R::Keys => self.level(&server.keys),
+            R::ConnectedClients => self.level(&server.clients),
+            R::LatencyMeanSeconds => {
+                self.application_seconds(&[])?;
+                self.application(kind, &engine.applications.total, &[])
+            }
+            R::LatencyP50Seconds => self.quantile(0.5, &everywhere()),
+            R::LatencyP95Seconds => self.quantile(0.95, &everywhere()),
+            R::LatencyP99Seconds => self.quantile(0.99, &everywhere()),
+            _ => None,
+        }
+    }
+
+    fn namespace(&self, kind: R, number: u32, row: &Row) -> Point {
+        let misses = || MISSES.iter().map(|count| self.sum(&row.tally, *count)).sum::<f64>();
+        match kind {
+            R::MissesPerSecond => match self.event_seconds(0) {
+                Some(seconds) => exact(misses() / seconds),
+                None => self.of_carriers(kind, row),
+            },
+            R::EvictionsPerSecond => exact(self.sum(&row.tally, Count::Evicted) / self.event_seconds(1)?),
+            R::ExpirationsPerSecond => exact(self.sum(&row.tally, Count::Expired) / self.event_seconds(2)?),
+            R::EvictionRatio => {
+                let (lookups, ..) = self.of_carriers(R::LookupsPerSecond, row)?;
+                let evictions = self.sum(&row.tally, Count::Evicted) / self.event_seconds(1)?;
+                if lookups > 1e-9 { exact(evictions / lookups) } else { None }
+            }
+            R::HitRate | R::LookupsPerSecond | R::LatencyMeanSeconds => self.of_carriers(kind, row),
+            R::LatencyP50Seconds => self.quantile(0.5, &row.carriers),
+            R::LatencyP95Seconds => self.quantile(0.95, &row.carriers),
+            R::LatencyP99Seconds => self.quantile(0.99, &row.carriers),
+            // The remainder's memory follows from everything else: it has no history of its own.
+            R::MemoryBytes if number != OTHER => self.scanned(row, |(_, bytes, _)| *bytes),
+            R::Keys => self.scanned(row, |(_, _, keys)| *keys),
+            _ => None,
+        }
+    }
+
+    /// What the last scan before the interval's end found.
+    fn scanned(&self, row: &Row, of: impl Fn(&(i64, f64, f64)) -> f64) -> Point {
+        if self.from_ms > self.engine.now_ms {
+            return None;
+        }
+        row.scans.iter().rev().find(|(at_ms, ..)| *at_ms <= self.to_ms).map(of).and_then(exact)
+    }
+
+    fn of_carriers(&self, kind: R, row: &Row) -> Point {
+        if row.carriers.is_empty() {
+            return None;
+        }
+        let mut tally = Tally::default();
+        for number in &row.carriers {
+            let carrier = &self.engine.applications.carriers[*number as usize];
+            if row.carriers.len() == 1 {
+                return self.application(kind, &carrier.tally, &row.carriers);
+            }
+            tally.merge(&carrier.tally);
+        }
+        self.application(kind, &tally, &row.carriers)
+    }
+
+    fn application(&self, kind: R, tally: &Tally, carriers: &[u32]) -> Point {
+        let seconds = self.application_seconds(carriers)?;
+        let (hits, misses) = (self.sum(tally, Count::AppHits), self.sum(tally, Count::AppMisses));
+        match kind {
+            R::HitRate => ratio(hits, hits + misses),
+            R::LookupsPerSecond => exact((hits + misses) / seconds),
+            R::MissesPerSecond => exact(misses / seconds),
+            R::LatencyMeanSeconds => {
+                let timed = self.sum(tally, Count::LatencyCount);
+                if timed > 1e-9 { exact(self.sum(tally, Count::LatencyNanos) / timed / 1e9) } else { None }
+            }
+            _ => None,
+        }
+    }
+
+    fn quantile(&self, quantile: f64, carriers: &[u32]) -> Point {
+        let mut counts = Vec::new();
+        for number in carriers {
+            let histogram = &self.engine.applications.carriers[*number as usize].histogram;
+            merge_counts(&mut counts, histogram.counts_between(&self.engine.frame, self.from_ms, self.to_ms));
+        }
+        let found = latency::quantile(quantile, &counts)?;
+        Some((found.seconds, Some(found.low), found.high))
+    }
+}

@@ -1,0 +1,120 @@
+//! What the documented and the observed disagree about.
+
+use cachescope_model::snapshot::{ControlTotal, Finding};
+
+use super::view::{View, words};
+use crate::engine::Engine;
+
+/// Everything found.
+pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    times_to_live(engine, &mut findings);
+    configuration(engine, view, &mut findings);
+    sources(engine, &mut findings);
+    for total in totals.iter().filter(|total| !total.remark.is_empty()) {
+        let remedy = if total.what.starts_with("application") {
+            "compare the strategy's metric names and labels with the application, and its Redis with this one"
+        } else {
+            "see whether the events source reports a loss; a slow link or a full buffer costs events"
+        };
+        let summary = format!("{}: {}", total.what, total.remark);
+        findings.push(finding("counters-disagree", "", summary, remedy));
+    }
+    findings
+}
+
+fn finding(code: &str, namespace: &str, summary: String, remedy: impl Into<String>) -> Finding {
+    Finding { code: code.to_owned(), namespace: namespace.to_owned(), summary, remedy: remedy.into() }
+}
+
+fn times_to_live(engine: &Engine, findings: &mut Vec<Finding>) {
+    for (_, row) in engine.rows.live() {
+        let (Some(documented), Some(scanned)) = (row.documented_ttl_seconds, row.scanned.as_deref()) else {
+            continue;
+        };
+        let of = if scanned.asked < scanned.keys {
+            format!("{} keys asked", scanned.asked)
+        } else {
+            format!("{} keys", scanned.keys)
+        };
+        if scanned.without_ttl > 0 {
+            let summary = format!(
+                "{} of {of} of {} never expire; documented is {}",
+                scanned.without_ttl,
+                row.title,
+                words(documented)
+            );
+            findings.push(finding(
+                "no-ttl",
+                &row.template,
+                summary,
+                "set the time to live where they are written",
+            ));
+        }
+        if scanned.beyond_ttl > 0 {
+            let summary = format!(
+                "{} of {of} of {} live longer than the documented {}",
+                scanned.beyond_ttl,
+                row.title,
+                words(documented)
+            );
+            let remedy = "shorten the time to live where they are written, or correct the strategy";
+            findings.push(finding("ttl-beyond", &row.template, summary, remedy));
+        }
+    }
+}
+
+fn configuration(engine: &Engine, view: &View<'_>, findings: &mut Vec<Finding>) {
+    let expected = &engine.strategy.redis;
+    for (node, info) in engine.server.live(view.now_ms) {
+        if let Some(policy) = &expected.maxmemory_policy
+            && !info.maxmemory_policy.is_empty()
+            && *policy != info.maxmemory_policy
+        {
+            let summary =
+                format!("{} evicts by {}; documented is {policy}", node.name, info.maxmemory_policy);
+            let remedy = format!("CONFIG SET maxmemory-policy {policy}");
+            findings.push(finding("maxmemory-policy", "", summary, remedy));
+        }
+        if let Some(limit) = expected.maxmemory
+            && limit != info.maxmemory
+        {
+            let is = if info.maxmemory == 0 { "no maxmemory".to_owned() } else { mebibytes(info.maxmemory) };
+            let summary = format!("{} has {is}; documented is {}", node.name, mebibytes(limit));
+            findings.push(finding("maxmemory", "", summary, format!("CONFIG SET maxmemory {limit}")));
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
+}
+
+fn sources(engine: &Engine, findings: &mut Vec<Finding>) {
+    let apps = &engine.applications;
+    for endpoint in apps.endpoints().iter().filter(|endpoint| endpoint.bad_lines > 0) {
+        let summary = format!("{} lines of {} can't be read", endpoint.bad_lines, endpoint.name());
+        let remedy = format!("cachescope scrape {} lists them", endpoint.name());
+        findings.push(finding("bad-metric-lines", "", summary, remedy));
+    }
+    if apps.series_left_out() > 0 {
+        let summary =
+            format!("{} series of metrics found no place and are not counted", apps.series_left_out());
+        let remedy = "narrow the strategy's matchers, or drop labels with many values from the cache metrics";
+        findings.push(finding("series-overflow", "", summary, remedy));
+    }
+    if apps.endpoints_left_out > 0 {
+        let summary = "more than 64 metrics endpoints: the others are not read".to_owned();
+        findings.push(finding(
+            "endpoint-overflow",
+            "",
+            summary,
+            "let a Prometheus scrape them and connect that",
+        ));
+    }
+    if engine.rows.full() {
+        let summary = format!("{} namespaces: what does not fit is in the remainder", engine.namespaces());
+        let remedy = "document the namespaces that matter in the strategy file";
+        findings.push(finding("namespace-overflow", "", summary, remedy));
+    }
+}

@@ -1,0 +1,109 @@
+//! Snapshots: every reading of every namespace, each with its certainty or the reason why it is missing.
+
+mod application;
+mod control;
+mod event_rates;
+mod findings;
+mod instance;
+mod latency;
+mod namespace;
+mod reasons;
+mod scanned;
+mod view;
+
+use cachescope_model::snapshot::{MissCauses, NamespaceSnapshot, NodeSnapshot, Snapshot};
+use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
+use cachescope_model::time::Timestamp;
+use cachescope_model::window::Window;
+
+pub(crate) use view::View;
+
+use crate::engine::Engine;
+use crate::window::{Count, Range};
+
+impl Engine {
+    /// Everything at one moment over one window.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp, window: Window) -> Snapshot {
+        let view = View::new(self, now, window);
+        let control_totals = control::totals(self, &view);
+        let namespaces: Vec<NamespaceSnapshot> =
+            self.rows.live().map(|(number, row)| namespace::snapshot(self, &view, number, row)).collect();
+        let miss_causes =
+            namespaces.iter().fold(MissCauses::default(), |sum, row| add(sum, &row.miss_causes));
+        Snapshot {
+            at: now,
+            window,
+            instance: instance::readings(self, &view),
+            miss_causes,
+            nodes: self.nodes(&view),
+            findings: findings::findings(self, &control_totals, &view),
+            namespaces,
+            signals: self.signals.clone(),
+            sources: self.sources(),
+            control_totals,
+        }
+    }
+
+    fn nodes(&self, view: &View<'_>) -> Vec<NodeSnapshot> {
+        self.server
+            .live(view.now_ms)
+            .map(|(node, info)| NodeSnapshot {
+                node: node.name.to_string(),
+                role: info.role.clone(),
+                engine: format!("{} {}", info.engine, info.version),
+                mode: info.mode.clone(),
+                uptime_seconds: info.uptime_seconds,
+                maxmemory: info.maxmemory,
+                maxmemory_policy: info.maxmemory_policy.clone(),
+            })
+            .collect()
+    }
+
+    /// One state a source: of several nodes' the worst.
+    fn sources(&self) -> Vec<SourceStatus> {
+        SourceId::ALL
+            .iter()
+            .filter_map(|spec| {
+                let states = self.states.iter().filter(|((source, _), _)| *source == spec.id);
+                states.map(|(_, state)| state).max_by_key(|state| severity(state.health)).cloned()
+            })
+            .collect()
+    }
+}
+
+fn severity(health: SourceHealth) -> u8 {
+    match health {
+        SourceHealth::Ok => 0,
+        SourceHealth::Off => 1,
+        SourceHealth::Starting => 2,
+        SourceHealth::Partial => 3,
+        SourceHealth::Unavailable => 4,
+        SourceHealth::Failed => 5,
+    }
+}
+
+fn add(one: MissCauses, other: &MissCauses) -> MissCauses {
+    MissCauses {
+        expired: one.expired + other.expired,
+        evicted: one.evicted + other.evicted,
+        deleted: one.deleted + other.deleted,
+        flushed: one.flushed + other.flushed,
+        cold: one.cold + other.cold,
+        unknown: one.unknown + other.unknown,
+    }
+}
+
+/// Causes of the misses that events showed for one row.
+fn causes(tally: &crate::window::Tally, range: &Range) -> MissCauses {
+    MissCauses {
+        expired: tally.sum(Count::MissExpired, range),
+        evicted: tally.sum(Count::MissEvicted, range),
+        deleted: tally.sum(Count::MissDeleted, range),
+        unknown: tally.sum(Count::MissUnknown, range),
+        ..MissCauses::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The readings of one row.
+
+use std::borrow::Cow;
+
+use cachescope_model::reading::{Reading, Readings};
+use cachescope_model::reading_kind::ReadingKind as R;
+use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot};
+
+use super::application::Figures;
+use super::view::View;
+use super::{application, causes, event_rates, latency, scanned};
+use crate::engine::Engine;
+use crate::rows::{OTHER, Row};
+use crate::window::Count;
+
+const NO_EXECUTION_TIME: &str =
+    "no server tells execution time by key; it needs a sample of the slow log, which is not taken yet";
+const NO_LATENCY: &str =
+    "the application's latency histogram has no label for namespaces: add one to see it here";
+
+pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row) -> NamespaceSnapshot {
+    let mut readings = Readings::new();
+    let misses = causes(&row.tally, &view.events_range);
+    let figures = if number == OTHER {
+        Err("what belongs to no namespace has no counters of its own".to_owned())
+    } else {
+        application::of_row(engine, view, row)
+    };
+    traffic(view, &figures, &misses, &mut readings);
+    removals(view, row, &figures, &mut readings);
+    let carriers = row.carriers.iter().copied();
+    latency::readings(engine, view, carriers, &figures, NO_LATENCY, &mut readings);
+    readings.insert(R::ExecutionMeanSeconds, Reading::unavailable(NO_EXECUTION_TIME));
+    scanned::of_row(engine, view, number, row, &mut readings);
+    NamespaceSnapshot {
+        namespace: row.template.clone(),
+        title: row.title.clone(),
+        origin: if number == OTHER { NamespaceOrigin::Other } else { row.origin },
+        documented_ttl_seconds: row.documented_ttl_seconds,
+        hit_rate_target: row.hit_rate_target,
+        readings,
+        miss_causes: misses,
+    }
+}
+
+fn traffic(view: &View<'_>, figures: &Result<Figures, String>, misses: &MissCauses, readings: &mut Readings) {
+    let unavailable = |reason: &String| Reading::unavailable(reason.clone());
+    readings.insert(R::HitRate, figures.as_ref().map_or_else(unavailable, Figures::hit_rate));
+    let lookups = figures.as_ref().map_or_else(unavailable, |figures| figures.rate(figures.lookups()));
+    readings.insert(R::LookupsPerSecond, lookups);
+    let counted = event_rates::rate(&view.events[0], misses.total() as f64);
+    let by_application = || figures.as_ref().ok().map(|figures| figures.rate(figures.misses));
+    let neither = || Reading::unavailable(Cow::Owned(view.reasons.events[0].clone()));
+    readings.insert(R::MissesPerSecond, counted.or_else(by_application).unwrap_or_else(neither));
+}
+
+fn removals(view: &View<'_>, row: &Row, figures: &Result<Figures, String>, readings: &mut Readings) {
+    let count = |count: Count| row.tally.sum(count, &view.events_range) as f64;
+    let by_application = || {
+        let figures = figures.as_ref().ok().filter(|figures| figures.evictions > 0.0)?;
+        Some(figures.rate(figures.evictions))
+    };
+    let evictions = event_rates::rate(&view.events[1], count(Count::Evicted))
+        .or_else(by_application)
+        .unwrap_or_else(|| Reading::unavailable(view.reasons.events[1].clone()));
+    readings.insert(R::EvictionRatio, event_rates::ratio(&evictions, &readings[&R::LookupsPerSecond]));
+    readings.insert(R::EvictionsPerSecond, evictions);
+    let expirations = event_rates::rate(&view.events[2], count(Count::Expired))
+        .unwrap_or_else(|| Reading::unavailable(view.reasons.events[2].clone()));
+    readings.insert(R::ExpirationsPerSecond, expirations);
+}

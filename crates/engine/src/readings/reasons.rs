@@ -1,0 +1,133 @@
+//! Why a figure is missing and what would bring it, in words.
+
+use std::borrow::Cow;
+
+use cachescope_model::source::{SourceHealth, SourceId};
+
+use crate::engine::Engine;
+use crate::server::STALE_AFTER_MILLIS;
+
+/// Reasons that hold for the whole snapshot, made once.
+pub(super) struct Reasons<'e> {
+    engine: &'e Engine,
+    now_ms: i64,
+    pub(super) info: String,
+    pub(super) events: [String; 3],
+    pub(super) scan: String,
+    pub(super) metrics: String,
+    pub(super) events_doubtful: [bool; 3],
+}
+
+/// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
+const KINDS: [(&str, &str); 3] = [("misses", "m"), ("evictions", "e"), ("expirations", "x")];
+
+impl<'e> Reasons<'e> {
+    pub(super) fn new(engine: &'e Engine, now_ms: i64) -> Self {
+        let mut reasons = Self {
+            engine,
+            now_ms,
+            info: String::new(),
+            events: Default::default(),
+            scan: String::new(),
+            metrics: String::new(),
+            events_doubtful: [false; 3],
+        };
+        reasons.info = reasons.of_info();
+        reasons.events = [0, 1, 2].map(|kind| reasons.of_events(kind));
+        reasons.events_doubtful =
+            [0, 1, 2].map(|kind| engine.server.nodes().iter().any(|node| node.subscription.doubtful(kind)));
+        reasons.scan = reasons.of_scan();
+        reasons.metrics = reasons.of_metrics();
+        reasons
+    }
+
+    /// What a source says about itself, where it is not well.
+    fn state(&self, source: SourceId) -> Option<String> {
+        let states = self.engine.states.iter().filter(|((of, _), _)| *of == source).map(|(_, state)| state);
+        let worst = states.max_by_key(|state| super::severity(state.health))?;
+        let title = source.spec().title;
+        let remedy = if worst.remedy.is_empty() { String::new() } else { format!("; {}", worst.remedy) };
+        match worst.health {
+            SourceHealth::Ok => None,
+            SourceHealth::Starting => Some(format!("{title} is starting{remedy}")),
+            SourceHealth::Off => Some(if worst.detail.is_empty() {
+                format!("{title} is off; switch it on with --sources {}{remedy}", source.name())
+            } else {
+                format!("{title} is off: {}{remedy}", worst.detail)
+            }),
+            SourceHealth::Partial | SourceHealth::Unavailable | SourceHealth::Failed => {
+                if worst.detail.is_empty() {
+                    return None;
+                }
+                Some(format!("{title}: {}{remedy}", worst.detail))
+            }
+        }
+    }
+
+    fn of_info(&self) -> String {
+        if let Some(state) = self.state(SourceId::Info) {
+            return state;
+        }
+        match self.engine.server.newest_ms() {
+            None => {
+                "no INFO from the server: connect to Redis, or to a Prometheus that scrapes redis_exporter"
+                    .to_owned()
+            }
+            Some(newest) if self.now_ms - newest > STALE_AFTER_MILLIS => {
+                let ago = super::view::words((self.now_ms - newest) as f64 / 1000.0);
+                format!("the server's last INFO came {ago} ago")
+            }
+            Some(_) => "INFO has answered once; a rate needs a second answer".to_owned(),
+        }
+    }
+
+    fn of_events(&self, kind: usize) -> String {
+        let (what, flag) = KINDS[kind];
+        let nodes = self.engine.server.nodes();
+        let listening = nodes.iter().any(|node| node.subscription.began);
+        let doubtful = nodes.iter().any(|node| node.subscription.doubtful(kind));
+        if doubtful {
+            return self.state(SourceId::Events).unwrap_or_else(|| {
+                format!(
+                    "whether the server announces {what} is not known and none came so far; allow CONFIG GET \
+                     (+config|get) or see that notify-keyspace-events includes E and {flag}"
+                )
+            });
+        }
+        if let Some(state) = self.state(SourceId::Events) {
+            return state;
+        }
+        if listening {
+            format!(
+                "the server does not announce {what}: CONFIG SET notify-keyspace-events with E and {flag} added"
+            )
+        } else {
+            format!("{what} by key need keyspace events: switch on the source events")
+        }
+    }
+
+    fn of_scan(&self) -> String {
+        let scans = &self.engine.scans;
+        if scans.complete.is_none() && scans.is_running() {
+            return "no scan yet: the first one is under way".to_owned();
+        }
+        self.state(SourceId::Scan)
+            .unwrap_or_else(|| "no scan yet: switch on the source scan, or run cachescope scan".to_owned())
+    }
+
+    fn of_metrics(&self) -> String {
+        let states = [SourceId::Metrics, SourceId::Prometheus];
+        let known = states.into_iter().filter_map(|source| self.state(source)).collect::<Vec<_>>();
+        if known.is_empty() {
+            "needs the application's own metrics for now: connect its metrics page or a Prometheus that scrapes it"
+                .to_owned()
+        } else {
+            known.join("; ")
+        }
+    }
+
+    /// Why there is no current INFO.
+    pub(super) fn info(&self) -> Cow<'static, str> {
+        Cow::Owned(self.info.clone())
+    }
+}

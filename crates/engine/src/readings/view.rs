@@ -1,0 +1,175 @@
+//! What is the same for every row of a snapshot: ranges, coverage, losses and reasons.
+
+use cachescope_model::time::Timestamp;
+use cachescope_model::window::Window;
+
+use super::reasons::Reasons;
+use crate::applications::Way;
+use crate::engine::Engine;
+use crate::events::EVENT_KINDS;
+use crate::scan::Moments;
+use crate::server::{LEFT_AFTER_MILLIS, PAIRS};
+use crate::window::Range;
+
+/// Shorter than this, no share of a window is worth a figure.
+pub(super) const LEAST_SECONDS: f64 = 0.5;
+/// A loss above this share makes event counts estimates.
+const TOLERATED_LOSS: f64 = 0.001;
+
+/// Counters of the server over the window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServerView {
+    pub(super) range: Range,
+    pub(super) seconds: f64,
+    pub(super) source: &'static str,
+    /// Why some of the window is missing.
+    pub(super) remark: Option<String>,
+}
+
+/// One kind of events over the window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EventView {
+    /// Seconds for which they are known; 0 where they are not received.
+    pub(super) seconds: f64,
+    /// Seconds since they are received, at most the window.
+    pub(super) span: f64,
+    /// Events that the server counted and that did not arrive, over the whole deployment.
+    pub(super) missing: f64,
+    /// Why they are estimates; `None` where every one is known.
+    pub(super) remark: Option<String>,
+}
+
+/// One way's counters of the application over the window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WayView {
+    pub(super) range: Range,
+    pub(super) end_ms: i64,
+    pub(super) seconds: f64,
+    /// Seconds of which the counting is lost.
+    pub(super) lost_seconds: f64,
+    pub(super) remark: Option<String>,
+}
+
+/// Everything shared.
+pub(crate) struct View<'e> {
+    pub(super) now_ms: i64,
+    pub(super) server: ServerView,
+    pub(super) events_range: Range,
+    pub(super) events: [EventView; EVENT_KINDS],
+    pub(super) ways: [Option<WayView>; 2],
+    pub(super) reasons: Reasons<'e>,
+    /// How a figure of the last complete scan is called, and seconds since then.
+    pub(super) scan: Option<(String, f64)>,
+    /// What was weighed, over all rows.
+    pub(super) weighed: Moments,
+}
+
+impl<'e> View<'e> {
+    pub(super) fn new(engine: &'e Engine, now: Timestamp, window: Window) -> Self {
+        let now_ms = now.millis().clamp(0, engine.now_ms.saturating_add(86_400_000)).max(engine.now_ms);
+        let seconds = window.seconds();
+        let second = now_ms.div_euclid(1000);
+        let events_range = engine.frame.range(second, seconds);
+        let events = [0, 1, 2].map(|kind| event_view(engine, &events_range, kind));
+        Self {
+            now_ms,
+            server: server_view(engine, now_ms, seconds),
+            events,
+            events_range,
+            ways: Way::ALL.map(|way| way_view(engine, way, now_ms, seconds)),
+            reasons: Reasons::new(engine, now_ms),
+            weighed: super::scanned::of_all(engine).memory,
+            scan: engine.scans.complete.map(|complete| {
+                let age = (now_ms - complete.at_ms).max(0) as f64 / 1000.0;
+                let how = if complete.sampled { "sampled scan" } else { "exact scan" };
+                let running = if engine.scans.is_running() { "; the next one runs" } else { "" };
+                (format!("{how}, {} ago{running}", words(age)), age)
+            }),
+        }
+    }
+}
+
+/// A span of time as people say it.
+pub(super) fn words(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.0} h", s / 3_600.0),
+    }
+}
+
+fn server_view(engine: &Engine, now_ms: i64, seconds: u32) -> ServerView {
+    let direct = engine.server.newest_ms();
+    let exporter = engine.server.exporter.newest_ms();
+    let (source, newest) = match (direct, exporter) {
+        (Some(direct), None) => ("INFO", direct),
+        (Some(direct), Some(exporter)) if direct + LEFT_AFTER_MILLIS >= exporter => ("INFO", direct),
+        (_, Some(exporter)) => ("redis_exporter", exporter),
+        (None, None) => ("INFO", now_ms),
+    };
+    // The window ends with the last reply, unless that is so old that it is no longer now.
+    let patience = if source == "INFO" { 5_000 } else { 150_000 };
+    let end_ms = if now_ms - newest <= patience { newest } else { now_ms };
+    let range = engine.frame.range((end_ms - 1).div_euclid(1000), seconds);
+    let covered = engine.server.covered_seconds(&range);
+    let from_ms = end_ms - i64::from(seconds) * 1000;
+    let resets = engine.server.nodes().iter().filter_map(|node| node.reset.map(|reset| (node, reset)));
+    let reset = resets.filter(|(_, (at_ms, _))| *at_ms > from_ms).max_by_key(|(_, (at_ms, _))| *at_ms);
+    let remark = reset.map(|(node, (at_ms, why))| {
+        let ago = words((now_ms - at_ms) as f64 / 1000.0);
+        format!("{}: {why} {ago} ago; what was counted meanwhile is not known", node.name)
+    });
+    ServerView { range, seconds: covered, source, remark }
+}
+
+fn event_view(engine: &Engine, range: &Range, kind: usize) -> EventView {
+    let listening = || engine.server.nodes().iter().filter(|node| node.subscription.began);
+    let sinces: Vec<Option<i64>> = listening().map(|node| node.subscription.since(kind)).collect();
+    // Every node has to be heard: what one keeps to itself is missing from the sum.
+    let Some(since_ms) =
+        sinces.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max())
+    else {
+        return EventView::default();
+    };
+    let since_span = (engine.now_ms - since_ms).max(0) as f64 / 1000.0;
+    let span = since_span.min(range.seconds_until(engine.now_ms));
+    let covered = listening()
+        .map(|node| node.subscription.covered_seconds(range))
+        .fold(f64::INFINITY, f64::min)
+        .min(since_span);
+    let (server, counted) = PAIRS[kind];
+    let server = engine.server.tally.sum(server, range) as f64;
+    let counted = engine.server.tally.sum(counted, range) as f64;
+    let tolerated: u64 = engine.server.nodes().iter().map(|node| node.last_poll[kind]).sum();
+    let missing = (server - counted - tolerated as f64).max(0.0);
+    let gap = span - covered;
+    let remark = if gap > LEAST_SECONDS {
+        Some(format!("events were not received for {} of this window", words(gap)))
+    } else if missing > TOLERATED_LOSS * server {
+        Some(format!("{missing:.0} of {server:.0} that the server counted were not announced to us"))
+    } else {
+        None
+    };
+    let missing = if remark.is_some() { missing } else { 0.0 };
+    EventView { seconds: covered, span, missing, remark }
+}
+
+fn way_view(engine: &Engine, way: Way, now_ms: i64, seconds: u32) -> Option<WayView> {
+    let reach = engine.applications.reach(way, now_ms)?;
+    let range = engine.frame.range((reach.end_ms - 1).div_euclid(1000), seconds);
+    let covered = engine.applications.covered_seconds(way, &range);
+    let lost = engine.applications.lost_millis(way, &range);
+    let remark = (lost > 0).then(|| {
+        format!(
+            "the application's counters began anew within this window; up to {} of counting is lost",
+            words(lost as f64 / 1000.0)
+        )
+    });
+    Some(WayView {
+        range,
+        end_ms: reach.end_ms,
+        seconds: covered,
+        lost_seconds: lost as f64 / 1000.0,
+        remark,
+    })
+}

@@ -1,0 +1,375 @@
+//! The servers as INFO shows them: counters as differences, with every reset noticed.
+
+mod exporter;
+
+use std::collections::BTreeMap;
+
+use cachescope_model::observation::NodeName;
+use cachescope_model::server::{CommandStat, ServerInfo};
+
+pub(crate) use exporter::{Exporter, ExporterMetric};
+
+use crate::events::Subscription;
+use crate::window::{Count, Fold, Frame, Gauge, Range, Tally};
+
+/// A server that has not answered for this long has left.
+pub(crate) const LEFT_AFTER_MILLIS: i64 = 30_000;
+/// A figure of INFO older than this is not shown as current.
+pub(crate) const STALE_AFTER_MILLIS: i64 = 10_000;
+/// Two INFO replies further apart say nothing about when things happened in between.
+const LONGEST_INTERVAL_MILLIS: i64 = 3_600_000;
+/// More nodes than a cluster of the supported size has are not kept.
+const MOST_NODES: usize = 1_024;
+
+/// Commands that read values, for the mean execution time of reads.
+const READ_COMMANDS: [&str; 24] = [
+    "get",
+    "mget",
+    "getrange",
+    "getex",
+    "getbit",
+    "strlen",
+    "hget",
+    "hmget",
+    "hgetall",
+    "hvals",
+    "hkeys",
+    "hlen",
+    "lrange",
+    "lindex",
+    "llen",
+    "smembers",
+    "sismember",
+    "smismember",
+    "scard",
+    "zrange",
+    "zscore",
+    "zcard",
+    "xrange",
+    "json.get",
+];
+/// Commands after which keys are gone without a word.
+const FLUSH_COMMANDS: [&str; 3] = ["flushall", "flushdb", "swapdb"];
+
+/// One server.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) name: NodeName,
+    /// The last INFO and its time in milliseconds.
+    pub(crate) last: Option<(ServerInfo, i64)>,
+    covered: Tally,
+    pub(crate) subscription: Subscription,
+    /// Misses, evictions and expirations announced since the last INFO.
+    pub(crate) since_poll: [i64; 3],
+    /// Which kinds of events were due during the whole interval that is running.
+    paired: [bool; 3],
+    /// The larger of both counts in the last paired interval: how far INFO and events may be apart by timing.
+    pub(crate) last_poll: [u64; 3],
+    /// When counting began anew, and why.
+    pub(crate) reset: Option<(i64, &'static str)>,
+}
+
+impl Node {
+    fn new(name: NodeName) -> Self {
+        Self {
+            name,
+            last: None,
+            covered: Tally::default(),
+            subscription: Subscription::default(),
+            since_poll: [0; 3],
+            paired: [false; 3],
+            last_poll: [0; 3],
+            reset: None,
+        }
+    }
+
+    /// Seconds of these slots for which its counters are known.
+    pub(crate) fn covered_seconds(&self, range: &Range) -> f64 {
+        self.covered.sum(Count::CoveredMillis, range) as f64 / 1000.0
+    }
+
+    fn answered_since(&self, since_ms: i64) -> bool {
+        self.last.as_ref().is_some_and(|(_, at_ms)| *at_ms >= since_ms)
+    }
+}
+
+/// All servers and their sums.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Server {
+    numbers: BTreeMap<NodeName, u32>,
+    nodes: Vec<Node>,
+    /// Sums over the servers.
+    pub(crate) tally: Tally,
+    pub(crate) memory: Gauge,
+    pub(crate) memory_ratio: Gauge,
+    pub(crate) clients: Gauge,
+    pub(crate) keys: Gauge,
+    /// Counters of a redis_exporter, where nobody sends INFO.
+    pub(crate) exporter: Exporter,
+}
+
+/// What an INFO reply gave away besides its figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Upheaval {
+    /// Keys may have gone without an event: a restart or a flush.
+    pub(crate) forget_removals: bool,
+}
+
+impl Server {
+    /// The number of a node, which it keeps for ever. Beyond the bound all are one.
+    pub(crate) fn number(&mut self, name: &NodeName) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        if self.nodes.len() >= MOST_NODES {
+            return MOST_NODES as u32 - 1;
+        }
+        let number = self.nodes.len() as u32;
+        self.nodes.push(Node::new(name.clone()));
+        self.numbers.insert(name.clone(), number);
+        number
+    }
+
+    pub(crate) fn node_mut(&mut self, number: u32) -> &mut Node {
+        &mut self.nodes[number as usize]
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Servers that answered lately, by name.
+    pub(crate) fn live(&self, now_ms: i64) -> impl Iterator<Item = (&Node, &ServerInfo)> {
+        let numbers = self.numbers.values().map(|number| &self.nodes[*number as usize]);
+        let live = numbers.filter(move |node| node.answered_since(now_ms - LEFT_AFTER_MILLIS));
+        live.filter_map(|node| node.last.as_ref().map(|(info, _)| (node, info)))
+    }
+
+    /// Time of the newest INFO in milliseconds.
+    pub(crate) fn newest_ms(&self) -> Option<i64> {
+        self.nodes.iter().filter_map(|node| node.last.as_ref().map(|(_, at_ms)| *at_ms)).max()
+    }
+
+    /// Seconds of these slots for which counters are known: of the server that is known for longest.
+    pub(crate) fn covered_seconds(&self, range: &Range) -> f64 {
+        let direct = self.nodes.iter().map(|node| node.covered_seconds(range)).fold(0.0, f64::max);
+        if direct > 0.0 { direct } else { self.exporter.covered_seconds(range) }
+    }
+
+    /// The same over any interval, in milliseconds.
+    pub(crate) fn covered_between(&self, frame: &Frame, from_ms: i64, to_ms: i64) -> f64 {
+        let of = |node: &Node| node.covered.between(Count::CoveredMillis, frame, from_ms, to_ms);
+        let direct = self.nodes.iter().map(of).fold(0.0, f64::max);
+        if direct > 0.0 { direct } else { self.exporter.covered_between(frame, from_ms, to_ms) }
+    }
+
+    /// Whether INFO answers, so that an exporter's view of the same server is not needed.
+    pub(crate) fn is_direct(&self, now_ms: i64) -> bool {
+        self.nodes.iter().any(|node| node.answered_since(now_ms - LEFT_AFTER_MILLIS))
+    }
+
+    /// Takes in an INFO reply.
+    pub(crate) fn observe(&mut self, frame: &Frame, number: u32, at_ms: i64, info: &ServerInfo) -> Upheaval {
+        let tally = &mut self.tally;
+        let node = &mut self.nodes[number as usize];
+        let mut upheaval = Upheaval::default();
+        if let Some((before, before_ms)) = &node.last {
+            if at_ms <= *before_ms {
+                return upheaval;
+            }
+            upheaval.forget_removals = before.run_id != info.run_id || flushed(before, info);
+            match discontinuity(before, info, at_ms - before_ms) {
+                Some(reason) => node.reset = Some((at_ms, reason)),
+                None => {
+                    let from = *before_ms;
+                    for (count, increase) in increases(before, info) {
+                        tally.spread(count, frame, from, at_ms, increase);
+                    }
+                    node.covered.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
+                    let counts = node_counts(before, info, &node.since_poll);
+                    pair(tally, frame, node.paired, counts, from, at_ms);
+                    node.last_poll = counts.map(|(server, counted)| server.max(counted));
+                }
+            }
+        }
+        // What came before its time goes on counting: an own miss may be taken back after its INFO.
+        node.since_poll = node.since_poll.map(|count| count.min(0));
+        node.paired =
+            [0, 1, 2].map(|kind| node.subscription.since(kind).is_some_and(|since_ms| since_ms <= at_ms));
+        node.last = Some((info.clone(), at_ms));
+        self.levels(frame, at_ms);
+        upheaval
+    }
+
+    fn levels(&mut self, frame: &Frame, at_ms: i64) {
+        let second = at_ms.div_euclid(1000);
+        let levels = self.current(at_ms);
+        if let Some(levels) = levels {
+            self.memory.set(frame, second, levels.used_memory);
+            self.clients.set(frame, second, levels.clients);
+            self.keys.set(frame, second, levels.keys);
+            if let Some(limit) = levels.limit {
+                self.memory_ratio.set(frame, second, levels.used_memory / limit);
+            }
+        }
+    }
+
+    /// Levels over the servers that hold the data now: primaries, or all where none says it is one.
+    pub(crate) fn current(&self, now_ms: i64) -> Option<Levels> {
+        let live: Vec<_> = self.live(now_ms).map(|(_, info)| info).collect();
+        let primaries: Vec<_> = live.iter().copied().filter(|info| info.role == "master").collect();
+        let holders = if primaries.is_empty() { &live } else { &primaries };
+        if holders.is_empty() {
+            return self.exporter.levels(now_ms);
+        }
+        let sum = |of: fn(&ServerInfo) -> u64| holders.iter().map(|info| of(info) as f64).sum::<f64>();
+        let limited = holders.iter().all(|info| info.maxmemory > 0);
+        let known_system = holders.iter().all(|info| info.total_system_memory > 0);
+        let limit = if limited {
+            Some(sum(|info| info.maxmemory))
+        } else {
+            // Servers of one machine share its memory; that can't be seen from here.
+            known_system.then(|| sum(|info| info.total_system_memory))
+        };
+        let own: f64 = live.iter().map(|info| info.own.connections as f64).sum();
+        let clients: f64 = live.iter().map(|info| info.connected_clients as f64).sum();
+        Some(Levels {
+            used_memory: sum(|info| info.used_memory),
+            limit,
+            limited,
+            clients: (clients - own).max(0.0),
+            keys: holders.iter().flat_map(|info| &info.databases).map(|database| database.keys as f64).sum(),
+            expires: Some(
+                holders.iter().flat_map(|info| &info.databases).map(|database| database.expires as f64).sum(),
+            ),
+        })
+    }
+
+    pub(crate) fn fold(&mut self, folds: &[Fold]) {
+        self.tally.fold(folds);
+        for gauge in [&mut self.memory, &mut self.memory_ratio, &mut self.clients, &mut self.keys] {
+            gauge.fold(folds);
+        }
+        self.exporter.fold(folds);
+        for node in &mut self.nodes {
+            node.covered.fold(folds);
+            node.subscription.fold(folds);
+        }
+    }
+
+    /// Time went on.
+    pub(crate) fn cover_events(&mut self, frame: &Frame, now_ms: i64) {
+        for node in &mut self.nodes {
+            node.subscription.cover(frame, now_ms);
+        }
+    }
+}
+
+/// Levels of the deployment now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Levels {
+    pub(crate) used_memory: f64,
+    /// `maxmemory`, or the system's memory where none is set.
+    pub(crate) limit: Option<f64>,
+    /// Whether `limit` is `maxmemory`.
+    pub(crate) limited: bool,
+    pub(crate) clients: f64,
+    pub(crate) keys: f64,
+    pub(crate) expires: Option<f64>,
+}
+
+/// Why the counters of two replies can't be compared.
+fn discontinuity(before: &ServerInfo, now: &ServerInfo, millis: i64) -> Option<&'static str> {
+    let counters = |info: &ServerInfo| {
+        [
+            info.keyspace_hits,
+            info.keyspace_misses,
+            info.evicted_keys,
+            info.expired_keys,
+            info.commands_processed,
+        ]
+    };
+    let back = |one: &[u64], other: &[u64]| one.iter().zip(other).any(|(before, now)| now < before);
+    if before.run_id != now.run_id || now.uptime_seconds < before.uptime_seconds {
+        Some("the server was restarted")
+    } else if back(&counters(before), &counters(now)) {
+        Some("the server's counters were reset (CONFIG RESETSTAT)")
+    } else if back(&own(before), &own(now)) {
+        Some("the connection to the server was made anew")
+    } else if millis > LONGEST_INTERVAL_MILLIS {
+        Some("the server was not asked for more than an hour")
+    } else {
+        None
+    }
+}
+
+fn own(info: &ServerInfo) -> [u64; 3] {
+    [info.own.hits, info.own.misses, info.own.commands]
+}
+
+/// Increases between two comparable replies, our own taken out.
+fn increases(before: &ServerInfo, now: &ServerInfo) -> [(Count, u64); 7] {
+    let theirs = |total: fn(&ServerInfo) -> u64, ours: fn(&ServerInfo) -> u64| {
+        (total(now) - total(before)).saturating_sub(ours(now) - ours(before))
+    };
+    let (calls, micros) = reads(before, now);
+    [
+        (Count::ServerHits, theirs(|info| info.keyspace_hits, |info| info.own.hits)),
+        (Count::ServerMisses, theirs(|info| info.keyspace_misses, |info| info.own.misses)),
+        (Count::ServerEvicted, now.evicted_keys - before.evicted_keys),
+        (Count::ServerExpired, now.expired_keys - before.expired_keys),
+        (Count::ServerCommands, theirs(|info| info.commands_processed, |info| info.own.commands)),
+        (Count::ReadCalls, calls),
+        (Count::ReadMicros, micros),
+    ]
+}
+
+fn find<'a>(info: &'a ServerInfo, command: &str) -> Option<&'a CommandStat> {
+    info.commands.iter().find(|stat| stat.command == command)
+}
+
+/// Calls and microseconds of read commands; none where a counter went back.
+fn reads(before: &ServerInfo, now: &ServerInfo) -> (u64, u64) {
+    READ_COMMANDS.iter().filter_map(|command| find(now, command)).fold((0, 0), |(calls, micros), stat| {
+        let earlier = find(before, &stat.command);
+        let (calls_before, micros_before) =
+            earlier.map_or((0, 0), |earlier| (earlier.calls, earlier.microseconds));
+        match (stat.calls.checked_sub(calls_before), stat.microseconds.checked_sub(micros_before)) {
+            (Some(more_calls), Some(more_micros)) => {
+                (calls.saturating_add(more_calls), micros.saturating_add(more_micros))
+            }
+            _ => (calls, micros),
+        }
+    })
+}
+
+fn flushed(before: &ServerInfo, now: &ServerInfo) -> bool {
+    FLUSH_COMMANDS.iter().any(|command| {
+        let calls = |info: &ServerInfo| find(info, command).map_or(0, |stat| stat.calls);
+        calls(now) > calls(before)
+    })
+}
+
+/// Server's and announced counts of the same interval: misses, evictions, expirations.
+fn node_counts(before: &ServerInfo, now: &ServerInfo, announced: &[i64; 3]) -> [(u64, u64); 3] {
+    let increases = increases(before, now);
+    let announced = announced.map(|count| count.max(0) as u64);
+    [(increases[1].1, announced[0]), (increases[2].1, announced[1]), (increases[3].1, announced[2])]
+}
+
+/// The server's and the announced counts of misses, evictions and expirations in common intervals.
+pub(crate) const PAIRS: [(Count, Count); 3] = [
+    (Count::PairedServerMisses, Count::PairedMisses),
+    (Count::PairedServerEvicted, Count::PairedEvicted),
+    (Count::PairedServerExpired, Count::PairedExpired),
+];
+
+fn pair(tally: &mut Tally, frame: &Frame, due: [bool; 3], counts: [(u64, u64); 3], from_ms: i64, to_ms: i64) {
+    for kind in (0..3).filter(|kind| due[*kind]) {
+        tally.spread(PAIRS[kind].0, frame, from_ms, to_ms, counts[kind].0);
+        tally.spread(PAIRS[kind].1, frame, from_ms, to_ms, counts[kind].1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
