@@ -87,7 +87,8 @@ const BINARY_STEPS = [1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4].flatMap((unit) =
 );
 
 const AXIS_WIDTH = 52;
-const TICK_FONT = '10.5px "Inter Variable", system-ui, sans-serif';
+// A whole number of pixels: uPlot scales the size by a pattern that knows no decimals.
+const TICK_FONT = '11px "Inter Variable", system-ui, sans-serif';
 
 /** Options of a chart over the last `seconds`, in the colours that the page has now. */
 export function optionsOf(
@@ -149,7 +150,10 @@ export function optionsOf(
     ],
     bands: [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
     hooks: {
-      draw: [(plot) => drawTarget(plot, spec, colour('--t2'), colour('--t3'))],
+      draw: [
+        (plot) =>
+          drawTarget(plot, spec, { line: colour('--t2'), text: colour('--t3'), plate: colour('--s1') }),
+      ],
       setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
     },
   };
@@ -162,7 +166,11 @@ function hourAndMinute(seconds: number, range: number): string {
   return range <= 300 ? `${minutes}:${two(date.getSeconds())}` : minutes;
 }
 
-function drawTarget(plot: uPlot, { target }: ChartSpec, line: string, text: string): void {
+function drawTarget(
+  plot: uPlot,
+  { target }: ChartSpec,
+  { line, text, plate }: { line: string; text: string; plate: string },
+): void {
   if (!target) return;
   const { ctx, bbox } = plot;
   const y = Math.round(plot.valToPos(target.value, 'y', true));
@@ -176,11 +184,18 @@ function drawTarget(plot: uPlot, { target }: ChartSpec, line: string, text: stri
   ctx.moveTo(bbox.left, y);
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
-  ctx.fillStyle = text;
-  ctx.font = `${10.5 * scale}px "Inter Variable", system-ui, sans-serif`;
+  ctx.font = `${11 * scale}px "Inter Variable", system-ui, sans-serif`;
   ctx.textAlign = 'right';
   const above = y - bbox.top > 16 * scale;
   ctx.textBaseline = above ? 'bottom' : 'top';
-  ctx.fillText(target.name, bbox.left + bbox.width, y + (above ? -3 : 4) * scale);
+  // A plate behind the name keeps it readable where the line itself passes.
+  const right = bbox.left + bbox.width;
+  const width = ctx.measureText(target.name).width + 4 * scale;
+  ctx.globalAlpha = 0.8;
+  ctx.fillStyle = plate;
+  ctx.fillRect(right - width, above ? y - 16 * scale : y + 2 * scale, width + 2 * scale, 14 * scale);
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = text;
+  ctx.fillText(target.name, right, y + (above ? -3 : 4) * scale);
   ctx.restore();
 }

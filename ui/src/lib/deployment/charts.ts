@@ -1,7 +1,7 @@
 // Which charts a panel has.
 import type { ReadingKind } from '../bindings/ReadingKind';
 import type { ChartSpec } from '../charts/plot';
-import { show } from '../format/numbers';
+import { goal } from '../format/numbers';
 
 /** Spans that charts show. */
 export const RANGES = [
@@ -20,15 +20,15 @@ export function readEveryMs(seconds: number): number {
   return Math.min(60_000, Math.max(5_000, (seconds * 1000) / POINTS));
 }
 
-/** The charts of a namespace or of a whole deployment. */
-export function chartsOf(target: number | null, maxmemory: number): ChartSpec[] {
+/** The charts of a namespace or of a whole deployment; a hit rate below its target is drawn as such. */
+export function chartsOf(target: number | null, below: boolean, maxmemory: number): ChartSpec[] {
   return [
     {
       id: 'hit_rate',
       title: 'Hit rate',
       unit: 'ratio',
-      lines: [{ kind: 'hit_rate', name: 'hit rate', colour: '--accent' }],
-      target: target === null ? null : { value: target, name: `target ${show('ratio', target)}` },
+      lines: [{ kind: 'hit_rate', name: 'hit rate', colour: below ? '--crit' : '--accent' }],
+      target: target === null ? null : { value: target, name: `target ${goal(target)}` },
     },
     {
       id: 'misses',

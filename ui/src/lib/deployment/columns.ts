@@ -28,7 +28,7 @@ export const COLUMNS: Column[] = [
     title: 'Hit rate',
     sort: reading('hit_rate'),
     descending: false,
-    numeric: true,
+    numeric: false,
     explained:
       'Hits ÷ lookups in the window, with the half width of its 95 % interval where it is sampled.\nThe scale beside it runs 0, 90, 99, 99.9 %; the tick is the target.',
   },

@@ -1,6 +1,18 @@
 import { describe, expect, test } from 'vitest';
 
-import { bytes, count, grouped, latency, perSecond, ratio, show, written, type Figure } from './numbers';
+import {
+  bytes,
+  count,
+  goal,
+  grouped,
+  latency,
+  part,
+  perSecond,
+  ratio,
+  show,
+  written,
+  type Figure,
+} from './numbers';
 
 const table = (name: string, format: (value: number) => Figure, cases: [number, string][]) =>
   describe(name, () => {
@@ -73,6 +85,17 @@ test('what is not known is a dash, not a zero', () => {
   expect(show('ratio', null)).toBe('–');
   expect(show('bytes', undefined)).toBe('–');
   expect(show('count', 0)).toBe('0');
+});
+
+test('a target drops a decimal that says nothing', () => {
+  expect(goal(0.95)).toBe('95\u00a0%');
+  expect(goal(0.995)).toBe('99.5\u00a0%');
+});
+
+test('parts of a whole are told in whole per cent', () => {
+  expect(part(0.841)).toBe('84\u00a0%');
+  expect(part(0.001)).toBe('< 1\u00a0%');
+  expect(part(0)).toBe('0\u00a0%');
 });
 
 test('grouped numbers carry separators', () => {

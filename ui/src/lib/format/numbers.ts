@@ -114,6 +114,16 @@ export function written(figure: Figure): string {
   return figure.unit === '' ? figure.text : `${figure.text}${NBSP}${figure.unit}`;
 }
 
+/** A target share, without a decimal that says nothing: "95 %", "99.5 %". */
+export function goal(value: number): string {
+  return written(ratio(value)).replace('.0', '');
+}
+
+/** A share in whole per cent, for parts of a whole: "84 %", "< 1 %". */
+export function part(share: number): string {
+  return `${share > 0 && share < 0.005 ? '< 1' : (share * 100).toFixed(0)}${NBSP}%`;
+}
+
 /** A value of this unit as one text; nothing known is a dash. */
 export function show(unit: Unit, value: number | null | undefined): string {
   return value == null ? NO_FIGURE : written(figure(unit, value));

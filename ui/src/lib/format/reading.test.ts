@@ -34,9 +34,11 @@ test('an interval narrower than its digits is not shown as nothing', () => {
   expect(plusMinus('ratio', { ...estimated, low: 0.71299, high: 0.71301 })).toBe('±<0.1');
 });
 
-test('bytes carry their unit in the interval', () => {
-  const memory = { ...estimated, value: 2048, low: 1024, high: 3072 };
-  expect(plain(plusMinus('bytes', memory))).toBe('±1.00 kB');
+test('half an interval is told in the unit of the value, with its digits', () => {
+  expect(plusMinus('bytes', { ...estimated, value: 2048, low: 1024, high: 3072 })).toBe('±1.00');
+  expect(plusMinus('seconds', { ...estimated, value: 0.0032, low: 0.0029, high: 0.0035 })).toBe('±0.30');
+  expect(plusMinus('count', { ...estimated, value: 4120, low: 4000, high: 4240 })).toBe('±120');
+  expect(plusMinus('bytes', { ...estimated, value: 2048, low: 2047.9, high: 2048.1 })).toBe('±<0.01');
 });
 
 test('a tooltip names value, certainty, interval, source and window', () => {
@@ -74,7 +76,7 @@ test('shares of the causes add up to one, and nothing missed has none', () => {
 });
 
 test('causes in words go largest first', () => {
-  expect(plain(causesInWords(causes({ evicted: 1, cold: 3 })))).toBe('cold 75.0 %, evicted 25.0 %');
+  expect(plain(causesInWords(causes({ evicted: 1, cold: 3 })))).toBe('cold 75 %, evicted 25 %');
   expect(mostly(causes({ evicted: 1, cold: 3 }))).toBe('mostly cold');
   expect(mostly(causes({ evicted: 1, cold: 1 }))).toBe('');
 });

@@ -4,7 +4,7 @@ import type { Certainty } from '../bindings/Certainty';
 import type { MissCauses } from '../bindings/MissCauses';
 import type { Reading } from '../bindings/Reading';
 import type { Unit } from '../bindings/Unit';
-import { NO_FIGURE, figure, show, written } from './numbers';
+import { NO_FIGURE, figure, part, show } from './numbers';
 import { span } from './time';
 
 /** The part of a reading that its interval needs. */
@@ -18,13 +18,17 @@ export const CERTAINTY: Record<Certainty, string> = {
   unavailable: 'not known',
 };
 
-/** Half the interval's width in the value's own unit, such as "±0.7"; empty where there is none to show. */
+/** Half the interval's width in the unit in which the value is shown, such as "±0.7"; empty where there is none. */
 export function plusMinus(unit: Unit, { value, certainty, low, high }: Spread): string {
   if (certainty !== 'estimated' || value == null || low == null || high == null) return '';
   const half = (high - low) / 2;
   if (half <= 0) return '';
   if (unit === 'ratio') return `±${half * 100 < 0.05 ? '<0.1' : (half * 100).toFixed(1)}`;
-  return `±${written(figure(unit, half))}`;
+  const { text } = figure(unit, value);
+  const digits = text.split('.')[1]?.length ?? 0;
+  const shown = value === 0 ? half : (half / value) * Number(text.replaceAll(',', ''));
+  const least = 10 ** -digits;
+  return `±${shown < least / 2 ? `<${least}` : shown.toFixed(digits)}`;
 }
 
 /** The interval in full, such as "70.6 % to 72.0 %"; empty where there is none. */
@@ -75,7 +79,7 @@ export function shares(causes: MissCauses): { cause: keyof MissCauses; count: nu
 export function causesInWords(causes: MissCauses): string {
   const parts = shares(causes).sort((a, b) => b.share - a.share);
   if (parts.length === 0) return NO_FIGURE;
-  return parts.map(({ cause, share }) => `${cause} ${show('ratio', share)}`).join(', ');
+  return parts.map(({ cause, share }) => `${cause} ${part(share)}`).join(', ');
 }
 
 /** "mostly evicted" where one cause has more than half of the misses; empty otherwise. */
