@@ -129,7 +129,8 @@ fn without_userinfo(written: &str) -> String {
 /// (`/scrape?target=redis://user:secret@host`), and gateways take keys there.
 fn shown(url: &Url) -> String {
     if url.query().is_none() {
-        return url.to_string();
+        let shown = url.to_string();
+        return if url.path() == "/" { shown.trim_end_matches('/').to_owned() } else { shown };
     }
     let secret = |name: &str| {
         let name = name.to_ascii_lowercase();

@@ -5,10 +5,12 @@
 //! with `:` or in quotation marks, of labels it cuts or loses values with `,`, `=`, `}` or escapes, and the
 //! rest it reads at 8 to 13 MB/s, where all of it has to come at 30 MB/s at least. The timestamp is a token
 //! too, the line's number: so every sample finds its series again, and a line that the crate left out is
-//! noticed and reported. `cargo bench -p cachescope-sources --bench exposition` compares the two.
+//! noticed and reported. A large page is lexed on one thread while another runs the crate. `cargo bench -p cachescope-sources --bench exposition` compares the two.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
-use std::iter;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use cachescope_model::metrics::Sample;
 use cachescope_model::time::Timestamp;
@@ -24,6 +26,12 @@ use super::stored::Stored;
 /// Lines handed over at once: enough to make the call cheap, few enough to bound memory.
 const CHUNK_LINES: usize = 2048;
 
+/// Chunks under way between the two threads.
+const CHUNKS_UNDER_WAY: usize = 4;
+
+/// Pages from this size on are worth a second thread, in bytes.
+const LARGE_PAGE_BYTES: usize = 1024 * 1024;
+
 /// Stands for every series; the line's number tells which.
 const SERIES_TOKEN: &str = "s";
 
@@ -35,30 +43,82 @@ struct Withheld {
     sample: Sample,
 }
 
-/// Reads the next lines of a page through prometheus-parse. `false`: the page is at its end.
-pub(super) fn next_chunk(reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) -> bool {
-    let mut withheld = Vec::with_capacity(CHUNK_LINES);
-    let lines = iter::from_fn(|| {
-        let (sample, labels, place) = reader.next_sample()?;
-        let line = hand_over(&sample, withheld.len());
-        withheld.push(Withheld { place, sample: withhold(sample, labels, fetched_at) });
-        Some(Ok(line))
-    });
-    let read = Scrape::parse_at(lines.take(CHUNK_LINES), DateTime::UNIX_EPOCH);
-    let more = withheld.len() == CHUNK_LINES;
+/// Reads a page through prometheus-parse.
+pub(super) fn read(reader: &mut Reader<'_>, fetched_at: Timestamp) -> Stored {
+    let mut stored = Stored::default();
+    if reader.page_bytes() < LARGE_PAGE_BYTES || !read_on_two_threads(reader, &mut stored, fetched_at) {
+        while let Some((lines, withheld)) = next_chunk(reader, fetched_at) {
+            put_back(withheld, values(lines), reader, &mut stored);
+        }
+    }
+    stored
+}
 
-    let mut read = read.map(|scrape| scrape.samples).unwrap_or_default().into_iter().peekable();
-    for (number, Withheld { place, mut sample }) in withheld.into_iter().enumerate() {
-        let own = read.next_if(|read| read.timestamp.timestamp_millis() == number as i64);
-        match own.map(|read| read.value) {
-            Some(Value::Untyped(value)) => {
+/// `false`: there is no second thread to be had, and nothing was read.
+fn read_on_two_threads(reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) -> bool {
+    thread::scope(|scope| {
+        let (to_parser, lines) = sync_channel::<Vec<String>>(CHUNKS_UNDER_WAY);
+        let (to_us, from_parser) = sync_channel(CHUNKS_UNDER_WAY);
+        let parse = move || lines.into_iter().try_for_each(|lines| to_us.send(values(lines)));
+        if thread::Builder::new().name("exposition".to_owned()).spawn_scoped(scope, parse).is_err() {
+            return false;
+        }
+        let mut under_way = VecDeque::new();
+        loop {
+            let chunk = next_chunk(reader, fetched_at);
+            let ended = chunk.is_none();
+            if let Some((lines, withheld)) = chunk {
+                // It can only fail where the parser panicked; then no values come back either.
+                let _ = to_parser.send(lines);
+                under_way.push_back(withheld);
+            }
+            while under_way.len() >= if ended { 1 } else { CHUNKS_UNDER_WAY } {
+                let withheld = under_way.pop_front().unwrap_or_default();
+                put_back(withheld, from_parser.recv().unwrap_or_default(), reader, stored);
+            }
+            if ended {
+                return true;
+            }
+        }
+    })
+}
+
+/// The next lines for the crate, with what they withhold from it; `None` at the page's end.
+fn next_chunk(reader: &mut Reader<'_>, fetched_at: Timestamp) -> Option<(Vec<String>, Vec<Withheld>)> {
+    let mut lines = Vec::with_capacity(CHUNK_LINES);
+    let mut withheld = Vec::with_capacity(CHUNK_LINES);
+    while lines.len() < CHUNK_LINES {
+        let Some((sample, labels, place)) = reader.next_sample() else { break };
+        lines.push(hand_over(&sample, lines.len()));
+        withheld.push(Withheld { place, sample: withhold(sample, labels, fetched_at) });
+    }
+    (!lines.is_empty()).then_some((lines, withheld))
+}
+
+/// What the crate reads in each line; `None` where it leaves one out.
+fn values(lines: Vec<String>) -> Vec<Option<f64>> {
+    let mut values = vec![None; lines.len()];
+    let read = Scrape::parse_at(lines.into_iter().map(Ok), DateTime::UNIX_EPOCH);
+    for sample in read.map(|scrape| scrape.samples).unwrap_or_default() {
+        let number = usize::try_from(sample.timestamp.timestamp_millis()).unwrap_or(usize::MAX);
+        if let (Some(place), Value::Untyped(value)) = (values.get_mut(number), sample.value) {
+            *place = Some(value);
+        }
+    }
+    values
+}
+
+fn put_back(withheld: Vec<Withheld>, values: Vec<Option<f64>>, reader: &mut Reader<'_>, stored: &mut Stored) {
+    let values = values.into_iter().chain(std::iter::repeat(None));
+    for (Withheld { place, mut sample }, value) in withheld.into_iter().zip(values) {
+        match value {
+            Some(value) => {
                 sample.value = value;
                 stored.append(sample);
             }
-            _ => reader.bad(place, LineError::NotRead),
+            None => reader.bad(place, LineError::NotRead),
         }
     }
-    more
 }
 
 fn hand_over(sample: &RawSample<'_>, number: usize) -> String {

@@ -26,7 +26,6 @@ use cachescope_model::metrics::Sample;
 use cachescope_model::time::Timestamp;
 
 use self::reader::Reader;
-use self::stored::Stored;
 
 /// The largest page that is fetched, in bytes: a page above it is refused, so that memory stays bounded.
 pub const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -193,8 +192,7 @@ pub fn parse_accepted(
         return whole("that page is in Prometheus's binary format: ask for text/plain");
     }
     let mut reader = Reader::new(page, format, accept);
-    let mut stored = Stored::default();
-    while handover::next_chunk(&mut reader, &mut stored, fetched_at) {}
+    let stored = handover::read(&mut reader, fetched_at);
     reader.into_page(stored)
 }
 

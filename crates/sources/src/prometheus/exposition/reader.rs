@@ -45,6 +45,10 @@ impl<'p> Reader<'p> {
         }
     }
 
+    pub(super) fn page_bytes(&self) -> usize {
+        self.cursor.page.len()
+    }
+
     /// The next accepted sample with its labels and the place where its line starts.
     pub(super) fn next_sample(&mut self) -> Option<(RawSample<'p>, &mut Vec<RawLabel<'p>>, usize)> {
         while !self.ended {

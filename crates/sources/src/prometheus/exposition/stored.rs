@@ -14,30 +14,28 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 pub(super) struct Stored {
     pub(super) samples: Vec<Sample>,
     pub(super) duplicates: u64,
-    /// The place of each series' latest sample.
-    latest: HashTable<usize>,
+    /// The place of each series' latest sample, with the series' hash: names need not be read again when the
+    /// table grows.
+    latest: HashTable<(u64, usize)>,
     hasher: DefaultHashBuilder,
 }
 
 impl Stored {
     pub(super) fn append(&mut self, sample: Sample) {
-        let Self { samples, latest, hasher, .. } = self;
-        let hash = |sample: &Sample| hasher.hash_one((&sample.name, &sample.labels));
-        let same = |place: &usize| {
-            samples
-                .get(*place)
-                .is_some_and(|other| other.name == sample.name && other.labels == sample.labels)
+        let hash = self.hasher.hash_one((&sample.name, &sample.labels));
+        let samples = &mut self.samples;
+        let same = |(other_hash, place): &(u64, usize)| {
+            let same = |other: &Sample| other.name == sample.name && other.labels == sample.labels;
+            *other_hash == hash && samples.get(*place).is_some_and(same)
         };
-        let place = samples.len();
-        let of_sample = hash(&sample);
-        match latest.find_mut(of_sample, same) {
-            Some(last) if samples.get(*last).is_some_and(|last| last.at >= sample.at) => {
+        match self.latest.find_mut(hash, same) {
+            Some((_, last)) if samples.get(*last).is_some_and(|last| last.at >= sample.at) => {
                 self.duplicates += 1;
                 return;
             }
-            Some(last) => *last = place,
+            Some((_, last)) => *last = samples.len(),
             None => {
-                latest.insert_unique(of_sample, place, |place| samples.get(*place).map_or(0, hash));
+                self.latest.insert_unique(hash, (hash, samples.len()), |(hash, _)| *hash);
             }
         }
         samples.push(sample);
