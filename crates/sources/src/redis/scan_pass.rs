@@ -1,6 +1,6 @@
 //! One walk over the keyspace, chunk by chunk.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cachescope_model::observation::Observed;
@@ -351,7 +351,12 @@ impl<'a> Pass<'a> {
         if rest.is_zero() {
             return if self.context.cancel.is_cancelled() { Err(Stopped::Unwanted) } else { Ok(()) };
         }
-        if self.context.sleep(rest).await { Ok(()) } else { Err(Stopped::Unwanted) }
+        let began = Instant::now();
+        if !self.context.sleep(rest).await {
+            return Err(Stopped::Unwanted);
+        }
+        self.pace.rested(began.elapsed());
+        Ok(())
     }
 }
 

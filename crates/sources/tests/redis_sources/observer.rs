@@ -105,7 +105,7 @@ async fn an_idle_server_with_info_events_and_scans_attached_shows_no_traffic() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_in_the_middle_leaves_no_trace_in_the_lookups() {
+async fn a_connection_that_is_cut_leaves_at_most_the_lookups_of_one_chunk() {
     let notify_keyspace_events = Some("Emxe".to_owned());
     let config = vec![("enable-debug-command".to_owned(), "yes".to_owned())];
     let server = server(RedisOptions { config, notify_keyspace_events, ..Default::default() }).await;
@@ -121,8 +121,9 @@ async fn a_connection_that_is_cut_in_the_middle_leaves_no_trace_in_the_lookups()
             let (hits, misses, _) = of_others(&info);
             let first = *first.get_or_insert((hits, misses));
             assert_eq!(misses, first.1);
-            // Of a chunk that was cut off, nobody knows how much was done: at most its 100 lookups remain.
-            assert!((hits - first.0).abs() <= 100 * i128::from(infos / 20), "{hits} after {first:?}");
+            // Of a chunk that was cut off, nobody knows how much was done: its lookups may remain (SCAN COUNT
+            // 100 gives some more than 100 keys at times).
+            assert!((hits - first.0).abs() <= 150 * i128::from(infos / 20), "{hits} after {first:?}");
             if infos % 20 == 0 {
                 let kill = redis::cmd("CLIENT")
                     .arg("KILL")
