@@ -222,7 +222,7 @@ impl Slice<'_> {
             R::LookupsPerSecond => exact((hits + misses) / seconds),
             R::MissesPerSecond => exact(misses / seconds),
             R::LatencyMeanSeconds => {
-                let timed = self.sum(tally, Count::LatencyCount);
+                let timed = self.sum(tally, Count::TimedReads);
                 if timed > 1e-9 { exact(self.sum(tally, Count::LatencyNanos) / timed / 1e9) } else { None }
             }
             _ => None,

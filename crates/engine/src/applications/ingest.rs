@@ -126,20 +126,24 @@ impl Applications {
             }
             _ => {}
         }
+        let way = self.endpoints[number].way;
+        let carrier = match met.recognised.role {
+            Role::Exporter(_) => None,
+            _ => self.carrier(&met.recognised, intake.rows),
+        };
+        if let Some(carrier) = carrier {
+            self.carriers[carrier as usize].origin.see(way, met.at_ms, intake.now_ms);
+        }
         let target = self.target(number, met.sample, met.at_ms);
         let Some(increase) = self.series.sample(series, value, met.at_ms, target) else { return };
-        let endpoint = &mut self.endpoints[number];
-        endpoint.cover(intake.frame, &increase);
-        let way = endpoint.way;
+        self.endpoints[number].cover(intake.frame, &increase);
         if let Role::Exporter(metric) = met.recognised.role {
             self.exporter_counter(way, series, metric, &increase, intake);
             return;
         }
-        let Some(carrier) = self.carrier(&met.recognised, intake.rows) else { return };
-        let place = carrier as usize;
+        let Some(place) = carrier.map(|number| number as usize) else { return };
         let now_ms = intake.now_ms;
         let origin = &mut self.carriers[place].origin;
-        origin.see(way, met.at_ms, now_ms);
         if increase.born {
             origin.born();
         }
@@ -184,7 +188,7 @@ impl Applications {
             Role::Hits => (Count::AppHits, amount),
             Role::Misses => (Count::AppMisses, amount),
             Role::Evictions => (Count::AppEvictions, amount),
-            Role::Timed => (Count::LatencyCount, amount),
+            Role::Timed => (Count::TimedReads, amount),
             Role::Sum(unit) => (Count::LatencyNanos, amount * unit * 1e9),
             Role::Bucket(bound) => {
                 let whole = self.series.whole(series, amount);

@@ -183,7 +183,7 @@ mod tests {
         let mut histogram = Histogram::default();
         histogram.note(1, 0.99, 0.010, 1_000);
         histogram.note(2, 0.99, 0.030, 1_000);
-        histogram.note(2, 0.5, 0.5, 1_000);
+        histogram.note(4, 0.5, 0.5, 1_000);
         histogram.note(3, 0.99, f64::NAN, 1_000);
         assert_eq!(histogram.summary(0.99, 2_000), Some(0.030));
         assert_eq!(histogram.summary(0.99, 200_000), None);

@@ -105,6 +105,11 @@ impl Origin {
         self.chosen.is_none_or(|chosen| !fresh(chosen) && !fresh(chosen.other()))
     }
 
+    /// Whether any sample ever came.
+    pub(crate) fn was_seen(&self) -> bool {
+        self.seen.iter().any(Option::is_some)
+    }
+
     /// When the last sample came on the chosen way.
     pub(crate) fn heard_ms(&self) -> Option<i64> {
         self.seen[self.chosen? as usize].map(|seen| seen.heard_ms)

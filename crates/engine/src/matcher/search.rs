@@ -7,6 +7,8 @@ use super::trie::{Node, Trie};
 
 /// Field ends tried after which exhausted runs are remembered: ordinary keys never pay for it.
 const EASY_STEPS: u32 = 32;
+/// A run of more bytes than this is remembered in any case.
+const EASY_BYTES: usize = 256;
 
 /// A field's bytes within the key, in the order of the template's fields.
 pub(super) type Captures = SmallVec<[(usize, usize); 8]>;
@@ -106,7 +108,7 @@ impl<'a> Search<'a> {
                 return Some(found);
             }
         }
-        if self.steps > EASY_STEPS {
+        if self.steps > EASY_STEPS || end - start > EASY_BYTES {
             match self.exhausted.iter_mut().find(|(node, ..)| *node == next) {
                 Some(entry) => *entry = (next, start, end),
                 None => self.exhausted.push((next, start, end)),

@@ -97,7 +97,7 @@ fn hostile_keys_end_in_bounded_time() {
             assert_eq!(matcher.find(0, &key), None);
         }
     }
-    let long = [&b"a-"[..], &vec![b'-'; 2_000_000]].concat();
+    let long = [&b"a-"[..], &vec![b'-'; 200_000]].concat();
     assert_eq!(matcher.find(0, &long), None);
 }
 
@@ -170,7 +170,7 @@ fn any_template() -> impl Strategy<Value = (Template, Option<u16>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn the_trie_agrees_with_the_words_of_the_definition(
         list in prop::collection::vec(any_template(), 1..8),

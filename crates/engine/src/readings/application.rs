@@ -12,6 +12,8 @@ pub(super) const SOURCE: &str = "application counters";
 /// What is said where nothing was looked up.
 pub(super) const NO_TRAFFIC: &str = "no traffic in this window";
 
+const SAMPLED_ONCE: &str = "the application's metrics were sampled once; a rate needs a second sample";
+
 /// Counts of a row or of everything.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
@@ -36,7 +38,7 @@ impl Figures {
         self.misses += sum(Count::AppMisses);
         self.evictions += sum(Count::AppEvictions);
         self.nanos += sum(Count::LatencyNanos);
-        self.timed += sum(Count::LatencyCount);
+        self.timed += sum(Count::TimedReads);
     }
 
     pub(super) fn lookups(&self) -> f64 {
@@ -115,11 +117,7 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
         }
     }
     if any {
-        return if figures.seconds >= LEAST_SECONDS {
-            Ok(figures)
-        } else {
-            Err("the application's metrics were sampled once; a rate needs a second sample".to_owned())
-        };
+        return if figures.seconds >= LEAST_SECONDS { Ok(figures) } else { Err(SAMPLED_ONCE.to_owned()) };
     }
     if let Some(heard_ms) = silent {
         let ago = words((view.now_ms - heard_ms) as f64 / 1000.0);
@@ -127,6 +125,9 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
             "the application's metrics brought nothing new for {ago}; {}",
             view.reasons.metrics
         ));
+    }
+    if row.carriers.iter().any(|number| apps.carriers[*number as usize].origin.was_seen()) {
+        return Err(SAMPLED_ONCE.to_owned());
     }
     if apps.main_way().is_some() && row.carriers.is_empty() {
         return Err("the application counts nothing under a label of this namespace: name its label in the \
@@ -160,7 +161,7 @@ pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, String
     };
     figures.add(&apps.total, &way_view.range);
     if figures.seconds < LEAST_SECONDS {
-        return Err("the application's metrics were sampled once; a rate needs a second sample".to_owned());
+        return Err(SAMPLED_ONCE.to_owned());
     }
     Ok(figures)
 }

@@ -104,6 +104,3 @@ fn causes(tally: &crate::window::Tally, range: &Range) -> MissCauses {
         ..MissCauses::default()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -370,6 +370,3 @@ fn pair(tally: &mut Tally, frame: &Frame, due: [bool; 3], counts: [(u64, u64); 3
         tally.spread(PAIRS[kind].1, frame, from_ms, to_ms, counts[kind].1);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -134,13 +134,13 @@ impl Frame {
         let from = last.saturating_sub(i64::from(seconds));
         let mut oldest = last;
         let mut end = last.min(self.head) + 1;
-        for tier in 0..4 {
+        for (tier, step) in STEPS.into_iter().enumerate() {
             let start = from.max(self.starts[tier]);
             if start < end {
-                let first = start / STEPS[tier];
-                let past = (end + STEPS[tier] - 1) / STEPS[tier];
+                let first = start / step;
+                let past = (end + step - 1) / step;
                 spans.push(Span { tier, first, count: past - first });
-                oldest = first * STEPS[tier];
+                oldest = first * step;
             }
             end = end.min(self.starts[tier]);
         }
@@ -153,8 +153,7 @@ impl Frame {
             return;
         }
         let mut end = self.head + 1;
-        for tier in 0..4 {
-            let step = STEPS[tier];
+        for (tier, step) in STEPS.into_iter().enumerate() {
             let start = self.starts[tier];
             let first = start.max(from_ms.div_euclid(1000)).div_euclid(step);
             let past = end.min((to_ms + 999).div_euclid(1000));

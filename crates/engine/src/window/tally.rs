@@ -16,7 +16,7 @@ pub(crate) enum Count {
     /// Nanoseconds that the application's reads took.
     LatencyNanos,
     /// Reads that the application timed.
-    LatencyCount,
+    TimedReads,
     /// Milliseconds lost between a sample and a restart of the application.
     AppLostMillis,
     /// Miss events of a key that had expired.

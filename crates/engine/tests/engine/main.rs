@@ -1,0 +1,9 @@
+//! The engine through its public door: tables of time and expectation for every rule.
+
+mod applications;
+mod counters;
+mod events;
+mod history;
+mod properties;
+mod scans;
+mod support;
