@@ -6,7 +6,7 @@
 //! | who answers? | [`app`], generic over its [`host`] |
 //! | how is one deployment watched? | [`session`] |
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
-//! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `watch` |
+//! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
@@ -19,6 +19,7 @@ mod detail;
 pub mod doctor;
 mod error;
 pub mod export;
+mod frame_size;
 mod frames;
 mod history;
 pub mod host;

@@ -170,7 +170,7 @@ fn cell(reading: Option<&Reading>, reasons: &mut Reasons) -> Cell {
 
 /// Rounds to five significant digits: more than a table shows, and a third of the bytes. Integers below 2^53
 /// stay as they are, since they take no decimals. `None` for NaN and infinities, which JSON can't carry.
-fn five_digits(value: f64) -> Option<f64> {
+pub(crate) fn five_digits(value: f64) -> Option<f64> {
     if !value.is_finite() {
         return None;
     }

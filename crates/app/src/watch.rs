@@ -7,8 +7,8 @@ use cachescope_model::window::Window;
 use tokio::task::AbortHandle;
 
 use crate::app::App;
-use crate::frames;
-use crate::wire::{Frame, OverviewFrame, View};
+use crate::wire::{Frame, View};
+use crate::{frame_size, frames};
 
 /// Frames are pushed when a session closes a second, and at least this often, so that ages go on and a
 /// deployment that hangs does not look alive.
@@ -38,16 +38,17 @@ pub(crate) fn start(app: App, view: View, sink: impl Fn(Frame) -> bool + Send + 
     Watch { task: task.abort_handle() }
 }
 
-fn overview_frame(app: &App, window: Window) -> Frame {
+/// Pushes the overview in its parts. Returns whether the window is still there.
+fn push_overview(app: &App, window: Window, sink: &impl Fn(Frame) -> bool) -> bool {
     let sessions = app.sessions();
     let rows = sessions.iter().map(|session| frames::overview_row(session, window)).collect();
-    Frame::Overview(OverviewFrame { at: app.now(), window, rows })
+    frame_size::in_parts(app.now(), window, rows).into_iter().all(sink)
 }
 
 async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
     let mut changes = app.changes();
     loop {
-        if !sink(overview_frame(&app, window)) {
+        if !push_overview(&app, window, &sink) {
             return;
         }
         tokio::select! {
@@ -67,11 +68,11 @@ async fn one(app: App, deployment: DeploymentId, window: Window, sink: impl Fn(F
         // Looked up anew each time: a changed deployment has a new session under the old identity.
         let session = app.session(&deployment);
         if let Ok(session) = &session
-            && !sink(Frame::Instance(Box::new(frames::instance(session, window))))
+            && !sink(frame_size::fitted(frames::instance(session, window)))
         {
             return;
         }
-        if !sink(overview_frame(&app, window)) {
+        if !push_overview(&app, window, &sink) {
             return;
         }
         let next_second = async {

@@ -123,6 +123,20 @@ pub(crate) async fn watch_until(
     }
 }
 
+/// Waits for the first data. The sources of a server connect one after the other, and connecting and the first
+/// request may each take the timeout.
+pub(crate) async fn first_data(session: &Arc<Session>, timeout: Duration) -> Result<(), Failure> {
+    let patience = timeout * 4 + Duration::from_secs(1);
+    watch_until(session, patience, Session::has_data).await?;
+    if session.has_data() {
+        return Ok(());
+    }
+    Err(Failure::server(
+        format!("nothing was received within {} s", patience.as_secs()),
+        "check the addresses, or give it longer with --timeout",
+    ))
+}
+
 /// The failure of a deployment that has never been reached.
 fn out_of_reach(session: &Session) -> Result<(), Failure> {
     let snapshot = session.snapshot(Window::OneMinute);

@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::health::Connection;
 use self::sources::Running;
-use crate::wire::ConnectionState;
 
 /// What a session needs to begin.
 pub struct SessionPlan {
@@ -227,9 +226,8 @@ impl Session {
 
     /// Whether the first data has arrived.
     #[must_use]
-    pub fn is_live(&self) -> bool {
-        let sources = self.snapshot(Window::OneMinute).sources.clone();
-        matches!(self.connection(&sources).state, ConnectionState::Live | ConnectionState::Partial)
+    pub fn has_data(&self) -> bool {
+        self.last_data.lock().is_some()
     }
 
     /// Ends every task of the session and waits until they have.

@@ -35,7 +35,7 @@ pub enum View {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Frame {
-    /// The state of every deployment.
+    /// The state of every deployment, or a part of it.
     Overview(OverviewFrame),
     /// The figures of one deployment.
     Instance(Box<InstanceFrame>),
@@ -43,13 +43,17 @@ pub enum Frame {
     DeploymentsChanged,
 }
 
-/// The state of every deployment.
+/// The state of every deployment, or a part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct OverviewFrame {
     /// When.
     pub at: Timestamp,
     /// Over which window.
     pub window: Window,
+    /// How many rows came in earlier frames: an overview of many deployments comes in parts.
+    pub offset: u32,
+    /// How many rows there are in all parts.
+    pub total: u32,
     /// A row a deployment, in the order they were added.
     pub rows: Vec<OverviewRow>,
 }
@@ -106,7 +110,7 @@ pub struct InstanceFrame {
     pub hit_rate_target: Option<f64>,
     /// Why its lookups missed.
     pub miss_causes: MissCauses,
-    /// Its servers; at most sixteen of them here.
+    /// Its servers; at most sixteen of them, fewer where the frame would grow too large.
     pub nodes: Vec<NodeSnapshot>,
     /// How many servers there are.
     pub node_count: u32,

@@ -24,6 +24,10 @@ pub(crate) async fn run(command: Scrape, common: &Common) -> Result<(), Failure>
         ..HttpOptions::default()
     };
     let page = metrics::scrape(&target).await?;
+    if let (true, Some(bad)) = (page.samples.is_empty(), page.bad_lines.first()) {
+        let sentence = format!("that is not a metrics page: line {}: {}", bad.line, bad.error);
+        return Err(Failure::server(sentence, "try the address that ends with /metrics"));
+    }
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     if common.json {
         serde_json::to_writer(&mut output, &document(&page))?;

@@ -22,7 +22,7 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     let plan =
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
     let session = Session::start(plan);
-    let watched = watch(&session, &command).await;
+    let watched = watch(&session, &command, common.timeout).await;
     let figures = session.snapshot(window_for(command.watch_for));
     session.stop().await;
     watched?;
@@ -34,7 +34,8 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     Ok(())
 }
 
-async fn watch(session: &Arc<Session>, command: &Snapshot) -> Result<(), Failure> {
+async fn watch(session: &Arc<Session>, command: &Snapshot, timeout: Duration) -> Result<(), Failure> {
+    deployment::first_data(session, timeout).await?;
     let never = |_: &Session| false;
     deployment::watch_until(session, command.watch_for, never).await?;
     if session.sources_on().contains(&SourceId::Scan) {

@@ -18,7 +18,7 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
     let window = window_for(command.watch_for).max(Window::TenSeconds);
     let session = Session::start(plan);
-    let first = deployment::watch_until(&session, common.timeout * 2, Session::is_live).await;
+    let first = deployment::first_data(&session, common.timeout).await;
     if let Err(failure) = first {
         session.stop().await;
         return Err(failure);
