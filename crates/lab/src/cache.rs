@@ -54,8 +54,8 @@ impl Default for CacheOptions {
             command_within: Duration::from_secs(2),
             rest_after_failure: Duration::from_millis(500),
             in_process_items: 100,
-            in_process_ttl: Duration::from_secs(5),
-            compress_from: 16 * 1024,
+            in_process_ttl: Duration::from_secs(2),
+            compress_from: 64 * 1024,
             lock_ttl: Duration::from_secs(10),
         }
     }

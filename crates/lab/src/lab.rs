@@ -36,9 +36,10 @@ pub struct LabOptions {
     pub seed: u64,
     /// Whether requests are sent from the start; [`Traffic::resume`] starts them later.
     pub traffic: bool,
-    /// Whether the cache is warmed at start, as the documents say.
+    /// Whether the cache is warmed at start, as the documents say, and holds what one that has been running
+    /// for a while holds.
     pub warm: bool,
-    /// Factor on every time to live. The default makes an hour three minutes.
+    /// Factor on every time to live. The default makes an hour six minutes.
     pub ttl_factor: f64,
     /// Factor on every rate.
     pub rate_factor: f64,
@@ -72,7 +73,7 @@ impl LabOptions {
             seed: 1,
             traffic: true,
             warm: true,
-            ttl_factor: 0.05,
+            ttl_factor: 0.1,
             rate_factor: 1.0,
             extra_namespaces: 0,
             instances: 2,
@@ -145,7 +146,9 @@ impl Lab {
             services.push(service);
         }
         if options.warm {
-            services[0].warm().await.map_err(|error| LabError::WarmUp(error.to_string()))?;
+            let failed = |error: crate::cache::CacheError| LabError::WarmUp(error.to_string());
+            services[0].prefill().await.map_err(failed)?;
+            services[0].warm().await.map_err(failed)?;
         }
         let exporter = if options.exporter { Some(RedisExporter::start(&redis.url()).await?) } else { None };
         let prometheus = if options.prometheus {

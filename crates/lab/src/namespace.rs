@@ -103,6 +103,8 @@ pub struct Namespace {
     pub http: HttpCaching,
     /// How many of its keys per tenant are loaded at start and by `POST /cache/warm`.
     pub warmed: usize,
+    /// How many of its most popular keys per tenant a cache that has been running for a while holds.
+    pub prefilled: usize,
     /// The label of the namespace that holds its version counters ([`Access::Versioned`]).
     pub version_counter: Option<String>,
 }
@@ -138,6 +140,7 @@ impl Namespace {
             load_cost: Duration::from_millis(4),
             http: HttpCaching::Private,
             warmed: 0,
+            prefilled: 0,
             version_counter: None,
         }
     }
@@ -227,6 +230,13 @@ impl Namespace {
     #[must_use]
     pub fn warmed(mut self, keys: usize) -> Self {
         self.warmed = keys;
+        self
+    }
+
+    /// How many keys per tenant a running cache holds.
+    #[must_use]
+    pub fn prefilled(mut self, keys: usize) -> Self {
+        self.prefilled = keys;
         self
     }
 

@@ -86,7 +86,7 @@ impl Workload {
         Keyring::new(self.namespaces.iter().map(|namespace| &namespace.template))
     }
 
-    /// Multiplies every time to live: a factor of 0.05 makes an hour three minutes, so that a demo shows
+    /// Multiplies every time to live: a factor of 0.1 makes an hour six minutes, so that a demo shows
     /// expirations. None becomes shorter than a tenth of a second.
     #[must_use]
     pub fn with_ttl_factor(mut self, factor: f64) -> Self {

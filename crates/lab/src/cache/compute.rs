@@ -64,6 +64,10 @@ impl CacheService {
         {
             return Ok(Computed { value, from: From::Memory });
         }
+        // While someone loads it here, Redis need not be asked: it does not have it.
+        if let Some(value) = self.inner.flight.join(key).await {
+            return value.map(|value| Computed { value, from: From::Loader });
+        }
         let from = match self.get_bytes(key).await {
             Ok(Some(value)) => {
                 self.keep_in_process(key, &value, options).await;
@@ -112,8 +116,8 @@ impl CacheService {
     async fn keep_in_process(&self, key: &str, value: &Bytes, options: &ComputeOptions) {
         if options.in_process {
             let ttl = options.ttl.map_or(self.inner.options.in_process_ttl, |ttl| {
-                // A tenth of the time to live at most: two layers of staleness must not double it.
-                (ttl / 10).min(self.inner.options.in_process_ttl)
+                // A small part of the time to live at most: two layers of staleness must not double it.
+                (ttl / 20).min(self.inner.options.in_process_ttl)
             });
             self.inner.in_process.set(key, value.clone(), ttl).await;
         }

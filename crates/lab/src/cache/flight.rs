@@ -25,6 +25,12 @@ impl std::fmt::Debug for SingleFlight {
 }
 
 impl SingleFlight {
+    /// The result of the flight of `key`, when there is one.
+    pub(super) async fn join(&self, key: &str) -> Option<Result<Bytes, CacheError>> {
+        let flight = self.flights.lock().get(key).cloned()?;
+        Some(flight.await)
+    }
+
     /// Joins the flight of `key`, or starts it with `load`. The load is a task of its own: it goes on when
     /// the one who started it loses interest, because others wait for it.
     pub(super) async fn run<F>(&self, key: &str, load: impl FnOnce() -> F) -> Result<Bytes, CacheError>

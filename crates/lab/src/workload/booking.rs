@@ -32,12 +32,14 @@ pub(super) fn workload() -> Workload {
                 .field("date", dates())
                 .traffic(200.0, 1.0)
                 .values(3_000, 300)
-                .costs(10),
+                .costs(10)
+                .prefilled(9),
             Namespace::new("pet", "pet:{petId}")
-                .keys(1, 4_000)
+                .keys(1, 3_000)
                 .traffic(140.0, 0.9)
                 .values(1_800, 900)
-                .updates(0.5, Update::Invalidate),
+                .updates(0.5, Update::Invalidate)
+                .prefilled(1_500),
             Namespace::new("products", "products:{tenantId}:{category}")
                 .keys(TENANTS, 1)
                 .one_of("category", &categories)
@@ -65,7 +67,8 @@ pub(super) fn workload() -> Workload {
                 .field("rest", dates())
                 .traffic(110.0, 0.9)
                 .values(5_000, 300)
-                .costs(8),
+                .costs(8)
+                .prefilled(9),
             Namespace::new("static", "static:{page}")
                 .one_of("page", &["home", "about", "pricing", "faq", "terms", "privacy"])
                 .traffic(40.0, 0.6)
@@ -78,6 +81,6 @@ pub(super) fn workload() -> Workload {
             patterns: &["appointments:{tenant}:*", "slots:{tenant}:{date}"],
             per_second: 0.5,
         }],
-        max_memory_bytes: 24 << 20,
+        max_memory_bytes: 18 << 20,
     }
 }

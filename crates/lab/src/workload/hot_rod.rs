@@ -47,7 +47,7 @@ pub(super) fn workload() -> Workload {
                 "trends",
                 "view",
                 &["revenue-30d", "revenue-90d", "orders-30d", "orders-90d"],
-                20.0,
+                8.0,
                 100_000,
                 WARM,
             )
@@ -115,6 +115,6 @@ pub(super) fn workload() -> Workload {
                 per_second: 0.0,
             },
         ],
-        max_memory_bytes: 8 << 20,
+        max_memory_bytes: 5 << 20,
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn workload() -> Workload {
                 .updates(0.5, Update::Invalidate)
                 .costs(12)
                 .in_process()
-                .warmed(100),
+                .warmed(100)
+                .prefilled(1_200),
             // The document gives sessions no time to live; a day is what Auth.js does.
             Namespace::new("auth-session", "auth:session:{sessionId}")
                 .keys(1, 2_500)
@@ -48,15 +49,15 @@ pub(super) fn workload() -> Workload {
                 .values(900, 86_400)
                 .updates(0.5, Update::Invalidate)
                 .costs(3)
-                .warmed(1_500),
+                .prefilled(2_300),
         ],
         triggers: vec![
             Trigger {
                 event: "new-invoice",
                 patterns: &["cache:dashboard:stats", "cache:reports:revenue:*"],
-                per_second: 0.03,
+                per_second: 0.01,
             },
-            Trigger { event: "new-ticket", patterns: &["cache:dashboard:stats"], per_second: 0.03 },
+            Trigger { event: "new-ticket", patterns: &["cache:dashboard:stats"], per_second: 0.01 },
             Trigger { event: "user-role-change", patterns: &["auth:session:*"], per_second: 0.0 },
         ],
         max_memory_bytes: 24 << 20,

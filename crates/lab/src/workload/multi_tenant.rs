@@ -32,27 +32,28 @@ pub(super) fn workload() -> Workload {
                 .access(Access::Refreshed)
                 .updates(0.5, Update::Invalidate)
                 .costs(3)
-                .warmed(2_600),
+                .prefilled(2_800),
             Namespace::new("user", "user:{userId}")
                 .keys(1, 2_500)
                 .traffic(120.0, 0.9)
                 .batch_of(2)
                 .values(2_500, 3_600)
                 .updates(1.0, Update::WriteThrough)
-                .warmed(800),
+                .prefilled(1_900),
             Namespace::new("organization", "organization:{tenantId}:{orgId}")
                 .keys(TENANTS, 25)
                 .traffic(110.0, 0.9)
                 .values(5_000, 3_600)
                 .updates(1.0, Update::WriteThrough)
                 .http(API)
-                .warmed(10),
+                .prefilled(22),
             Namespace::new("organization-list", "organization:{tenantId}:list")
                 .keys(TENANTS, 1)
                 .traffic(25.0, 0.7)
                 .values(4_000, 3_600)
                 .updates(0.5, Update::Invalidate)
-                .http(API),
+                .http(API)
+                .prefilled(1),
             Namespace { version_counter: Some("organization-version".to_owned()), ..versioned },
             Namespace::new("organization-version", "version:organization:{orgId}")
                 .keys(1, 120)
@@ -63,13 +64,15 @@ pub(super) fn workload() -> Workload {
                 .traffic(150.0, 1.0)
                 .values(1_000, 900)
                 .updates(0.5, Update::Invalidate)
-                .costs(5),
+                .costs(5)
+                .prefilled(1_000),
             Namespace::new("api-key", "api-key:{keyPrefix}")
                 .keys(1, 300)
                 .traffic(60.0, 1.0)
                 .values(600, 3_600)
                 .updates(0.1, Update::Invalidate)
-                .costs(3),
+                .costs(3)
+                .prefilled(260),
             Namespace::new("rate-limit", "rate-limit:{tenantId}:{endpoint}")
                 .keys(TENANTS, 1)
                 .one_of("endpoint", &["projects", "tasks", "search", "export"])
@@ -80,7 +83,8 @@ pub(super) fn workload() -> Workload {
                 .keys(1, 4_000)
                 .traffic(35.0, 1.0)
                 .values(4_000, 604_800)
-                .costs(25),
+                .costs(25)
+                .prefilled(1_600),
             Namespace::new("analytics", "analytics:{tenantId}:realtime")
                 .keys(TENANTS, 1)
                 .traffic(45.0, 0.7)
