@@ -351,6 +351,7 @@ fn too_many_series_are_counted_and_shown() {
         .collect();
     run.metrics(0.0, "http://app/metrics", samples);
     let snapshot = run.minute(1.0);
+    says(of(&snapshot, "t7", R::HitRate), "sampled once");
     let finding =
         snapshot.findings.iter().find(|finding| finding.code == "series-overflow").expect("100 too many");
     assert!(finding.summary.starts_with("100 series"), "{}", finding.summary);

@@ -1,7 +1,7 @@
 use cachescope_model::observation::Observed;
 use cachescope_model::reading::Certainty;
 use cachescope_model::reading_kind::ReadingKind as R;
-use cachescope_model::server::{CommandStat, OwnTraffic};
+use cachescope_model::server::{CommandStat, OwnTraffic, ServerInfo};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::window::Window;
 
@@ -52,7 +52,8 @@ fn a_server_without_traffic_has_no_hit_rate() {
 #[test]
 fn whatever_sets_counters_back_begins_anew_and_never_gives_a_wild_rate() {
     let steady = |second: u64| info(1_000 + second, 1_000_000 + 100 * second, 10 * second);
-    let cases: [(&str, fn(u64) -> cachescope_model::server::ServerInfo); 4] = [
+    type AtSecond = fn(u64) -> ServerInfo;
+    let cases: [(&str, AtSecond); 4] = [
         ("restarted", |second| {
             let mut after = info(second - 10, 100 * (second - 10), 10 * (second - 10));
             after.run_id = "b".to_owned();

@@ -17,18 +17,18 @@ use cachescope_model::template::Template;
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
-pub const START: i64 = 1_800_000_000;
+pub(crate) const START: i64 = 1_800_000_000;
 
 /// Seconds of the run as a timestamp.
-pub fn at(seconds: f64) -> Timestamp {
+pub(crate) fn at(seconds: f64) -> Timestamp {
     Timestamp::from_seconds(START).plus_millis((seconds * 1000.0).round() as i64)
 }
 
-pub struct Run {
-    pub engine: Engine,
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
 }
 
-pub fn strategy(namespaces: &[(&str, &str)]) -> Strategy {
+pub(crate) fn strategy(namespaces: &[(&str, &str)]) -> Strategy {
     Strategy {
         namespaces: namespaces
             .iter()
@@ -46,19 +46,19 @@ pub fn strategy(namespaces: &[(&str, &str)]) -> Strategy {
 }
 
 impl Run {
-    pub fn new(strategy: &Strategy) -> Self {
+    pub(crate) fn new(strategy: &Strategy) -> Self {
         Self { engine: Engine::new(strategy, EngineOptions::default()) }
     }
 
-    pub fn see(&mut self, seconds: f64, node: &str, what: Observed) {
+    pub(crate) fn see(&mut self, seconds: f64, node: &str, what: Observed) {
         self.engine.observe(&Observation { at: at(seconds), node: Arc::from(node), what });
     }
 
-    pub fn info(&mut self, seconds: f64, info: ServerInfo) {
+    pub(crate) fn info(&mut self, seconds: f64, info: ServerInfo) {
         self.see(seconds, "redis:6379", Observed::Info(Box::new(info)));
     }
 
-    pub fn began(&mut self, seconds: f64) {
+    pub(crate) fn began(&mut self, seconds: f64) {
         let channels = EventChannels {
             misses: Some(true),
             evictions: Some(true),
@@ -69,7 +69,7 @@ impl Run {
         self.see(seconds, "redis:6379", Observed::EventsBegan(channels));
     }
 
-    pub fn events(&mut self, seconds: f64, events: &[(KeyEventKind, &str)]) {
+    pub(crate) fn events(&mut self, seconds: f64, events: &[(KeyEventKind, &str)]) {
         let mut batch = KeyEventBatch::default();
         for (kind, key) in events {
             batch.push(*kind, 0, key.as_bytes());
@@ -77,23 +77,23 @@ impl Run {
         self.see(seconds, "redis:6379", Observed::Events(batch));
     }
 
-    pub fn own_miss(&mut self, seconds: f64, key: &str) {
+    pub(crate) fn own_miss(&mut self, seconds: f64, key: &str) {
         let key = bytes::Bytes::copy_from_slice(key.as_bytes());
         self.see(seconds, "redis:6379", Observed::OwnMiss { database: 0, key });
     }
 
     /// A page fetched now: lines such as `cache_hits_total{layer=redis,type=a} 5`.
-    pub fn page(&mut self, seconds: f64, lines: &[&str]) {
+    pub(crate) fn page(&mut self, seconds: f64, lines: &[&str]) {
         let samples = lines.iter().map(|line| sample(line, seconds)).collect();
         self.metrics(seconds, "http://app/metrics", samples);
     }
 
-    pub fn metrics(&mut self, seconds: f64, endpoint: &str, samples: Vec<Sample>) {
+    pub(crate) fn metrics(&mut self, seconds: f64, endpoint: &str, samples: Vec<Sample>) {
         let batch = MetricsBatch { endpoint: endpoint.to_owned(), samples, bad_lines: 0 };
         self.see(seconds, endpoint, Observed::Metrics(batch));
     }
 
-    pub fn scan(
+    pub(crate) fn scan(
         &mut self,
         seconds: f64,
         number: u64,
@@ -113,17 +113,17 @@ impl Run {
         self.see(seconds, node, Observed::ScanFinished(ScanFinished { scan: number, complete: true }));
     }
 
-    pub fn minute(&mut self, seconds: f64) -> Snapshot {
+    pub(crate) fn minute(&mut self, seconds: f64) -> Snapshot {
         self.snapshot(seconds, Window::OneMinute)
     }
 
-    pub fn snapshot(&mut self, seconds: f64, window: Window) -> Snapshot {
+    pub(crate) fn snapshot(&mut self, seconds: f64, window: Window) -> Snapshot {
         self.engine.advance(at(seconds));
         self.engine.snapshot(at(seconds), window)
     }
 }
 
-pub fn sample(line: &str, seconds: f64) -> Sample {
+pub(crate) fn sample(line: &str, seconds: f64) -> Sample {
     let (series, value) = line.rsplit_once(' ').expect("a value");
     let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
     let pairs = labels.trim_end_matches('}').split(',').filter_map(|pair| pair.split_once('='));
@@ -133,7 +133,7 @@ pub fn sample(line: &str, seconds: f64) -> Sample {
 }
 
 /// INFO with these counters, at this uptime.
-pub fn info(uptime: u64, hits: u64, misses: u64) -> ServerInfo {
+pub(crate) fn info(uptime: u64, hits: u64, misses: u64) -> ServerInfo {
     ServerInfo {
         version: "7.0.15".to_owned(),
         engine: "redis".to_owned(),
@@ -154,7 +154,7 @@ pub fn info(uptime: u64, hits: u64, misses: u64) -> ServerInfo {
     }
 }
 
-pub fn row<'a>(snapshot: &'a Snapshot, namespace: &str) -> &'a NamespaceSnapshot {
+pub(crate) fn row<'a>(snapshot: &'a Snapshot, namespace: &str) -> &'a NamespaceSnapshot {
     let found = snapshot.namespaces.iter().find(|row| row.namespace == namespace);
     found.unwrap_or_else(|| {
         panic!(
@@ -164,12 +164,12 @@ pub fn row<'a>(snapshot: &'a Snapshot, namespace: &str) -> &'a NamespaceSnapshot
     })
 }
 
-pub fn of<'a>(snapshot: &'a Snapshot, namespace: &str, kind: ReadingKind) -> &'a Reading {
+pub(crate) fn of<'a>(snapshot: &'a Snapshot, namespace: &str, kind: ReadingKind) -> &'a Reading {
     &row(snapshot, namespace).readings[&kind]
 }
 
 #[track_caller]
-pub fn near(reading: &Reading, expected: f64) {
+pub(crate) fn near(reading: &Reading, expected: f64) {
     let value = reading.value.unwrap_or_else(|| panic!("unavailable: {:?}", reading.reason));
     assert!(
         (value - expected).abs() <= 1e-9 + expected.abs() * 1e-3,
@@ -178,7 +178,7 @@ pub fn near(reading: &Reading, expected: f64) {
 }
 
 #[track_caller]
-pub fn says(reading: &Reading, words: &str) {
+pub(crate) fn says(reading: &Reading, words: &str) {
     let reason = reading.reason.as_deref().unwrap_or_default();
     assert!(reason.contains(words), "{words:?} is not said: {reading:?}");
 }
