@@ -109,7 +109,7 @@ export class NamespaceRows {
     if (this.hold && order === this.#order) {
       const { slots, moved } = held(page, query.offset, { offset: this.offset, slots: this.slots });
       this.slots = slots;
-      this.moved = moved;
+      this.moved ||= moved; // once said, it is said until rows are let go: no flicker
     } else {
       this.slots = asSorted(page);
       this.moved = false;
