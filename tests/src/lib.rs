@@ -6,6 +6,7 @@
 //! | [`connection`] | its connection form, filled in |
 //! | [`driver`] | the WebDriver program behind it |
 //! | [`command`] | the `cachescope` command, run as a user would |
+//! | [`figures`] | what it prints as JSON |
 //! | [`programs`] | where the programs under test are, and where pictures go |
 //! | [`waiting`] | waiting for conditions instead of sleeping |
 //!
@@ -15,6 +16,7 @@
 pub mod command;
 pub mod connection;
 pub mod driver;
+pub mod figures;
 pub mod programs;
 pub mod waiting;
 pub mod window;

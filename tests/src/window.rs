@@ -11,7 +11,18 @@ use tempfile::TempDir;
 
 use crate::driver::Driver;
 use crate::programs;
-use crate::waiting::wait_for;
+use crate::waiting::{PATIENCE, wait_for};
+
+/// No answer of the driver takes longer, or the window hangs.
+async fn answered<T, E>(what: &str, asking: impl Future<Output = Result<T, E>>) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let answer = tokio::time::timeout(PATIENCE, asking).await;
+    let answer = answer
+        .with_context(|| format!("the window did not answer within {} s: {what}", PATIENCE.as_secs()))?;
+    answer.with_context(|| what.to_owned())
+}
 
 /// How a window is opened.
 #[derive(Clone, Debug)]
@@ -70,7 +81,7 @@ impl Window {
         let client = driver.open(&programs::desktop()?).await?;
         let window = Self { client, driver, state };
         let (width, height) = options.size;
-        window.client.set_window_size(width, height).await?;
+        window.resize(width, height).await?;
         window.wait_for("body[data-ready='true']").await?;
         Ok(window)
     }
@@ -159,7 +170,7 @@ impl Window {
     /// When the window is gone or the script throws.
     pub async fn ask(&self, script: &str, arguments: &[&str]) -> Result<Value> {
         let arguments = arguments.iter().map(|text| Value::from(*text)).collect();
-        Ok(self.client.execute(script, arguments).await?)
+        answered("running a script", self.client.execute(script, arguments)).await
     }
 
     /// Clicks what `selector` finds first, as soon as it is there.
@@ -168,8 +179,8 @@ impl Window {
     /// When it never is.
     pub async fn click(&self, selector: &str) -> Result<()> {
         self.wait_for(selector).await?;
-        let element = self.client.find(Locator::Css(selector)).await?;
-        element.click().await.with_context(|| format!("clicking {selector}"))
+        let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        answered(&format!("clicking {selector}"), element.click()).await
     }
 
     /// Types `text` into what `selector` finds first, in place of what stands there.
@@ -178,9 +189,9 @@ impl Window {
     /// When it is not there or takes no text.
     pub async fn fill(&self, selector: &str, text: &str) -> Result<()> {
         self.wait_for(selector).await?;
-        let element = self.client.find(Locator::Css(selector)).await?;
-        element.clear().await?;
-        element.send_keys(text).await.with_context(|| format!("typing into {selector}"))
+        let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        answered(&format!("clearing {selector}"), element.clear()).await?;
+        answered(&format!("typing into {selector}"), element.send_keys(text)).await
     }
 
     /// Chooses the option with this value in the list that `selector` finds first, once it is there.
@@ -194,8 +205,8 @@ impl Window {
             Ok((self.ask(script, &[selector, value]).await? == Value::Bool(true)).then_some(()))
         })
         .await?;
-        let list = self.client.find(Locator::Css(selector)).await?;
-        list.select_by_value(value).await.with_context(|| format!("choosing {value:?} in {selector}"))
+        let list = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        answered(&format!("choosing {value:?} in {selector}"), list.select_by_value(value)).await
     }
 
     /// Keeps a picture of the window among the artifacts.
@@ -204,7 +215,21 @@ impl Window {
     /// When the window is gone or the folder can't be written.
     pub async fn screenshot(&self, name: &str) -> Result<PathBuf> {
         let path = programs::artifacts()?.join(format!("{name}.png"));
-        std::fs::write(&path, self.client.screenshot().await?)?;
+        // A picture is taken at the next painting, and a page at rest paints nothing: a pixel keeps it awake.
+        self.ask(
+            "const pixel = document.createElement('div'); \
+             pixel.style.cssText = 'position: fixed; left: 0; top: 0; width: 1px; height: 1px'; \
+             let odd = false; \
+             window.repainting = [pixel, setInterval(() => { \
+                 odd = !odd; pixel.style.background = odd ? 'rgb(0 0 0 / 1%)' : 'rgb(0 0 0 / 2%)'; \
+             }, 50)]; \
+             document.body.append(pixel)",
+            &[],
+        )
+        .await?;
+        let picture = answered("taking a picture", self.client.screenshot()).await;
+        self.ask("window.repainting[0].remove(); clearInterval(window.repainting[1])", &[]).await?;
+        std::fs::write(&path, picture?)?;
         Ok(path)
     }
 
@@ -213,7 +238,7 @@ impl Window {
     /// # Errors
     /// When the window is gone.
     pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
-        Ok(self.client.set_window_size(width, height).await?)
+        answered("setting the size", self.client.set_window_size(width, height)).await
     }
 
     /// Asks the program to end, as a session's end does (SIGTERM), waits until it has, and gives what it kept.

@@ -90,6 +90,8 @@ impl TestProgram {
             .current_dir(&self.package)
             .env("CARGO_MANIFEST_DIR", &self.package)
             .env("RUST_BACKTRACE", "1")
+            // Errors that tests return say where they come from; their backtraces are noise.
+            .env("RUST_LIB_BACKTRACE", "0")
             .env("CACHESCOPE_ARTIFACTS", artifacts())
             .env("CACHESCOPE_DESKTOP_BIN", debug_program("cachescope-desktop"))
             .env("CACHESCOPE_BIN", debug_program("cachescope"));

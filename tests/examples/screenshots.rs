@@ -1,0 +1,36 @@
+//! Pictures of the real window in several sizes and both themes: `cargo xtask screenshots`.
+
+use anyhow::Result;
+use cachescope_tests::window::{Options, Window};
+
+/// Widths and heights in CSS pixels: the smallest that is supported, the one it opens with, a large monitor.
+const SIZES: [(u32, u32); 3] = [(1024, 640), (1440, 900), (2200, 1240)];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    for dark in [true, false] {
+        let theme = if dark { "dark" } else { "light" };
+        let window = Window::open(Options { dark, ..Options::default() }).await?;
+        take(&window, "first-start", theme).await?;
+        window.click("[data-testid='start-demo']").await?;
+        // The scan's columns come last; with them the page is whole.
+        window.wait_for("[data-testid='row'] [data-kind='memory_bytes'][data-value]").await?;
+        take(&window, "deployment", theme).await?;
+        window.click("[data-testid='row']").await?;
+        window.wait_for("[data-testid='namespace-panel']").await?;
+        take(&window, "namespace", theme).await?;
+        window.click("[data-testid='add-deployment']").await?;
+        window.wait_for("[data-testid='connection-form']").await?;
+        take(&window, "connection", theme).await?;
+        window.terminate().await?;
+    }
+    Ok(())
+}
+
+async fn take(window: &Window, screen: &str, theme: &str) -> Result<()> {
+    for (width, height) in SIZES {
+        window.resize(width, height).await?;
+        window.screenshot(&format!("{screen}-{theme}-{width}x{height}")).await?;
+    }
+    Ok(())
+}
