@@ -51,7 +51,7 @@ hit_rate_target: number | null,
  */
 miss_causes: MissCauses, 
 /**
- * Its servers; at most sixteen of them here.
+ * Its servers; at most sixteen of them, fewer where the frame would grow too large.
  */
 nodes: Array<NodeSnapshot>, 
 /**

@@ -4,7 +4,7 @@ import type { Timestamp } from "./Timestamp";
 import type { Window } from "./Window";
 
 /**
- * The state of every deployment.
+ * The state of every deployment, or a part of it.
  */
 export type OverviewFrame = { 
 /**
@@ -15,6 +15,14 @@ at: Timestamp,
  * Over which window.
  */
 window: Window, 
+/**
+ * How many rows came in earlier frames: an overview of many deployments comes in parts.
+ */
+offset: number, 
+/**
+ * How many rows there are in all parts.
+ */
+total: number, 
 /**
  * A row a deployment, in the order they were added.
  */
