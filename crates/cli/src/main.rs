@@ -2,13 +2,13 @@
 //!
 //! Tables for people, `--json` for programs. Exit status: 0 fine, 1 an alert fires or a check fails, 2 bad
 //! usage or input, 3 a server can't be reached or refuses. Errors are one line on standard error.
-#![allow(clippy::print_stdout, reason = "standard output is where this program's results belong")]
 
 mod arguments;
 mod commands;
 mod deployment;
 mod failure;
 mod figures;
+mod output;
 mod table;
 
 use std::io::Write as _;

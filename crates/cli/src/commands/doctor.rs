@@ -7,6 +7,7 @@ use cachescope_app::wire::StepResult;
 use crate::arguments::{Common, Doctor};
 use crate::deployment;
 use crate::failure::Failure;
+use crate::output;
 use crate::table::{Align, Table};
 
 pub(crate) async fn run(command: Doctor, common: &Common) -> Result<(), Failure> {
@@ -16,10 +17,10 @@ pub(crate) async fn run(command: Doctor, common: &Common) -> Result<(), Failure>
     }
     let report = doctor::of_plan(&plan).await?;
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::json(&report)?;
         return Ok(());
     }
-    println!("{}\n", report.server);
+    output::text(&format!("{}\n\n", report.server))?;
     let mut table = Table::new(&[("SOURCE", Align::Left), ("", Align::Left), ("WHY", Align::Left)]);
     for source in &report.sources {
         let word = match source.result {
@@ -30,12 +31,12 @@ pub(crate) async fn run(command: Doctor, common: &Common) -> Result<(), Failure>
         };
         table.row(vec![source.source.name().to_owned(), word.to_owned(), source.detail.clone()]);
     }
-    print!("{}", table.render());
+    output::text(&table.render())?;
     for source in report.sources.iter().filter(|source| !source.remedy.is_empty()) {
-        println!("\nTo enable {}:\n  {}", source.source.name(), source.remedy);
+        output::text(&format!("\nTo enable {}:\n  {}\n", source.source.name(), source.remedy))?;
     }
     if !report.acl_line.is_empty() {
-        println!("\nA user that may view and nothing else:\n  {}", report.acl_line);
+        output::text(&format!("\nA user that may view and nothing else:\n  {}\n", report.acl_line))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::arguments::{Common, Scan};
 use crate::deployment;
 use crate::failure::Failure;
 use crate::figures;
+use crate::output;
 use crate::table::{Align, Table};
 
 /// A scan of hundreds of millions of keys takes an hour at a gentle pace; a day means that it hangs.
@@ -40,9 +41,9 @@ pub(crate) async fn run(command: Scan, common: &Common) -> Result<(), Failure> {
         return Err(Failure::server(status.detail.clone(), status.remedy.clone()));
     }
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&*figures)?);
+        output::json(&*figures)?;
     } else {
-        print!("{}", render(&figures));
+        output::text(&render(&figures))?;
     }
     Ok(())
 }

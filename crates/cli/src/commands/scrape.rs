@@ -1,7 +1,6 @@
 //! `cachescope scrape`: every series of a metrics page as read, with its bad lines.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::time::Duration;
 
 use cachescope_model::metrics::Sample;
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{Common, Scrape};
 use crate::failure::Failure;
+use crate::output;
 
 pub(crate) async fn run(command: Scrape, common: &Common) -> Result<(), Failure> {
     let tls = TlsOptions { ca: common.ca.clone(), cert: common.cert.clone(), key: common.key.clone() };
@@ -28,16 +28,16 @@ pub(crate) async fn run(command: Scrape, common: &Common) -> Result<(), Failure>
         let sentence = format!("that is not a metrics page: line {}: {}", bad.line, bad.error);
         return Err(Failure::server(sentence, "try the address that ends with /metrics"));
     }
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
     if common.json {
-        serde_json::to_writer(&mut output, &document(&page))?;
-        output.write_all(b"\n")?;
+        output::text(&(serde_json::to_string(&document(&page))? + "\n"))?;
     } else {
-        for sample in &page.samples {
-            writeln!(output, "{} {}", series(sample), number(sample.value))?;
-        }
+        let lines: Vec<String> = page
+            .samples
+            .iter()
+            .map(|sample| format!("{} {}\n", series(sample), number(sample.value)))
+            .collect();
+        output::text(&lines.concat())?;
     }
-    output.flush()?;
     if !common.json && page.bad_line_count > 0 {
         eprintln!(
             "cachescope: {} lines can't be read; a Prometheus drops the whole page for one of them",

@@ -13,6 +13,7 @@ use crate::arguments::{Common, Snapshot};
 use crate::deployment;
 use crate::failure::Failure;
 use crate::figures;
+use crate::output;
 use crate::table::{Align, Table};
 
 /// How long a first scan may go on beyond the watching, before what is known is printed without it.
@@ -27,9 +28,9 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     session.stop().await;
     watched?;
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&*figures)?);
+        output::json(&*figures)?;
     } else {
-        print!("{}", render(&figures));
+        output::text(&render(&figures))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use cachescope_model::duration;
 
 use crate::arguments::{Common, StrategyCommand};
 use crate::failure::Failure;
+use crate::output;
 use crate::table::{Align, Table};
 
 pub(crate) async fn run(command: StrategyCommand, common: &Common) -> Result<(), Failure> {
@@ -18,7 +19,7 @@ pub(crate) async fn run(command: StrategyCommand, common: &Common) -> Result<(),
 fn list(common: &Common) -> Result<(), Failure> {
     let built_in = strategies::built_in();
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&built_in)?);
+        output::json(&built_in)?;
         return Ok(());
     }
     let mut table =
@@ -26,7 +27,7 @@ fn list(common: &Common) -> Result<(), Failure> {
     for strategy in built_in {
         table.row(vec![strategy.name, strategy.namespaces.to_string(), strategy.title]);
     }
-    print!("{}", table.render());
+    output::text(&table.render())?;
     Ok(())
 }
 
@@ -34,10 +35,10 @@ async fn show(name: String, common: &Common) -> Result<(), Failure> {
     let strategy =
         strategies::resolve(name).await.map_err(|error| Failure::input(error.sentences().join(" / ")))?;
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&strategy)?);
+        output::json(&strategy)?;
         return Ok(());
     }
-    println!("{} ({})\n{}\n", strategy.title, strategy.name, strategy.summary);
+    output::text(&format!("{} ({})\n{}\n\n", strategy.title, strategy.name, strategy.summary))?;
     let mut table = Table::new(&[
         ("NAMESPACE", Align::Left),
         ("TEMPLATE", Align::Left),
@@ -54,7 +55,7 @@ async fn show(name: String, common: &Common) -> Result<(), Failure> {
             namespace.invalidated_on.join(", "),
         ]);
     }
-    print!("{}", table.render());
+    output::text(&table.render())?;
     if !strategy.rules.is_empty() {
         let mut table = Table::new(&[
             ("RULE", Align::Left),
@@ -70,13 +71,13 @@ async fn show(name: String, common: &Common) -> Result<(), Failure> {
                 rule.summary.clone(),
             ]);
         }
-        print!("\n{}", table.render());
+        output::text(&format!("\n{}", table.render()))?;
     }
     for playbook in &strategy.playbooks {
-        println!("playbook {}: {}", playbook.name, playbook.title);
+        output::text(&format!("playbook {}: {}\n", playbook.name, playbook.title))?;
     }
     for plan in &strategy.warm_plans {
-        println!("warm plan {}: {}", plan.name, plan.title);
+        output::text(&format!("warm plan {}: {}\n", plan.name, plan.title))?;
     }
     Ok(())
 }
@@ -84,13 +85,13 @@ async fn show(name: String, common: &Common) -> Result<(), Failure> {
 async fn check(file: String, common: &Common) -> Result<(), Failure> {
     let checked = strategies::check(file.clone()).await;
     if common.json {
-        println!("{}", serde_json::to_string_pretty(&checked)?);
+        output::json(&checked)?;
     } else {
         for problem in &checked.problems {
-            println!("{problem}");
+            output::text(&format!("{problem}\n"))?;
         }
         if let Some(summary) = &checked.summary {
-            println!("{file}: fine, {} namespaces", summary.namespaces);
+            output::text(&format!("{file}: fine, {} namespaces\n", summary.namespaces))?;
         }
     }
     if checked.summary.is_none() {
