@@ -73,7 +73,7 @@ pub fn default_selectors() -> Vec<String> {
 }
 
 /// Whether a metric of a page can matter: one that the strategy names, or one of the documented dialects and
-/// of redis_exporter. The OpenMetrics form of a counter's name counts too.
+/// of redis_exporter.
 #[must_use]
 pub fn accepts(names: Option<&MetricNames>) -> AcceptName {
     let mut own: Vec<String> = Vec::new();

@@ -3,9 +3,8 @@
 /// Reads a sample's value: what Go's `strconv.ParseFloat(s, 64)` accepts, less what Prometheus takes out
 /// (`parseFloat` in its `model/textparse/promparse.go`): hexadecimal floats and underscores.
 ///
-/// Rust's own parser agrees on decimals, which both round to the nearest even. It is wider in three places:
-/// it knows a signed NaN, it lets a number overflow to infinity, and its `infinity` has no forms between
-/// `inf` and `infinity`, which is as in Go.
+/// Rust's own parser agrees on decimals (both round to the nearest even) and is wider in two places: it takes
+/// a signed NaN, and it lets a number overflow to infinity.
 pub(super) fn parse(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let number: f64 = text.parse().ok()?;
@@ -44,7 +43,6 @@ mod tests {
             ("1E+3", 1000.0),
             ("1e-3", 0.001),
             ("1e-999", 0.0),
-            ("0x10", f64::NAN),
             ("9007199254740993", 9_007_199_254_740_992.0),
             ("1.7976931348623157e308", f64::MAX),
             ("4.9e-324", 5e-324),
@@ -53,10 +51,7 @@ mod tests {
             ("-INF", f64::NEG_INFINITY),
             ("iNfInItY", f64::INFINITY),
         ] {
-            match parse(text.as_bytes()) {
-                Some(read) => assert_eq!(read, value, "{text}"),
-                None => assert_eq!(text, "0x10", "{text} is a number"),
-            }
+            assert_eq!(parse(text.as_bytes()), Some(value), "{text}");
         }
         for nan in ["NaN", "nan", "NAN"] {
             assert!(parse(nan.as_bytes()).expect(nan).is_nan());

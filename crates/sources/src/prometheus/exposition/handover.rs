@@ -2,10 +2,11 @@
 //!
 //! What the crate gets is one line a sample, without types (with them it would fold histograms and summaries
 //! and change the order). The series, name and labels, is replaced by a token: of names the crate drops those
-//! with `:` or in quotation marks, of labels it cuts or loses values with `,`, `=`, `}` or escapes, and the
-//! rest it reads at 8 to 13 MB/s, where all of it has to come at 30 MB/s at least. The timestamp is a token
-//! too, the line's number: so every sample finds its series again, and a line that the crate left out is
-//! noticed and reported. A large page is lexed on one thread while another runs the crate. `cargo bench -p cachescope-sources --bench exposition` compares the two.
+//! with `:` or in quotation marks, of labels it cuts or loses values with `,`, `=`, `}` or escapes, and whole
+//! lines it reads at less than the 30 MB/s that are wanted. The timestamp is a token too, the line's number:
+//! so every sample finds its series again, and a line that the crate left out is noticed and reported. A large
+//! page is lexed on one thread while another runs the crate. `cargo bench -p cachescope-sources --bench
+//! exposition` compares the two.
 
 use std::collections::VecDeque;
 use std::fmt::Write;

@@ -2,9 +2,9 @@
 //!
 //! The parser is the crate prometheus-parse, which on its own loses and changes data (names with `:`, `m{}`,
 //! label values with `,`, `=`, `}` or escapes, histograms out of order, malformed lines without a word). So a
-//! lexer of ours stands in front of it: it understands every line by Prometheus's own rules ([`text`],
-//! [`openmetrics`]), refuses what Prometheus refuses, and hands the crate only what it reads right, with
-//! tokens in place of the rest, which are put back afterwards ([`handover`]).
+//! lexer of ours stands in front of it: it understands every line by Prometheus's own rules (`text`,
+//! `openmetrics`), refuses what Prometheus refuses, and hands the crate only what it reads right, with
+//! tokens in place of the rest, which are put back afterwards (`handover`).
 //!
 //! Two things differ from Prometheus on purpose. A page with a bad line is dropped whole by Prometheus; here
 //! its good series are shown, with the bad lines beside them ([`Page::bad_lines`]): an engineer on call sees
