@@ -64,6 +64,7 @@ pub fn routes(service: Arc<Service>) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/health/cache", get(admin::health))
         .route("/api/admin/cache/purge", post(admin::purge).delete(admin::purge))
+        .route("/api/admin/cache/tags", post(admin::invalidate_tag).delete(admin::invalidate_tag))
         .route("/cache/warm", post(admin::warm))
         .route("/api/cron/cache-warmup", get(admin::warm))
         .route("/events/{event}", post(admin::event))

@@ -106,6 +106,23 @@ async fn purging_needs_the_token_and_a_pattern_that_names_something() {
 }
 
 #[tokio::test]
+async fn a_tenants_tag_drops_what_was_cached_for_it_alone() {
+    let front = Front::of("booking").await;
+    for tenant in ["t01", "t02"] {
+        front.get(&format!("/api/services?tenantId={tenant}")).await;
+        front.get(&format!("/api/staff?tenantId={tenant}")).await;
+    }
+    let path = "/api/admin/cache/tags?tag=tenant:t01";
+    assert_eq!(front.ask(Method::POST, path, &[]).await.status(), StatusCode::UNAUTHORIZED);
+    let token = format!("Bearer {}", front.lab.admin_token());
+    let dropped = front.ask(Method::POST, path, &[("authorization", &token)]).await;
+    let dropped: serde_json::Value = dropped.json().await.expect("it answers with JSON");
+    assert_eq!(dropped, serde_json::json!({ "purged": 2 }));
+    assert_eq!(header(&front.get("/api/staff?tenantId=t02").await, "x-cache"), "HIT from redis");
+    assert_eq!(header(&front.get("/api/staff?tenantId=t01").await, "x-cache"), "MISS");
+}
+
+#[tokio::test]
 async fn warming_fills_the_cache_and_events_drop_what_the_document_says() {
     let front = Front::of("hot-rod-analytics").await;
     let warmed: serde_json::Value =

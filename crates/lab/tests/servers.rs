@@ -156,3 +156,39 @@ async fn prometheus_scrapes_the_exporter_of_a_redis_server() {
         tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("the rule records soon");
     assert!(answer.contains("lab:up"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_lab_that_is_killed_leaves_no_server_and_no_file_behind() {
+    // A process that starts a server as the lab does, and is killed without a chance to clean up, is this
+    // test binary itself, run once more for the test below.
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this binary has a path"))
+        .args(["--ignored", "--exact", "helper_that_starts_a_server_and_waits", "--nocapture"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("this binary runs");
+    let output = std::io::BufReader::new(child.stdout.take().expect("it is piped"));
+    let line = std::io::BufRead::lines(output)
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("server: ").map(|(_, rest)| rest.to_owned()))
+        .expect("it says what it started");
+    let (pid, directory) = line.split_once(' ').expect("process id and directory");
+    let pid: u32 = pid.parse().expect("it is a process id");
+    assert!(running(pid) && Path::new(directory).exists());
+    child.kill().expect("it runs");
+    child.wait().expect("it was started here");
+    let gone = async {
+        while running(pid) || Path::new(directory).exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the watchdog cleans up");
+}
+
+#[tokio::test]
+#[ignore = "not a test: the one above runs it and kills it"]
+#[allow(clippy::print_stdout, reason = "the test that runs it reads what it prints")]
+async fn helper_that_starts_a_server_and_waits() {
+    let server = RedisServer::start(RedisOptions::default()).await.expect("redis-server starts");
+    println!("server: {} {}", server.pid().expect("it runs"), server.directory().display());
+    std::future::pending::<()>().await;
+}

@@ -62,12 +62,8 @@ pub(super) async fn purge(
     Query(parameters): Query<HashMap<String, String>>,
     request: HeaderMap,
 ) -> Response {
-    let token = request.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.strip_prefix("Bearer "));
-    if !token.is_some_and(|token| service.admits(token)) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let words = "purging needs the administrator's bearer token";
-        return (StatusCode::UNAUTHORIZED, challenge, words).into_response();
+    if !admitted(&service, &request) {
+        return unauthorized();
     }
     let pattern = parameters.get("key").map(String::as_str).unwrap_or_default();
     if pattern.bytes().all(|byte| b"*?".contains(&byte)) {
@@ -75,6 +71,32 @@ pub(super) async fn purge(
         return (StatusCode::BAD_REQUEST, words).into_response();
     }
     respond("purged", service.cache().delete_pattern(pattern).await)
+}
+
+/// `POST` or `DELETE /api/admin/cache/tags?tag=<tag>` with a bearer token: drops every key stored under a tag,
+/// such as `tenant:t01`.
+pub(super) async fn invalidate_tag(
+    State(service): State<Arc<Service>>,
+    Query(parameters): Query<HashMap<String, String>>,
+    request: HeaderMap,
+) -> Response {
+    if !admitted(&service, &request) {
+        return unauthorized();
+    }
+    match parameters.get("tag").filter(|tag| !tag.is_empty()) {
+        Some(tag) => respond("purged", service.cache().invalidate_tag(tag).await),
+        None => (StatusCode::BAD_REQUEST, "tag must name a tag, such as tenant:t01").into_response(),
+    }
+}
+
+fn admitted(service: &Service, request: &HeaderMap) -> bool {
+    let token = request.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    token.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|token| service.admits(token))
+}
+
+fn unauthorized() -> Response {
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    (StatusCode::UNAUTHORIZED, challenge, "this needs the administrator's bearer token").into_response()
 }
 
 /// `POST /cache/warm`, and the same as a scheduled job.

@@ -56,7 +56,7 @@ impl Process {
         let log_path = directory.join(format!("{}.log", program.name));
         let log = File::create(&log_path).map_err(LabError::io(format!("write {}", log_path.display())))?;
         let errors = log.try_clone().map_err(LabError::io("share the log file"))?;
-        let spawned = Command::new(program.name)
+        let spawned = detached(program.name)
             .args(arguments)
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -102,7 +102,7 @@ impl Process {
     /// The shell waits for the end of its input, which the system closes when this process is gone, however
     /// it went; then it ends the server and removes its directory. Nothing is left behind by a killed test.
     fn watch(&self, directory: &Path) -> Result<Child, LabError> {
-        Command::new("sh")
+        detached("sh")
             .args(["-c", r#"read -r _; kill -9 "$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2""#, "watchdog"])
             .arg(self.child.id().to_string())
             .arg(directory)
@@ -133,6 +133,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A command in a process group of its own: an interrupt in the terminal, or a signal to the group, is for
+/// the lab, which then ends its servers in order.
+fn detached(program: &str) -> Command {
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
 }
 
 /// A fresh directory for one server.
