@@ -106,7 +106,7 @@ export function optionsOf(
   return {
     ...size,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 14, 0, 0],
     cursor: {
       sync: { key: 'panel' },
       drag: { x: false, y: false },

@@ -12,6 +12,7 @@ const view: DeploymentView = {
     prometheus_url: null,
     metrics_urls: ['http://app:9100/metrics'],
     strategy: 'crm',
+    tls: { ca: '/etc/ca.pem', cert: null, key: null },
   },
   has_redis_password: true,
   has_prometheus_secret: false,
@@ -31,6 +32,7 @@ test('a pasted address goes to the field it belongs to', () => {
 test('the form of a kept deployment never holds a secret, and sending it unchanged keeps the known one', () => {
   const draft = draftOf(view);
   expect(draft).toMatchObject({ id: 'd1', redis_password: null, prometheus_token: null, strategy: 'crm' });
+  expect(draft).toMatchObject({ ca_file: '/etc/ca.pem', cert_file: '', key_file: '' });
   expect(toSend({ ...draft, redis_password: '' }).redis_password).toBe(null);
   expect(toSend({ ...draft, redis_password: ' s p ' }).redis_password).toBe(' s p ');
 });

@@ -32,6 +32,9 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     prometheus_url: deployment.prometheus_url ?? '',
     metrics_urls: [...deployment.metrics_urls],
     strategy: deployment.strategy ?? '',
+    ca_file: deployment.tls.ca ?? '',
+    cert_file: deployment.tls.cert ?? '',
+    key_file: deployment.tls.key ?? '',
   };
 }
 

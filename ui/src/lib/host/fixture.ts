@@ -26,6 +26,7 @@ const view = (
     prometheus_url: 'http://prometheus.internal:9090',
     metrics_urls: [],
     strategy: 'crm',
+    tls: { ca: null, cert: null, key: null },
     ...more,
   },
   has_redis_password: true,
@@ -56,6 +57,8 @@ export function fixture(parameters: URLSearchParams): Transport {
       kind: 'overview',
       at: Date.now(),
       window,
+      offset: 0,
+      total: views.length,
       rows: views.map(({ deployment }, place) => overviewRow(deployment, place, scene, tick)),
     });
     if (viewed.kind === 'deployment')

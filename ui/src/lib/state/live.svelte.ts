@@ -5,6 +5,7 @@ import type { View } from '../bindings/View';
 import type { WireError } from '../bindings/WireError';
 import { watch } from '../host/host';
 import { asWireError } from '../host/wire-error';
+import { withPart } from './overview';
 
 /** What the core pushes, once a second. Pausing freezes what is shown; the core goes on collecting. */
 class Live {
@@ -47,8 +48,8 @@ class Live {
     if (frame.kind === 'deployments_changed') {
       onDeploymentsChanged();
     } else if (frame.kind === 'overview') {
-      this.#latest.overview = frame;
-      if (!this.paused) this.overview = frame;
+      this.#latest.overview = withPart(this.#latest.overview, frame);
+      if (!this.paused) this.overview = this.#latest.overview;
     } else {
       this.#latest.instance = frame;
       if (!this.paused) this.#show(frame);
