@@ -18,9 +18,31 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
 const WORDS: [&str; 25] = [
-    "user", "session", "organization", "project", "task", "dashboard", "report", "invoice", "product", "cart",
-    "feature", "flag", "permission", "tenant", "analytics", "summary", "search", "page", "fragment", "image",
-    "order", "payment", "shipment", "review", "notification",
+    "user",
+    "session",
+    "organization",
+    "project",
+    "task",
+    "dashboard",
+    "report",
+    "invoice",
+    "product",
+    "cart",
+    "feature",
+    "flag",
+    "permission",
+    "tenant",
+    "analytics",
+    "summary",
+    "search",
+    "page",
+    "fragment",
+    "image",
+    "order",
+    "payment",
+    "shipment",
+    "review",
+    "notification",
 ];
 
 fn templates() -> Vec<Template> {
@@ -74,7 +96,8 @@ fn main() {
     let mut out = String::new();
     let templates = templates();
     let keys = keys();
-    let matcher = Matcher::new(&templates.iter().map(|template| (template.clone(), None)).collect::<Vec<_>>());
+    let matcher =
+        Matcher::new(&templates.iter().map(|template| (template.clone(), None)).collect::<Vec<_>>());
     let set = regex::bytes::RegexSet::new(templates.iter().map(expression))
         .expect("escaped literals and classes are valid expressions");
     let ours = per_second(&keys, |key| matcher.find(0, key).is_some());

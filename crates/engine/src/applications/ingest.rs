@@ -74,6 +74,7 @@ impl Applications {
                     covered_to_ms: None,
                     complete_to_ms: 0,
                     origin: Origin::default(),
+                    interval_ms: None,
                     ahead_ms: 0,
                     bad_lines: 0,
                     targets: hashbrown::HashMap::new(),
@@ -100,7 +101,7 @@ impl Applications {
             met.at_ms -= ahead;
         }
         let newest = newest - ahead;
-        endpoint.origin.see(endpoint.way, newest, now_ms);
+        endpoint.origin.see(endpoint.way, newest, now_ms, endpoint.interval_ms);
         endpoint.origin.admit(endpoint.way, newest, now_ms);
         // Sorted by time: of each series the last one stays.
         let last: hashbrown::HashMap<_, i64> =
@@ -126,18 +127,19 @@ impl Applications {
             }
             _ => {}
         }
-        let way = self.endpoints[number].way;
+        let target = self.target(number, met.sample, met.at_ms);
+        let (way, interval_ms) = (self.endpoints[number].way, self.endpoints[number].interval_ms);
         let carrier = match met.recognised.role {
             Role::Exporter(_) => None,
             _ => self.carrier(&met.recognised, intake.rows),
         };
         if let Some(carrier) = carrier {
-            self.carriers[carrier as usize].origin.see(way, met.at_ms, intake.now_ms);
+            self.carriers[carrier as usize].origin.see(way, met.at_ms, intake.now_ms, interval_ms);
         }
-        let target = self.target(number, met.sample, met.at_ms);
         let Some(increase) = self.series.sample(series, value, met.at_ms, target) else { return };
         self.endpoints[number].cover(intake.frame, &increase);
         if let Role::Exporter(metric) = met.recognised.role {
+            self.server_origin.see(way, met.at_ms, intake.now_ms, interval_ms);
             self.exporter_counter(way, series, metric, &increase, intake);
             return;
         }
@@ -244,7 +246,16 @@ impl Applications {
         if targets.len() >= MOST_TARGETS && !targets.contains_key(&target) {
             return None;
         }
-        targets.entry(target).or_default().scraped(at_ms)
+        let target = targets.entry(target).or_default();
+        let known = target.newest();
+        let before = target.scraped(at_ms);
+        if let (Some(known), true) = (known, known < Some(at_ms)) {
+            // Smoothed: one scrape that failed does not make a slow target.
+            let apart = (at_ms - known).min(300_000);
+            let endpoint = &mut self.endpoints[number];
+            endpoint.interval_ms = Some(endpoint.interval_ms.map_or(apart, |usual| (3 * usual + apart) / 4));
+        }
+        before
     }
 
     fn exporter_level(
@@ -255,8 +266,8 @@ impl Applications {
         metric: ExporterMetric,
         intake: &mut Intake<'_>,
     ) {
-        let way = self.endpoints[number].way;
-        self.server_origin.see(way, met.at_ms, intake.now_ms);
+        let (way, interval_ms) = (self.endpoints[number].way, self.endpoints[number].interval_ms);
+        self.server_origin.see(way, met.at_ms, intake.now_ms, interval_ms);
         let usable = met.sample.value.is_finite() && met.sample.value >= 0.0;
         let admitted = self.server_origin.admit(way, met.at_ms, intake.now_ms).is_some();
         if usable && admitted {
@@ -272,7 +283,6 @@ impl Applications {
         increase: &Increase,
         intake: &mut Intake<'_>,
     ) {
-        self.server_origin.see(way, increase.to_ms, intake.now_ms);
         let Some(from_ms) = self.server_origin.admit(way, increase.from_ms, intake.now_ms) else { return };
         if increase.to_ms <= from_ms || intake.server.is_direct(intake.now_ms) {
             return;

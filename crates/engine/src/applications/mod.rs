@@ -43,6 +43,8 @@ pub(crate) struct Endpoint {
     /// Up to here every series that lives has been sampled.
     complete_to_ms: i64,
     origin: Origin,
+    /// Usual time between two samples of one process behind it.
+    interval_ms: Option<i64>,
     /// By how much its clock is ahead of ours, in milliseconds.
     ahead_ms: i64,
     pub(crate) bad_lines: u64,

@@ -29,7 +29,7 @@ struct Seen {
     newest_ms: i64,
     /// When it came, by our clock.
     heard_ms: i64,
-    /// Shortest time between two samples lately.
+    /// Usual time between two samples of one process.
     interval_ms: Option<i64>,
 }
 
@@ -52,18 +52,16 @@ impl Origin {
     }
 
     /// A sample came this way. Choosing is left to [`Self::admit`].
-    pub(crate) fn see(&mut self, way: Way, sample_ms: i64, now_ms: i64) {
+    pub(crate) fn see(&mut self, way: Way, sample_ms: i64, now_ms: i64, interval_ms: Option<i64>) {
         match &mut self.seen[way as usize] {
-            Some(seen) if sample_ms > seen.newest_ms => {
-                let apart = sample_ms - seen.newest_ms;
-                // Slowly upwards, so that a longer scrape interval is learnt too.
-                seen.interval_ms =
-                    Some(seen.interval_ms.map_or(apart, |known| apart.min(known + known / 4 + 1)));
-                seen.newest_ms = sample_ms;
-                seen.heard_ms = now_ms;
+            Some(seen) => {
+                seen.interval_ms = interval_ms;
+                if sample_ms > seen.newest_ms {
+                    seen.newest_ms = sample_ms;
+                    seen.heard_ms = now_ms;
+                }
             }
-            Some(_) => {}
-            empty => *empty = Some(Seen { newest_ms: sample_ms, heard_ms: now_ms, interval_ms: None }),
+            empty => *empty = Some(Seen { newest_ms: sample_ms, heard_ms: now_ms, interval_ms }),
         }
     }
 
@@ -134,21 +132,21 @@ mod tests {
         let mut now = 0;
         while now < 60_000 {
             now += 5_000;
-            origin.see(Way::Pages, now, now);
+            origin.see(Way::Pages, now, now, Some(5_000));
             assert_eq!(origin.admit(Way::Pages, now - 5_000, now), Some(now - 5_000));
             if now % 15_000 == 0 {
-                origin.see(Way::Prometheus, now, now);
+                origin.see(Way::Prometheus, now, now, Some(15_000));
                 assert_eq!(origin.admit(Way::Prometheus, now - 15_000, now), None);
             }
         }
         // The page stops at 60 s. Three intervals and a little later Prometheus takes over, from there on.
-        origin.see(Way::Prometheus, 75_000, 75_000);
+        origin.see(Way::Prometheus, 75_000, 75_000, Some(15_000));
         assert_eq!(origin.admit(Way::Prometheus, 60_000, 75_000), None);
-        origin.see(Way::Prometheus, 90_000, 90_000);
+        origin.see(Way::Prometheus, 90_000, 90_000, Some(15_000));
         assert!(!origin.is_silent(90_000));
         assert_eq!(origin.admit(Way::Prometheus, 45_000, 90_000), Some(60_000));
         // And keeps it.
-        origin.see(Way::Pages, 91_000, 91_000);
+        origin.see(Way::Pages, 91_000, 91_000, Some(5_000));
         assert_eq!(origin.admit(Way::Pages, 60_000, 91_000), None);
         assert!(origin.is_silent(300_000));
     }

@@ -23,6 +23,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Time of the last scrape.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.newest
+    }
+
     /// Notes a scrape and gives the time of the one before it.
     pub(crate) fn scraped(&mut self, at_ms: i64) -> Option<i64> {
         if self.newest.is_none_or(|newest| at_ms > newest) {

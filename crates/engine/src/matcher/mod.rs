@@ -47,9 +47,10 @@ impl Matcher {
             trie.add(template, index as u32);
             let mut alone = Trie::new();
             alone.add(template, 0);
-            single.push((alone, template.fields().map(str::to_owned).collect()));
+            single.push((alone.finish(), template.fields().map(str::to_owned).collect()));
         }
-        Self { everywhere, by_database, single }
+        let by_database = by_database.into_iter().map(|(database, trie)| (database, trie.finish())).collect();
+        Self { everywhere: everywhere.finish(), by_database, single }
     }
 
     /// The template that names this key in this logical database.

@@ -48,23 +48,17 @@ impl<'a> Search<'a> {
         loop {
             let node = &self.trie.nodes[at as usize];
             let rest = &self.key[position..];
-            let Some(first) = rest.first() else { return node.end };
-            let literal = node.literals.iter().find(|(bytes, _)| bytes[0] == *first);
-            let onward = literal.filter(|(bytes, _)| rest.starts_with(bytes));
-            match onward {
-                // Nothing to come back to: go on without recursion.
-                Some((bytes, next))
-                    if node.digits.is_none() && node.segment.is_none() && node.rest.is_none() =>
-                {
-                    at = *next;
-                    position += bytes.len();
-                }
-                Some((bytes, next)) => {
-                    let found = self.from(*next, position + bytes.len());
-                    return found.or_else(|| self.fields_at(node, position));
-                }
-                None => return self.fields_at(node, position),
+            if rest.is_empty() {
+                return node.end;
             }
+            let Some((next, length)) = node.literal(rest) else { return self.fields_at(node, position) };
+            if node.digits.is_some() || node.segment.is_some() || node.rest.is_some() {
+                let found = self.from(next, position + length);
+                return found.or_else(|| self.fields_at(node, position));
+            }
+            // Nothing to come back to: go on without recursion.
+            at = next;
+            position += length;
         }
     }
 
@@ -75,7 +69,7 @@ impl<'a> Search<'a> {
             return Some(found);
         }
         if let Some(next) = node.segment
-            && let Some(found) = self.run(next, position, |byte| byte != SEPARATOR)
+            && let Some(found) = self.segment(next, position)
         {
             return Some(found);
         }
@@ -87,11 +81,42 @@ impl<'a> Search<'a> {
         node.rest
     }
 
+    /// A field without separators; most of them have one possible end.
+    fn segment(&mut self, next: u32, start: usize) -> Option<u32> {
+        let node = &self.trie.nodes[next as usize];
+        if !node.ends_at_separator {
+            return self.run(next, start, |byte| byte != SEPARATOR);
+        }
+        if self.is_exhausted(next, start) {
+            return None;
+        }
+        let rest = &self.key[start..];
+        let length = rest.iter().position(|byte| *byte == SEPARATOR).unwrap_or(rest.len());
+        let may_end = if length == rest.len() { node.end.is_some() } else { !node.literals.is_empty() };
+        let found = if length > 0 && may_end { self.after_field(next, start, start + length) } else { None };
+        if found.is_none() {
+            self.exhaust(next, start, start + length);
+        }
+        found
+    }
+
+    fn is_exhausted(&self, next: u32, start: usize) -> bool {
+        self.exhausted.iter().any(|(node, from, to)| *node == next && (*from..*to).contains(&start))
+    }
+
+    fn exhaust(&mut self, next: u32, start: usize, end: usize) {
+        if self.steps <= EASY_STEPS && end - start <= EASY_BYTES {
+            return;
+        }
+        match self.exhausted.iter_mut().find(|(node, ..)| *node == next) {
+            Some(entry) => *entry = (next, start, end),
+            None => self.exhausted.push((next, start, end)),
+        }
+    }
+
     /// Tries the ends of a field that begins at `start`, shortest first.
     fn run(&mut self, next: u32, start: usize, belongs: impl Fn(u8) -> bool) -> Option<u32> {
-        let known =
-            self.exhausted.iter().any(|(node, from, to)| *node == next && (*from..*to).contains(&start));
-        if known {
+        if self.is_exhausted(next, start) {
             return None;
         }
         let trie = self.trie;
@@ -108,12 +133,7 @@ impl<'a> Search<'a> {
                 return Some(found);
             }
         }
-        if self.steps > EASY_STEPS || end - start > EASY_BYTES {
-            match self.exhausted.iter_mut().find(|(node, ..)| *node == next) {
-                Some(entry) => *entry = (next, start, end),
-                None => self.exhausted.push((next, start, end)),
-            }
-        }
+        self.exhaust(next, start, end);
         None
     }
 

@@ -88,16 +88,19 @@ fn hostile_keys_end_in_bounded_time() {
         "a-{b}-{c}-{d}-{e}-{f}-{g}-{h}-{i}-{j}-!",
         "a{b}a{c}a{d}a{e}a{f}a{g}a{h}b",
         "x{a#}0{b#}0{c#}0{d#}0{e#}0{f#}1x",
+        "p-{a}-{b}:{c}-{d}:x",
     ]);
     let matcher = Matcher::new(&list);
     // Without remembered dead ends each of these takes more steps than there are seconds in a century.
     for key in [vec![b'-'; 3_000], vec![b'a'; 3_000], vec![b'0'; 3_000]] {
-        for first in [&b"a-"[..], b"aa", b"x0", b""] {
+        for first in [&b"a-"[..], b"aa", b"x0", b"p-", b""] {
             let key = [first, &key].concat();
             assert_eq!(matcher.find(0, &key), None);
         }
     }
     let long = [&b"a-"[..], &vec![b'-'; 200_000]].concat();
+    assert_eq!(matcher.find(0, &long), None);
+    let long = [&b"p-"[..], &vec![b'-'; 200_000], b":", &vec![b'-'; 200_000], b":y"].concat();
     assert_eq!(matcher.find(0, &long), None);
 }
 

@@ -1,6 +1,6 @@
 //! Templates compiled into one byte trie.
 
-use cachescope_model::template::{FieldKind, Part, Template};
+use cachescope_model::template::{FieldKind, Part, SEPARATOR, Template};
 
 /// A place in the trie: what may follow here.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,26 @@ pub(super) struct Node {
     pub(super) rest: Option<u32>,
     /// The template that ends here.
     pub(super) end: Option<u32>,
+    /// Place of the literal that begins with a byte, where there are many.
+    table: Option<Box<[u8; 256]>>,
+    /// Whether a literal here begins with the separator, if there is any: then a field that leads here ends
+    /// at the next separator and nowhere else.
+    pub(super) ends_at_separator: bool,
+}
+
+impl Node {
+    /// Where a literal that this key goes on with leads, and its length.
+    pub(super) fn literal(&self, rest: &[u8]) -> Option<(u32, usize)> {
+        let first = *rest.first()?;
+        let (text, next) = match &self.table {
+            Some(table) => self.literals.get(usize::from(table[usize::from(first)]))?,
+            None if self.begins.contains(first) => {
+                self.literals.iter().find(|(text, _)| text.first() == Some(&first))?
+            }
+            None => return None,
+        };
+        rest.starts_with(text).then_some((*next, text.len()))
+    }
 }
 
 /// A set of bytes.
@@ -38,6 +58,9 @@ impl ByteSet {
 pub(super) struct Trie {
     pub(super) nodes: Vec<Node>,
 }
+
+/// Marks a byte with which no literal begins.
+const NONE: u8 = u8::MAX;
 
 impl Trie {
     pub(super) fn new() -> Self {
@@ -67,6 +90,24 @@ impl Trie {
             }
         }
         self.nodes[at].end.get_or_insert(index);
+    }
+
+    /// Prepares for searching, once all templates are in.
+    pub(super) fn finish(mut self) -> Self {
+        for node in &mut self.nodes {
+            node.ends_at_separator = node.literals.iter().all(|(text, _)| text.first() == Some(&SEPARATOR));
+            // At most 255 literals have different first bytes besides the one that marks none.
+            if (4..usize::from(NONE)).contains(&node.literals.len()) {
+                let mut table = Box::new([NONE; 256]);
+                for (place, (text, _)) in (0u8..).zip(&node.literals) {
+                    if let Some(first) = text.first() {
+                        table[usize::from(*first)] = place;
+                    }
+                }
+                node.table = Some(table);
+            }
+        }
+        self
     }
 
     fn reach(&mut self, node: u32) -> usize {

@@ -129,12 +129,12 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
     if row.carriers.iter().any(|number| apps.carriers[*number as usize].origin.was_seen()) {
         return Err(SAMPLED_ONCE.to_owned());
     }
-    if apps.main_way().is_some() && row.carriers.is_empty() {
+    if view.main_way.is_some() && row.carriers.is_empty() {
         return Err("the application counts nothing under a label of this namespace: name its label in the \
                     strategy (metric_labels)"
             .to_owned());
     }
-    if apps.main_way().is_some() {
+    if view.main_way.is_some() {
         let labels: Vec<_> = row
             .carriers
             .iter()
@@ -148,7 +148,7 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
 /// What applications counted in Redis altogether.
 pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, String> {
     let apps = &engine.applications;
-    let Some(way) = apps.main_way() else { return Err(view.reasons.metrics.clone()) };
+    let Some(way) = view.main_way else { return Err(view.reasons.metrics.clone()) };
     let Some(way_view) = &view.ways[way as usize] else { return Err(view.reasons.metrics.clone()) };
     if !apps.carriers.iter().any(|carrier| !carrier.origin.is_silent(view.now_ms)) {
         return Err(format!("the application's metrics have stopped; {}", view.reasons.metrics));

@@ -60,7 +60,7 @@ fn loss(server: f64, counted: f64, agrees: bool) -> Option<f64> {
 /// The application's lookups and misses in Redis against INFO's over the same seconds.
 fn applications(engine: &Engine, view: &View<'_>) -> Vec<ControlTotal> {
     let Ok(figures) = application::of_all(engine, view) else { return Vec::new() };
-    let Some(way) = engine.applications.main_way().and_then(|way| view.ways[way as usize].as_ref()) else {
+    let Some(way) = view.main_way.and_then(|way| view.ways[way as usize].as_ref()) else {
         return Vec::new();
     };
     let tally = &engine.server.tally;

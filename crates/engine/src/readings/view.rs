@@ -57,6 +57,8 @@ pub(crate) struct View<'e> {
     pub(super) events_range: Range,
     pub(super) events: [EventView; EVENT_KINDS],
     pub(super) ways: [Option<WayView>; 2],
+    /// By which most of the application's labels are counted.
+    pub(super) main_way: Option<Way>,
     pub(super) reasons: Reasons<'e>,
     /// How a figure of the last complete scan is called, and seconds since then.
     pub(super) scan: Option<(String, f64)>,
@@ -77,6 +79,7 @@ impl<'e> View<'e> {
             events,
             events_range,
             ways: Way::ALL.map(|way| way_view(engine, way, now_ms, seconds)),
+            main_way: engine.applications.main_way(),
             reasons: Reasons::new(engine, now_ms),
             weighed: super::scanned::of_all(engine).memory,
             scan: engine.scans.complete.map(|complete| {

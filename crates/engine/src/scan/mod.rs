@@ -12,7 +12,7 @@ pub(crate) use ttl::TtlSketch;
 /// Keys remembered to recognise repeats. SCAN may repeat a key while the server resizes a table; in a larger
 /// keyspace repeats among the keys after these are counted twice.
 const REMEMBERED_KEYS: usize = 500_000;
-/// A time to live this much longer than documented is a finding: jitter is common, a third more is not.
+/// A time to live longer than documented by more than this factor is a finding; less is jitter.
 const TTL_TOLERANCE: f64 = 1.1;
 
 /// Sums over the keys of one namespace.
