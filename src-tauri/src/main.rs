@@ -18,8 +18,8 @@ mod ipc;
 mod shutdown;
 mod window;
 
-use cachescope_app::App;
 use cachescope_app::wire::Request;
+use cachescope_app::{App, Host};
 use tauri::RunEvent;
 use tauri::async_runtime::{block_on, spawn};
 use tracing_subscriber::EnvFilter;
@@ -32,7 +32,9 @@ fn main() {
         .expect("nothing before main's first statement has installed a TLS provider");
     log_to_stderr();
 
-    let app = block_on(App::start(DesktopHost::new()));
+    let host = DesktopHost::new();
+    let webview_data = host.state_directory().join("webview");
+    let app = block_on(App::start(host));
     if wants_demo() {
         start_demo(app.clone());
     }
@@ -43,7 +45,7 @@ fn main() {
         .invoke_handler(tauri::generate_handler![ipc::request, ipc::watch])
         .on_window_event(ipc::end_watch_of_destroyed_window)
         .setup(|shell| {
-            window::open_main(shell.handle())?;
+            window::open_main(shell.handle(), webview_data)?;
             shutdown::exit_on_signals(shell.handle().clone());
             Ok(())
         })

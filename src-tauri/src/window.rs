@@ -1,5 +1,7 @@
 //! The window: its size, its colours, and where its page may not go.
 
+use std::path::PathBuf;
+
 use tauri::utils::config::Color;
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Theme, Url, WebviewUrl, WebviewWindowBuilder};
@@ -7,18 +9,19 @@ use tauri::{AppHandle, Theme, Url, WebviewUrl, WebviewWindowBuilder};
 /// The one window that the capabilities name.
 const MAIN: &str = "main";
 
-/// The page's background in each theme (`ui/src`), so that nothing flashes before it is painted.
-const DARK: Color = Color(0x0d, 0x11, 0x17, 0xff);
-const LIGHT: Color = Color(0xff, 0xff, 0xff, 0xff);
+/// The page's background in each theme (`--bg` in ui/src/app.css), so that nothing flashes before it is painted.
+const DARK: Color = Color(0x0e, 0x11, 0x16, 0xff);
+const LIGHT: Color = Color(0xf5, 0xf7, 0xfa, 0xff);
 
-/// Opens the main window.
-pub(crate) fn open_main(shell: &AppHandle) -> tauri::Result<()> {
+/// Opens the main window. What its page remembers, such as the chosen theme, goes to `webview_data`.
+pub(crate) fn open_main(shell: &AppHandle, webview_data: PathBuf) -> tauri::Result<()> {
     let window = WebviewWindowBuilder::new(shell, MAIN, WebviewUrl::App("index.html".into()))
         .title("Cachescope")
         .inner_size(1440.0, 900.0)
         .min_inner_size(1024.0, 640.0)
         // Shown below, once it has the theme's colour.
         .visible(false)
+        .data_directory(webview_data)
         .on_navigation(is_own_page)
         .on_new_window(|url, _| {
             tracing::warn!("the page tried to open {url}; it may not");

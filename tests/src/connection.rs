@@ -55,7 +55,7 @@ impl Form<'_> {
         window.click("[data-testid='save']").await
     }
 
-    /// Fills the form in, tests it, and gives what the failed steps say: one text a step.
+    /// Fills the form in, tests it, and gives what the failed steps say: one sentence a step.
     ///
     /// # Errors
     /// When the test does not end, or the page has no such screen or field.
@@ -64,7 +64,8 @@ impl Form<'_> {
         window.click("[data-testid='test']").await?;
         window.wait_for("[data-testid='test-report']").await?;
         let script = r#"const failed = "[data-testid='test-step'][data-result='failed']";
-                        return [...document.querySelectorAll(failed)].map((step) => step.innerText)"#;
+                        return [...document.querySelectorAll(failed)]
+                            .map((step) => step.querySelector('.detail')?.innerText ?? '')"#;
         let steps = window.ask(script, &[]).await?;
         let texts = steps.as_array().into_iter().flatten().filter_map(|step| step.as_str());
         Ok(texts.map(str::to_owned).collect())

@@ -8,6 +8,7 @@
 //! | [`command`] | the `cachescope` command, run as a user would |
 //! | [`figures`] | what it prints as JSON |
 //! | [`programs`] | where the programs under test are, and where pictures go |
+//! | [`linux`] | what `/proc` tells of them: age and memory |
 //! | [`waiting`] | waiting for conditions instead of sleeping |
 //!
 //! The tests themselves are in `tests/`; those named `window_*` need a display, which
@@ -17,6 +18,7 @@ pub mod command;
 pub mod connection;
 pub mod driver;
 pub mod figures;
+pub mod linux;
 pub mod programs;
 pub mod waiting;
 pub mod window;

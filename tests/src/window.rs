@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use fantoccini::key::Key;
 use fantoccini::{Client, Locator};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -49,6 +50,24 @@ pub struct Window {
     state: TempDir,
 }
 
+/// What the desktop program is started with to be driven.
+#[must_use]
+pub fn environment(state: &Path, dark: bool) -> HashMap<String, String> {
+    let mut environment: HashMap<String, String> = [
+        ("TAURI_WEBVIEW_AUTOMATION", "true"),
+        ("CACHESCOPE_LOG", "info"),
+        // No accessibility bus is here, and looking for it takes seconds.
+        ("NO_AT_BRIDGE", "1"),
+        // Painting without a graphics card is several times faster this way; users are never given this.
+        ("WEBKIT_DISABLE_COMPOSITING_MODE", "1"),
+        ("GTK_THEME", if dark { "Adwaita:dark" } else { "Adwaita" }),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    environment.insert("CACHESCOPE_STATE_DIR".to_owned(), state.display().to_string());
+    environment
+}
+
 impl Window {
     /// Opens the window as a newcomer sees it: nothing is known yet.
     ///
@@ -63,18 +82,7 @@ impl Window {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_again(state: TempDir, options: Options) -> Result<Self> {
-        let mut environment: HashMap<String, String> = [
-            ("TAURI_WEBVIEW_AUTOMATION", "true"),
-            ("CACHESCOPE_LOG", "info"),
-            // No accessibility bus is here, and looking for it takes seconds.
-            ("NO_AT_BRIDGE", "1"),
-            // Painting without a graphics card is several times faster this way; users are never given this.
-            ("WEBKIT_DISABLE_COMPOSITING_MODE", "1"),
-            ("GTK_THEME", if options.dark { "Adwaita:dark" } else { "Adwaita" }),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        environment.insert("CACHESCOPE_STATE_DIR".to_owned(), state.path().display().to_string());
+        let mut environment = environment(state.path(), options.dark);
         environment.extend(options.environment);
 
         let driver = Driver::start(&environment)?;
@@ -183,15 +191,17 @@ impl Window {
         answered(&format!("clicking {selector}"), element.click()).await
     }
 
-    /// Types `text` into what `selector` finds first, in place of what stands there.
+    /// Types `text` into what `selector` finds first, in place of what stands there. Line breaks are typed with
+    /// the Enter key.
     ///
     /// # Errors
     /// When it is not there or takes no text.
     pub async fn fill(&self, selector: &str, text: &str) -> Result<()> {
         self.wait_for(selector).await?;
         let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        let keys = text.replace('\n', &Key::Enter.to_string());
         answered(&format!("clearing {selector}"), element.clear()).await?;
-        answered(&format!("typing into {selector}"), element.send_keys(text)).await
+        answered(&format!("typing into {selector}"), element.send_keys(&keys)).await
     }
 
     /// Chooses the option with this value in the list that `selector` finds first, once it is there.

@@ -55,6 +55,8 @@ async fn figures_of_a_lab_come_move_and_are_the_commands() -> Result<()> {
     connect(&window, &lab).await?;
     window.click("[role='radiogroup'][aria-label='Window'] [data-value='10s']").await?;
 
+    // Everything that was typed is reached: Redis, Prometheus and both metrics pages.
+    window.wait_for(&in_state("live")).await?;
     let lookups = figure("lookups_per_second");
     let first = window.until("lookups are shown", async || window.value(&lookups).await).await?;
     window

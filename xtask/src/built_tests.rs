@@ -89,9 +89,8 @@ impl TestProgram {
             .args(arguments)
             .current_dir(&self.package)
             .env("CARGO_MANIFEST_DIR", &self.package)
-            .env("RUST_BACKTRACE", "1")
-            // Errors that tests return say where they come from; their backtraces are noise.
-            .env("RUST_LIB_BACKTRACE", "0")
+            // An assertion says where it stands and what it found; the runtime's frames below it are noise.
+            .env("RUST_BACKTRACE", "0")
             .env("CACHESCOPE_ARTIFACTS", artifacts())
             .env("CACHESCOPE_DESKTOP_BIN", debug_program("cachescope-desktop"))
             .env("CACHESCOPE_BIN", debug_program("cachescope"));
