@@ -13,7 +13,7 @@ const FIRST_SHARE: f64 = 0.10;
 /// Never more than this share: the server's one thread is for its clients.
 const MOST_SHARE: f64 = 0.35;
 /// Never less, or a scan of a busy server would not end.
-const LEAST_SHARE: f64 = 0.01;
+const LEAST_SHARE: f64 = 0.02;
 /// Growth per undisturbed round trip.
 const STEP: f64 = 0.005;
 /// A round trip this many times its usual length is a sign of strain …
@@ -64,8 +64,9 @@ impl Pace {
         }
         let seconds = round_trip.as_secs_f64();
         let recent = &mut self.recent[step as usize];
-        if median(recent).is_some_and(|usual| seconds > usual * STRAIN_FACTOR) && round_trip > STRAIN_AT_LEAST
-        {
+        // An outlier halves the share; that it also owed a rest as many times as long would count it twice.
+        let bound = median(recent).map_or(f64::INFINITY, |usual| usual * STRAIN_FACTOR);
+        if seconds > bound && round_trip > STRAIN_AT_LEAST {
             self.share = (self.share / 2.0).max(LEAST_SHARE);
         } else {
             self.share = (self.share + STEP).min(MOST_SHARE);
@@ -74,7 +75,7 @@ impl Pace {
             recent.pop_front();
         }
         recent.push_back(seconds);
-        let by_share = seconds * (1.0 / self.share - 1.0);
+        let by_share = seconds.min(bound) * (1.0 / self.share - 1.0);
         let by_commands = work as f64 / MOST_COMMANDS - seconds;
         self.owed += by_share.max(by_commands).max(0.0).min(LONGEST_REST.as_secs_f64());
         let owed = Duration::try_from_secs_f64(self.owed).unwrap_or(Duration::ZERO);
