@@ -1,0 +1,76 @@
+//! What only Linux tells, in `/proc` (proc(5)): how old a process is, and what memory it and its children have.
+
+use std::collections::HashMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Clock ticks a second in `/proc/PID/stat`: USER_HZ is 100 on every architecture that desktops run on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Memory of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The program's name.
+    pub name: String,
+    /// Its proportional set size in bytes: pages shared by `n` processes count as `1/n`.
+    pub pss: u64,
+    /// The part of it that no file backs: heaps and stacks.
+    pub anonymous: u64,
+}
+
+/// The words of `/proc/PID/stat` after the program's name, which may hold spaces itself: state, parent, …
+fn stat(id: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let after_name = text.rsplit_once(')')?.1;
+    Some(after_name.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Seconds since a process was started, in steps of 10 ms.
+///
+/// # Errors
+/// When the process is gone, or this is no Linux.
+pub fn age_seconds(id: u32) -> Result<f64> {
+    let gone = || format!("process {id} is gone");
+    // Field 22, the third being the first here.
+    let started: f64 = stat(id).and_then(|words| words.get(19)?.parse().ok()).with_context(gone)?;
+    let uptime = fs::read_to_string("/proc/uptime")?;
+    let now: f64 = uptime.split_whitespace().next().context("/proc/uptime is empty")?.parse()?;
+    Ok(now - started / TICKS_PER_SECOND)
+}
+
+/// Memory of a process and of everything that descends from it, the process first.
+///
+/// # Errors
+/// As [`age_seconds`].
+pub fn memory_of_tree(root: u32) -> Result<Vec<Memory>> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // One that ended in the meantime has no parent any more.
+        if let Some(parent) = stat(id).and_then(|words| words.get(1)?.parse().ok()) {
+            children.entry(parent).or_default().push(id);
+        }
+    }
+    let mut found =
+        vec![memory(root).with_context(|| format!("the memory of process {root} can't be read"))?];
+    let mut open = vec![root];
+    while let Some(parent) = open.pop() {
+        for child in children.get(&parent).into_iter().flatten() {
+            open.push(*child);
+            found.extend(memory(*child));
+        }
+    }
+    Ok(found)
+}
+
+/// Nothing where the process has ended.
+fn memory(id: u32) -> Option<Memory> {
+    let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
+    let bytes = |field: &str| {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(field))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    };
+    let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned();
+    Some(Memory { name, pss: bytes("Pss:")?, anonymous: bytes("Pss_Anon:").unwrap_or_default() })
+}
