@@ -106,11 +106,7 @@ impl Group {
         use std::os::unix::process::CommandExt;
         let leader = command.process_group(0).spawn()?;
         let watchdog = Command::new("sh")
-            .args([
-                "-c",
-                r#"read -r _; kill -TERM "-$1" || exit 0; sleep 1; kill -KILL "-$1""#,
-                "watchdog",
-            ])
+            .args(["-c", r#"read -r _; kill -TERM "-$1" || exit 0; sleep 1; kill -KILL "-$1""#, "watchdog"])
             .arg(leader.id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
