@@ -12,8 +12,7 @@ use crate::{display, page, run, setup};
 pub(crate) fn run() -> Result<()> {
     setup::prepare(Purpose::Test)?;
     page::build()?;
-    run::foreground(&mut run::cargo(&["build", "-p", "cachescope-desktop", "-p", "cachescope-cli"]))?;
-    run::foreground(&mut run::cargo(&["build", "-p", "cachescope-tests", "--example", "screenshots"]))?;
+    run::foreground(&mut run::cargo(&["build", "--workspace", "--bins", "--examples"]))?;
     let folder = artifacts().join("screenshots");
     std::fs::create_dir_all(&folder)?;
     let mut command = display::virtual_display("env");
