@@ -212,7 +212,7 @@ impl Engine {
                 continue;
             }
             let row = self.attribute_or_discover(chunk.database, &key.key);
-            let ttl = self.rows.get(row).documented_ttl_seconds;
+            let ttl = self.rows.get(row).longest_ttl_seconds;
             if let Some(running) = self.scans.running(node, chunk.scan) {
                 running.add(row, key, ttl);
             }

@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) title: String,
     pub(crate) origin: NamespaceOrigin,
     pub(crate) documented_ttl_seconds: Option<f64>,
+    /// Longest documented time to live in seconds; keys beyond it are a finding.
+    pub(crate) longest_ttl_seconds: Option<f64>,
     pub(crate) hit_rate_target: Option<f64>,
     /// What events said.
     pub(crate) tally: Tally,
@@ -40,6 +42,7 @@ impl Row {
             title: title.to_owned(),
             origin,
             documented_ttl_seconds: None,
+            longest_ttl_seconds: None,
             hit_rate_target: None,
             tally: Tally::default(),
             carriers: SmallVec::new(),
@@ -75,6 +78,8 @@ impl Rows {
             let mut row =
                 Row::new(namespace.template.as_str(), &namespace.title, NamespaceOrigin::Documented);
             row.documented_ttl_seconds = namespace.ttl.map(|ttl| ttl.as_secs_f64());
+            let longest = namespace.facts.ttl_max.or(namespace.ttl).filter(|_| !namespace.facts.permanent);
+            row.longest_ttl_seconds = longest.map(|ttl| ttl.as_secs_f64());
             row.hit_rate_target = namespace.hit_rate_target;
             by_template.entry(row.template.clone()).or_insert(rows.len() as u32);
             rows.push(row);

@@ -11,7 +11,7 @@ use cachescope_model::template::Template;
 use smallvec::SmallVec;
 
 use crate::rows::{OTHER, Rows};
-use segment::{SEPARATORS, is_identifier, separator};
+use segment::{SEPARATORS, is_code, is_identifier, separator};
 
 /// More different words than this at one place are one placeholder.
 const WORDS: usize = 32;
@@ -57,7 +57,19 @@ impl Place {
     }
 
     fn word(&self, segment: &[u8]) -> Option<usize> {
-        self.words.iter().find(|(word, _)| **word == *segment).map(|(_, place)| *place)
+        let place = self.words.binary_search_by(|(word, _)| (**word).cmp(segment)).ok()?;
+        Some(self.words[place].1)
+    }
+
+    fn insert(&mut self, word: Box<[u8]>, child: usize) {
+        let place = self.words.partition_point(|(known, _)| *known < word);
+        self.words.insert(place, (word, child));
+    }
+
+    /// Whether a segment here is a placeholder. A key's first word names things even with digits in it.
+    fn varies(&self, segment: &[u8], whole_key: bool) -> bool {
+        let looks = if self.token == Token::Root { is_code(segment) } else { is_identifier(segment) };
+        self.all_vary || looks || (whole_key && self.ends_vary)
     }
 }
 
@@ -88,7 +100,7 @@ impl Discovery {
             }
             let last = depth + 1 == segments.len();
             let place = &self.places[at];
-            let varies = place.all_vary || is_identifier(segment) || (last && words_only && place.ends_vary);
+            let varies = place.varies(segment, last && words_only);
             if !varies && place.word(segment).is_none() && self.too_many(at, last && words_only) {
                 self.widen(rows, at, last && words_only);
                 return self.attribute(rows, key);
@@ -126,7 +138,7 @@ impl Discovery {
                 break;
             }
             let last = depth + 1 == segments.len();
-            let varies = place.all_vary || is_identifier(segment) || (last && words_only && place.ends_vary);
+            let varies = place.varies(segment, last && words_only);
             words_only &= !varies;
             at = if varies { place.placeholder? } else { place.word(segment)? };
         }
@@ -136,7 +148,9 @@ impl Discovery {
     fn too_many(&self, at: usize, ends_key: bool) -> bool {
         let place = &self.places[at];
         let single = |(_, child): &&(Box<[u8]>, usize)| self.is_single_key(*child);
-        place.words.len() >= WORDS || (ends_key && place.words.iter().filter(single).count() >= SINGLE_KEYS)
+        // First words are as many as there are namespaces: the bound on rows is theirs.
+        (place.words.len() >= WORDS && place.token != Token::Root)
+            || (ends_key && place.words.iter().filter(single).count() >= SINGLE_KEYS)
     }
 
     fn is_single_key(&self, place: usize) -> bool {
@@ -159,7 +173,7 @@ impl Discovery {
         }
         let next = self.places.len();
         match &token {
-            Token::Word(word) => self.places[at].words.push((word.clone(), next)),
+            Token::Word(word) => self.places[at].insert(word.clone(), next),
             Token::Placeholder => self.places[at].placeholder = Some(next),
             Token::Rest => self.places[at].rest = Some(next),
             Token::Root => {}
@@ -170,7 +184,8 @@ impl Discovery {
 
     /// Turns the words of a place into its placeholder: all of them, or those that are whole keys.
     fn widen(&mut self, rows: &mut Rows, at: usize, ends_key: bool) {
-        let only_ends = ends_key && self.places[at].words.len() < WORDS;
+        let few = self.places[at].words.len() < WORDS || self.places[at].token == Token::Root;
+        let only_ends = ends_key && few;
         if only_ends {
             self.places[at].ends_vary = true;
         } else {
@@ -214,7 +229,7 @@ impl Discovery {
                 Some(known) => self.fuse(rows, child, known),
                 None => {
                     self.places[child].parent = into;
-                    self.places[into].words.push((word, child));
+                    self.places[into].insert(word, child);
                 }
             }
         }

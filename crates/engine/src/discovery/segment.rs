@@ -11,10 +11,14 @@ pub(super) fn separator(key: &[u8]) -> usize {
     SEPARATORS.iter().position(|separator| key.contains(separator)).unwrap_or(SEPARATORS.len())
 }
 
-/// Whether a segment is an identifier by its looks: a number, a date, hexadecimal, a UUID, a token, or
+fn without_braces(segment: &[u8]) -> &[u8] {
+    segment.strip_prefix(b"{").and_then(|inner| inner.strip_suffix(b"}")).unwrap_or(segment)
+}
+
+/// Whether a segment is a code whatever stands around it: a number, a date, hexadecimal, a UUID, a token, or
 /// bytes that no one would type.
-pub(super) fn is_identifier(segment: &[u8]) -> bool {
-    let inner = segment.strip_prefix(b"{").and_then(|inner| inner.strip_suffix(b"}")).unwrap_or(segment);
+pub(super) fn is_code(segment: &[u8]) -> bool {
+    let inner = without_braces(segment);
     let digits = inner.iter().filter(|byte| byte.is_ascii_digit()).count();
     let hexadecimal = inner.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     let unprintable = |text: &str| text.chars().any(char::is_control);
@@ -23,7 +27,12 @@ pub(super) fn is_identifier(segment: &[u8]) -> bool {
         || (digits > 0 && inner.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'_')))
         || (digits > 0 && hexadecimal && inner.len() >= 8)
         || (digits > 0 && inner.len() >= 16)
-        || digits >= 3
+}
+
+/// Whether a segment after the first is an identifier: a code, or a word with a number of three digits or
+/// more.
+pub(super) fn is_identifier(segment: &[u8]) -> bool {
+    is_code(segment) || without_braces(segment).iter().filter(|byte| byte.is_ascii_digit()).count() >= 3
 }
 
 #[cfg(test)]

@@ -63,6 +63,18 @@ fn words_in_the_middle_become_a_placeholder_and_their_rows_one_row() {
 }
 
 #[test]
+fn first_words_are_names_however_many_there_are() {
+    let (mut discovery, mut rows) = start(500);
+    for number in 0..300 {
+        for key in 0..3 {
+            discovery.attribute(&mut rows, format!("t{number:04}:{key}").as_bytes());
+        }
+    }
+    assert_eq!(rows.len(), 300);
+    assert!(rows.find("t0042:{id}").is_some());
+}
+
+#[test]
 fn a_row_keeps_its_name_once_it_is_wide_enough() {
     let (mut discovery, mut rows) = start(500);
     for number in 0..20 {

@@ -2,6 +2,7 @@
 
 use cachescope_model::reading::Reading;
 
+use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, View, words};
 use crate::engine::Engine;
 use crate::rows::Row;
@@ -89,7 +90,7 @@ impl Figures {
 }
 
 /// What the application counted for this row; otherwise why that is not known.
-pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figures, String> {
+pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figures, Reason> {
     let apps = &engine.applications;
     let mut figures = Figures::default();
     let mut any = false;
@@ -117,22 +118,23 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
         }
     }
     if any {
-        return if figures.seconds >= LEAST_SECONDS { Ok(figures) } else { Err(SAMPLED_ONCE.to_owned()) };
+        return if figures.seconds >= LEAST_SECONDS { Ok(figures) } else { Err(SAMPLED_ONCE.into()) };
     }
     if let Some(heard_ms) = silent {
         let ago = words((view.now_ms - heard_ms) as f64 / 1000.0);
         return Err(format!(
             "the application's metrics brought nothing new for {ago}; {}",
             view.reasons.metrics
-        ));
+        )
+        .into());
     }
     if row.carriers.iter().any(|number| apps.carriers[*number as usize].origin.was_seen()) {
-        return Err(SAMPLED_ONCE.to_owned());
+        return Err(SAMPLED_ONCE.into());
     }
     if view.main_way.is_some() && row.carriers.is_empty() {
         return Err("the application counts nothing under a label of this namespace: name its label in the \
                     strategy (metric_labels)"
-            .to_owned());
+            .into());
     }
     if view.main_way.is_some() {
         let labels: Vec<_> = row
@@ -140,18 +142,20 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
             .iter()
             .map(|number| format!("{:?}", apps.carriers[*number as usize].label))
             .collect();
-        return Err(format!("the application's metrics have no series labelled {} yet", labels.join(" or ")));
+        return Err(
+            format!("the application's metrics have no series labelled {} yet", labels.join(" or ")).into()
+        );
     }
     Err(view.reasons.metrics.clone())
 }
 
 /// What applications counted in Redis altogether.
-pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, String> {
+pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, Reason> {
     let apps = &engine.applications;
     let Some(way) = view.main_way else { return Err(view.reasons.metrics.clone()) };
     let Some(way_view) = &view.ways[way as usize] else { return Err(view.reasons.metrics.clone()) };
     if !apps.carriers.iter().any(|carrier| !carrier.origin.is_silent(view.now_ms)) {
-        return Err(format!("the application's metrics have stopped; {}", view.reasons.metrics));
+        return Err(format!("the application's metrics have stopped; {}", view.reasons.metrics).into());
     }
     let mut figures = Figures {
         seconds: way_view.seconds,
@@ -161,7 +165,7 @@ pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, String
     };
     figures.add(&apps.total, &way_view.range);
     if figures.seconds < LEAST_SECONDS {
-        return Err(SAMPLED_ONCE.to_owned());
+        return Err(SAMPLED_ONCE.into());
     }
     Ok(figures)
 }

@@ -29,7 +29,7 @@ fn finding(code: &str, namespace: &str, summary: String, remedy: impl Into<Strin
 
 fn times_to_live(engine: &Engine, findings: &mut Vec<Finding>) {
     for (_, row) in engine.rows.live() {
-        let (Some(documented), Some(scanned)) = (row.documented_ttl_seconds, row.scanned.as_deref()) else {
+        let (Some(documented), Some(scanned)) = (row.longest_ttl_seconds, row.scanned.as_deref()) else {
             continue;
         };
         let of = if scanned.asked < scanned.keys {

@@ -4,6 +4,7 @@ use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind as R;
 
 use super::application::{Figures, NO_TRAFFIC};
+use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, ServerView, View};
 use super::{application, event_rates, latency, scanned};
 use crate::engine::Engine;
@@ -50,7 +51,7 @@ impl Counted<'_, '_> {
     }
 
     fn no_info(&self) -> Reading {
-        Reading::unavailable(self.view.reasons.info())
+        Reading::unavailable(self.view.reasons.info.clone())
     }
 
     fn exact(&self, value: f64) -> Reading {
@@ -67,7 +68,7 @@ impl Counted<'_, '_> {
         self.server().map(|server| self.exact(self.sum(count) / server.seconds))
     }
 
-    fn traffic(&self, figures: &Result<Figures, String>, readings: &mut Readings) {
+    fn traffic(&self, figures: &Result<Figures, Reason>, readings: &mut Readings) {
         let (hits, misses) = (self.sum(Count::ServerHits), self.sum(Count::ServerMisses));
         let by_application = |of: fn(&Figures) -> Reading| figures.as_ref().ok().map(of);
         let hit_rate = match self.server() {
@@ -107,7 +108,7 @@ impl Counted<'_, '_> {
         readings.insert(R::ExecutionMeanSeconds, execution);
     }
 
-    fn removals(&self, figures: &Result<Figures, String>, readings: &mut Readings) {
+    fn removals(&self, figures: &Result<Figures, Reason>, readings: &mut Readings) {
         let announced = |kind: usize, count: Count| {
             let total = self.engine.rows.total(count, &self.view.events_range) as f64;
             event_rates::rate(&self.view.events[kind], total)

@@ -4,6 +4,7 @@ use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
 
 use super::application::Figures;
+use super::reasons::Reason;
 use super::view::View;
 use crate::applications::latency;
 use crate::applications::latency::{Histogram, merge_counts};
@@ -20,8 +21,8 @@ pub(super) fn readings(
     engine: &Engine,
     view: &View<'_>,
     carriers: impl Iterator<Item = u32>,
-    figures: &Result<Figures, String>,
-    nothing: &str,
+    figures: &Result<Figures, Reason>,
+    nothing: &'static str,
     readings: &mut Readings,
 ) {
     let figures = match figures {
@@ -59,7 +60,7 @@ pub(super) fn readings(
                     "application summary",
                     figures.seconds,
                 ),
-                None if counts.is_empty() => Reading::unavailable(nothing.to_owned()),
+                None if counts.is_empty() => Reading::unavailable(nothing),
                 None => Reading::unavailable("no reads were timed in this window"),
             },
         };
@@ -69,7 +70,7 @@ pub(super) fn readings(
         let mean = figures.nanos / figures.timed / 1e9;
         in_company(Reading::exact(mean, "application histogram", figures.seconds), figures)
     } else if counts.is_empty() {
-        Reading::unavailable(nothing.to_owned())
+        Reading::unavailable(nothing)
     } else {
         Reading::unavailable("no reads were timed in this window")
     };

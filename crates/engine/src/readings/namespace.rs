@@ -1,12 +1,11 @@
 //! The readings of one row.
 
-use std::borrow::Cow;
-
 use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot};
 
 use super::application::Figures;
+use super::reasons::Reason;
 use super::view::View;
 use super::{application, causes, event_rates, latency, scanned};
 use crate::engine::Engine;
@@ -22,7 +21,7 @@ pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row)
     let mut readings = Readings::new();
     let misses = causes(&row.tally, &view.events_range);
     let figures = if number == OTHER {
-        Err("what belongs to no namespace has no counters of its own".to_owned())
+        Err("what belongs to no namespace has no counters of its own".into())
     } else {
         application::of_row(engine, view, row)
     };
@@ -43,18 +42,18 @@ pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row)
     }
 }
 
-fn traffic(view: &View<'_>, figures: &Result<Figures, String>, misses: &MissCauses, readings: &mut Readings) {
-    let unavailable = |reason: &String| Reading::unavailable(reason.clone());
+fn traffic(view: &View<'_>, figures: &Result<Figures, Reason>, misses: &MissCauses, readings: &mut Readings) {
+    let unavailable = |reason: &Reason| Reading::unavailable(reason.clone());
     readings.insert(R::HitRate, figures.as_ref().map_or_else(unavailable, Figures::hit_rate));
     let lookups = figures.as_ref().map_or_else(unavailable, |figures| figures.rate(figures.lookups()));
     readings.insert(R::LookupsPerSecond, lookups);
     let counted = event_rates::rate(&view.events[0], misses.total() as f64);
     let by_application = || figures.as_ref().ok().map(|figures| figures.rate(figures.misses));
-    let neither = || Reading::unavailable(Cow::Owned(view.reasons.events[0].clone()));
+    let neither = || Reading::unavailable(view.reasons.events[0].clone());
     readings.insert(R::MissesPerSecond, counted.or_else(by_application).unwrap_or_else(neither));
 }
 
-fn removals(view: &View<'_>, row: &Row, figures: &Result<Figures, String>, readings: &mut Readings) {
+fn removals(view: &View<'_>, row: &Row, figures: &Result<Figures, Reason>, readings: &mut Readings) {
     let count = |count: Count| row.tally.sum(count, &view.events_range) as f64;
     let by_application = || {
         let figures = figures.as_ref().ok().filter(|figures| figures.evictions > 0.0)?;

@@ -7,15 +7,17 @@ use cachescope_model::source::{SourceHealth, SourceId};
 use crate::engine::Engine;
 use crate::server::STALE_AFTER_MILLIS;
 
+/// Words that cost nothing to repeat where they are always the same.
+pub(super) type Reason = Cow<'static, str>;
+
 /// Reasons that hold for the whole snapshot, made once.
 pub(super) struct Reasons<'e> {
     engine: &'e Engine,
     now_ms: i64,
-    pub(super) info: String,
-    pub(super) events: [String; 3],
-    pub(super) scan: String,
-    pub(super) metrics: String,
-    pub(super) events_doubtful: [bool; 3],
+    pub(super) info: Reason,
+    pub(super) events: [Reason; 3],
+    pub(super) scan: Reason,
+    pub(super) metrics: Reason,
 }
 
 /// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
@@ -26,16 +28,13 @@ impl<'e> Reasons<'e> {
         let mut reasons = Self {
             engine,
             now_ms,
-            info: String::new(),
+            info: Reason::default(),
             events: Default::default(),
-            scan: String::new(),
-            metrics: String::new(),
-            events_doubtful: [false; 3],
+            scan: Reason::default(),
+            metrics: Reason::default(),
         };
         reasons.info = reasons.of_info();
         reasons.events = [0, 1, 2].map(|kind| reasons.of_events(kind));
-        reasons.events_doubtful =
-            [0, 1, 2].map(|kind| engine.server.nodes().iter().any(|node| node.subscription.doubtful(kind)));
         reasons.scan = reasons.of_scan();
         reasons.metrics = reasons.of_metrics();
         reasons
@@ -64,70 +63,62 @@ impl<'e> Reasons<'e> {
         }
     }
 
-    fn of_info(&self) -> String {
+    fn of_info(&self) -> Reason {
         if let Some(state) = self.state(SourceId::Info) {
-            return state;
+            return state.into();
         }
         match self.engine.server.newest_ms() {
             None => {
                 "no INFO from the server: connect to Redis, or to a Prometheus that scrapes redis_exporter"
-                    .to_owned()
+                    .into()
             }
             Some(newest) if self.now_ms - newest > STALE_AFTER_MILLIS => {
                 let ago = super::view::words((self.now_ms - newest) as f64 / 1000.0);
-                format!("the server's last INFO came {ago} ago")
+                format!("the server's last INFO came {ago} ago").into()
             }
-            Some(_) => "INFO has answered once; a rate needs a second answer".to_owned(),
+            Some(_) => "INFO has answered once; a rate needs a second answer".into(),
         }
     }
 
-    fn of_events(&self, kind: usize) -> String {
+    fn of_events(&self, kind: usize) -> Reason {
         let (what, flag) = KINDS[kind];
         let nodes = self.engine.server.nodes();
         let listening = nodes.iter().any(|node| node.subscription.began);
         let doubtful = nodes.iter().any(|node| node.subscription.doubtful(kind));
-        if doubtful {
-            return self.state(SourceId::Events).unwrap_or_else(|| {
-                format!(
-                    "whether the server announces {what} is not known and none came so far; allow CONFIG GET \
-                     (+config|get) or see that notify-keyspace-events includes E and {flag}"
-                )
-            });
-        }
-        if let Some(state) = self.state(SourceId::Events) {
-            return state;
-        }
-        if listening {
-            format!(
+        let state = self.state(SourceId::Events);
+        let words = match state {
+            Some(state) => state,
+            None if doubtful => format!(
+                "whether the server announces {what} is not known and none came so far; allow CONFIG GET \
+                 (+config|get) or see that notify-keyspace-events includes E and {flag}"
+            ),
+            None if listening => format!(
                 "the server does not announce {what}: CONFIG SET notify-keyspace-events with E and {flag} added"
-            )
-        } else {
-            format!("{what} by key need keyspace events: switch on the source events")
-        }
+            ),
+            None => format!("{what} by key need keyspace events: switch on the source events"),
+        };
+        words.into()
     }
 
-    fn of_scan(&self) -> String {
+    fn of_scan(&self) -> Reason {
         let scans = &self.engine.scans;
         if scans.complete.is_none() && scans.is_running() {
-            return "no scan yet: the first one is under way".to_owned();
+            return "no scan yet: the first one is under way".into();
         }
-        self.state(SourceId::Scan)
-            .unwrap_or_else(|| "no scan yet: switch on the source scan, or run cachescope scan".to_owned())
+        match self.state(SourceId::Scan) {
+            Some(state) => state.into(),
+            None => "no scan yet: switch on the source scan, or run cachescope scan".into(),
+        }
     }
 
-    fn of_metrics(&self) -> String {
+    fn of_metrics(&self) -> Reason {
         let states = [SourceId::Metrics, SourceId::Prometheus];
         let known = states.into_iter().filter_map(|source| self.state(source)).collect::<Vec<_>>();
         if known.is_empty() {
             "needs the application's own metrics for now: connect its metrics page or a Prometheus that scrapes it"
-                .to_owned()
+                .into()
         } else {
-            known.join("; ")
+            known.join("; ").into()
         }
-    }
-
-    /// Why there is no current INFO.
-    pub(super) fn info(&self) -> Cow<'static, str> {
-        Cow::Owned(self.info.clone())
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Weighed {
 }
 
 impl Weighed {
-    fn add(&mut self, key: &ScannedKey, documented_ttl_seconds: Option<f64>) {
+    fn add(&mut self, key: &ScannedKey, longest_ttl_seconds: Option<f64>) {
         self.keys += 1;
         if let Some(bytes) = key.memory {
             self.memory.add(bytes as f64);
@@ -43,7 +43,7 @@ impl Weighed {
             Some(Ttl::Millis(millis)) => {
                 self.asked += 1;
                 self.ttls.add(millis);
-                let limit = documented_ttl_seconds.map(|seconds| seconds * 1000.0 * TTL_TOLERANCE);
+                let limit = longest_ttl_seconds.map(|seconds| seconds * 1000.0 * TTL_TOLERANCE);
                 self.beyond_ttl += u64::from(limit.is_some_and(|limit| millis as f64 > limit));
             }
         }
@@ -130,8 +130,8 @@ impl Running {
         !self.seen.insert(hash)
     }
 
-    pub(crate) fn add(&mut self, row: u32, key: &ScannedKey, documented_ttl_seconds: Option<f64>) {
-        self.rows.entry(row).or_default().add(key, documented_ttl_seconds);
+    pub(crate) fn add(&mut self, row: u32, key: &ScannedKey, longest_ttl_seconds: Option<f64>) {
+        self.rows.entry(row).or_default().add(key, longest_ttl_seconds);
     }
 
     pub(crate) fn sampled(&self) -> bool {
