@@ -74,6 +74,8 @@ pub(crate) struct Applications {
 pub(crate) struct Reach {
     /// Up to here they are complete, in milliseconds.
     pub(crate) end_ms: i64,
+    /// Whether any of its endpoints still delivers.
+    pub(crate) fresh: bool,
 }
 
 impl Applications {
@@ -115,7 +117,7 @@ impl Applications {
         let fresh = of_way().filter(|endpoint| !endpoint.origin.is_silent(now_ms));
         let end_ms = fresh.map(|endpoint| endpoint.complete_to_ms).min();
         let last = || of_way().map(|endpoint| endpoint.complete_to_ms).max();
-        end_ms.or_else(last).map(|end_ms| Reach { end_ms })
+        end_ms.or_else(last).map(|latest_ms| Reach { end_ms: latest_ms, fresh: end_ms.is_some() })
     }
 
     /// Seconds of these slots for which one way's counters are known.

@@ -98,7 +98,7 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
     for carrier in row.carriers.iter().map(|number| &apps.carriers[*number as usize]) {
         let Some(way) = carrier.origin.chosen() else { continue };
         let Some(way_view) = &view.ways[way as usize] else { continue };
-        if carrier.origin.is_silent(view.now_ms) {
+        if carrier.origin.is_silent(view.now_ms) && !way_view.fresh {
             silent = carrier.origin.heard_ms();
             continue;
         }
@@ -154,7 +154,7 @@ pub(super) fn of_all(engine: &Engine, view: &View<'_>) -> Result<Figures, Reason
     let apps = &engine.applications;
     let Some(way) = view.main_way else { return Err(view.reasons.metrics.clone()) };
     let Some(way_view) = &view.ways[way as usize] else { return Err(view.reasons.metrics.clone()) };
-    if !apps.carriers.iter().any(|carrier| !carrier.origin.is_silent(view.now_ms)) {
+    if !way_view.fresh {
         return Err(format!("the application's metrics have stopped; {}", view.reasons.metrics).into());
     }
     let mut figures = Figures {

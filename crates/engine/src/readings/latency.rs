@@ -40,7 +40,7 @@ pub(super) fn readings(
     for carrier in carriers.map(|number| &engine.applications.carriers[number as usize]) {
         let Some(way) = carrier.origin.chosen() else { continue };
         let Some(way) = &view.ways[way as usize] else { continue };
-        if !carrier.origin.is_silent(view.now_ms) {
+        if way.fresh || !carrier.origin.is_silent(view.now_ms) {
             merge_counts(&mut counts, carrier.histogram.counts(&way.range));
             histograms.push(&carrier.histogram);
         }

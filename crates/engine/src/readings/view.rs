@@ -43,6 +43,9 @@ pub(super) struct EventView {
 #[derive(Clone, Debug, Default)]
 pub(super) struct WayView {
     pub(super) range: Range,
+    /// Whether it still delivers. Then a label without series (its application was restarted and has not
+    /// counted it since) has no traffic.
+    pub(super) fresh: bool,
     pub(super) end_ms: i64,
     pub(super) seconds: f64,
     /// Seconds of which the counting is lost.
@@ -170,6 +173,7 @@ fn way_view(engine: &Engine, way: Way, now_ms: i64, seconds: u32) -> Option<WayV
     });
     Some(WayView {
         range,
+        fresh: reach.fresh,
         end_ms: reach.end_ms,
         seconds: covered,
         lost_seconds: lost as f64 / 1000.0,

@@ -109,6 +109,48 @@ fn a_restart_counts_from_0_and_is_said() {
 }
 
 #[test]
+fn a_label_that_an_application_has_not_counted_since_its_restart_has_no_traffic() {
+    let mut run = run();
+    for seconds in (0..200).step_by(5) {
+        let org = "cache_hits_total{type=org} 7";
+        let user = format!("cache_hits_total{{type=user}} {}", 2 * seconds);
+        let lines = [user.as_str(), org];
+        run.page(f64::from(seconds), if seconds < 20 { &lines } else { &lines[..1] });
+    }
+    let snapshot = run.minute(196.0);
+    says(of(&snapshot, "org:{id}", R::HitRate), "no traffic");
+    near(of(&snapshot, "org:{id}", R::LookupsPerSecond), 0.0);
+    near(of(&snapshot, "user:{id}", R::HitRate), 1.0);
+}
+
+#[test]
+fn several_processes_behind_one_prometheus_are_not_taken_for_one_fast_one() {
+    let mut run = run();
+    let samples_at = |run: &mut Run, now: f64| {
+        // Two processes, scraped every 15 s, two seconds apart; asked for every five seconds.
+        let mut samples = Vec::new();
+        for (instance, offset) in [("a", 0.0), ("b", 2.0)] {
+            let scraped = ((now - offset) / 15.0).floor() * 15.0 + offset;
+            if scraped >= 0.0 {
+                let line =
+                    format!("cache_hits_total{{instance={instance},job=j,type=user}} {}", 10.0 * scraped);
+                samples.push(sample(&line, scraped));
+            }
+        }
+        run.metrics(now, "http://prometheus", samples);
+    };
+    for step in 0..40 {
+        let now = 5.0 * f64::from(step) + 3.0;
+        samples_at(&mut run, now);
+        if step > 20 {
+            near(of(&run.minute(now + 4.9), "user:{id}", R::HitRate), 1.0);
+            let lookups = of(&run.minute(now + 4.9), "user:{id}", R::LookupsPerSecond).value.expect("known");
+            assert!((lookups - 20.0).abs() < 1.0, "{lookups} at {now}");
+        }
+    }
+}
+
+#[test]
 fn repeated_late_and_senseless_samples_change_nothing() {
     let mut run = run();
     let endpoint = "http://app/metrics";
