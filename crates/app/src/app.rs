@@ -327,7 +327,15 @@ impl App {
 /// Opens the store off the runtime's threads: it may wait for another process.
 async fn open_store(directory: PathBuf, notices: &mut Vec<String>) -> Option<Store> {
     match tokio::task::spawn_blocking(move || Store::open(&directory)).await {
-        Ok(Ok(store)) => Some(store),
+        Ok(Ok(store)) => {
+            if let Some(kept) = store.set_aside() {
+                notices.push(format!(
+                    "The list of deployments was damaged and begun anew; the damaged file is kept as {}.",
+                    kept.display()
+                ));
+            }
+            Some(store)
+        }
         Ok(Err(error)) => {
             notices.push(format!("{error}. Deployments are kept only until this program ends."));
             None

@@ -67,7 +67,11 @@ fn sources() -> String {
             let _ = writeln!(text, "- Needs of the ACL user: `{}`", spec.acl.join(" "));
         }
         if !spec.config.is_empty() {
-            let _ = writeln!(text, "- Needs of the server: `CONFIG SET {}`, merged with what is set", spec.config);
+            let _ = writeln!(
+                text,
+                "- Needs of the server: `CONFIG SET {}`, merged with what is set",
+                spec.config
+            );
         }
         let _ = writeln!(text, "- Costs: {}", spec.cost);
         if spec.costly {
