@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { columnsOf, hasValues, rangeOf, type ChartSpec } from './plot';
+import { columnsOf, hasValues, rangeOf, spanOf, type ChartSpec } from './plot';
 
 const hitRate: ChartSpec = {
   id: 'hit',
@@ -62,4 +62,13 @@ test('a hit rate hangs from 100 % and keeps its target in view', () => {
 test('everything else stands on zero, also when it is zero throughout', () => {
   expect(rangeOf(latency, [[1], [0], [0]])).toEqual([0, 1]);
   expect(rangeOf(latency, [[1], [4], [2]])[0]).toBe(0);
+});
+
+test('a chart goes as far back as it has values, within its span and not below two minutes', () => {
+  const at = [100, 400, 700, 1000];
+  expect(spanOf([at, [1, 1, 1, 1]], 1, 900, 1000)).toEqual([100, 1000]);
+  expect(spanOf([at, [null, null, 1, 1]], 1, 900, 1000)).toEqual([700, 1000]);
+  expect(spanOf([at, [null, null, null, 1]], 1, 900, 1000)).toEqual([880, 1000]);
+  expect(spanOf([at, [null, null, null, null]], 1, 900, 1000)).toEqual([100, 1000]);
+  expect(spanOf([at, [null, 1, 1, 1]], 1, 300, 1000)).toEqual([700, 1000]);
 });

@@ -82,6 +82,25 @@ export function rangeOf(spec: ChartSpec, columns: readonly (readonly (number | n
   return [0, Number.isFinite(high) && high > 0 ? high * 1.12 : 1];
 }
 
+/** A chart shows at least this much time, in seconds. */
+const SHORTEST_SPAN = 120;
+
+/**
+ * From when to when a chart goes, in seconds: the last `seconds`, or since the first value while there is less, so
+ * that the first minutes are not a speck at its edge.
+ */
+export function spanOf(
+  columns: readonly (readonly (number | null)[])[],
+  lines: number,
+  seconds: number,
+  now: number,
+): [number, number] {
+  const at = columns[0] ?? [];
+  const first = at.findIndex((_, place) => columns.slice(1, 1 + lines).some((line) => line[place] != null));
+  const begin = at[first] ?? now - seconds;
+  return [Math.max(now - seconds, Math.min(begin, now - SHORTEST_SPAN)), now];
+}
+
 const BINARY_STEPS = [1, 1024, 1024 ** 2, 1024 ** 3, 1024 ** 4].flatMap((unit) =>
   [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * unit),
 );
@@ -114,7 +133,7 @@ export function optionsOf(
       points: { size: 6, width: 1.5 },
     },
     scales: {
-      x: { time: true, range: () => [Date.now() / 1000 - seconds, Date.now() / 1000] },
+      x: { time: true, range: () => spanOf(columns(), lines, seconds, Date.now() / 1000) },
       y: { range: () => rangeOf(spec, columns()) },
     },
     axes: [
@@ -124,7 +143,7 @@ export function optionsOf(
         gap: 3,
         space: 70,
         grid: { show: false },
-        values: (_plot, ticks) => ticks.map((tick) => hourAndMinute(tick, seconds)),
+        values: (_plot, ticks, _axis, _space, step) => ticks.map((tick) => hourAndMinute(tick, step)),
       },
       {
         ...axis,
@@ -159,11 +178,11 @@ export function optionsOf(
   };
 }
 
-function hourAndMinute(seconds: number, range: number): string {
+function hourAndMinute(seconds: number, step: number): string {
   const date = new Date(seconds * 1000);
   const two = (value: number) => String(value).padStart(2, '0');
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return range <= 300 ? `${minutes}:${two(date.getSeconds())}` : minutes;
+  return step < 60 ? `${minutes}:${two(date.getSeconds())}` : minutes;
 }
 
 function drawTarget(
