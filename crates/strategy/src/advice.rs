@@ -1,12 +1,14 @@
 //! Whether what a file says fits together: overlapping namespaces, labels, tenants.
 
+use std::collections::HashMap;
+
 use cachescope_model::strategy::{Namespace, Strategy};
 
-use crate::overlap::{Relation, relation};
+use crate::overlap::{Relation, Segments, relation};
 use crate::problem::Report;
 
 /// The most namespaces of one file: each is compared with every other.
-const MOST_NAMESPACES: usize = 1_000;
+const MOST_NAMESPACES: usize = 5_000;
 
 /// Reports what doesn't fit together. `lines` are the lines of the namespaces' templates.
 pub(crate) fn check(report: &Report<'_>, strategy: &Strategy, lines: &[usize]) {
@@ -28,8 +30,13 @@ fn place(namespace: &Namespace) -> String {
 }
 
 fn overlaps(report: &Report<'_>, namespaces: &[Namespace], lines: &[usize]) {
+    // Taken apart once: a large file has millions of pairs.
+    let segments: Vec<_> = namespaces.iter().map(|namespace| Segments::of(&namespace.template)).collect();
     for (at, second) in namespaces.iter().enumerate() {
-        for (first, first_line) in namespaces[..at].iter().zip(lines) {
+        for ((first, first_line), first_segments) in namespaces[..at].iter().zip(lines).zip(&segments) {
+            if first_segments.apart(&segments[at]) {
+                continue;
+            }
             if first.database.is_some() && second.database.is_some() && first.database != second.database {
                 continue;
             }
@@ -56,11 +63,12 @@ fn overlaps(report: &Report<'_>, namespaces: &[Namespace], lines: &[usize]) {
 }
 
 fn labels(report: &Report<'_>, namespaces: &[Namespace], lines: &[usize]) {
+    let mut bearers: HashMap<&str, usize> = HashMap::new();
     for (at, second) in namespaces.iter().enumerate() {
         for label in &second.metric_labels {
-            let earlier =
-                namespaces[..at].iter().zip(lines).find(|(first, _)| first.metric_labels.contains(label));
-            if let Some((first, line)) = earlier {
+            let earlier = *bearers.entry(label).or_insert(at);
+            if earlier < at {
+                let (first, line) = (&namespaces[earlier], lines[earlier]);
                 report.warning(
                     lines[at],
                     &place(second),

@@ -237,48 +237,56 @@ fn preferred(first: &Automaton, second: &Automaton) -> Option<bool> {
     }
 }
 
-/// The text between separators: whole literal text, or `None` where a field stands in it.
-fn segments(template: &Template) -> (Vec<Option<Vec<u8>>>, bool) {
-    let mut segments = vec![Some(Vec::new())];
-    let mut open = false;
-    for part in template.parts() {
-        match part {
-            Part::Literal(bytes) => {
-                for (at, text) in bytes.split(|byte| *byte == SEPARATOR).enumerate() {
-                    if at > 0 {
-                        segments.push(Some(Vec::new()));
-                    }
-                    if let Some(Some(segment)) = segments.last_mut() {
-                        segment.extend_from_slice(text);
-                    }
-                }
-            }
-            Part::Field { kind, .. } => {
-                open |= *kind == FieldKind::Rest;
-                segments.pop();
-                segments.push(None);
-            }
-        }
-    }
-    (segments, open)
+/// A template's segments, which tell most templates apart far more cheaply than walking their automata.
+pub(crate) struct Segments {
+    /// The text between separators: whole literal text, or `None` where a field stands in it.
+    texts: Vec<Option<Vec<u8>>>,
+    /// Whether a field takes the rest of the key, so that keys may have more segments.
+    open: bool,
 }
 
-/// Whether counting and comparing whole segments already shows that no key matches both: true of nearly all
-/// pairs of a large file, and far cheaper than walking the automata.
-fn apart(first: &Template, second: &Template) -> bool {
-    let ((one, one_open), (other, other_open)) = (segments(first), segments(second));
-    let counts_differ = !one_open && !other_open && one.len() != other.len();
-    let texts_differ = |(left, right): (&Option<Vec<u8>>, &Option<Vec<u8>>)| match (left, right) {
-        (Some(left), Some(right)) => left != right,
-        _ => false,
-    };
-    counts_differ || one.iter().zip(&other).any(texts_differ)
+impl Segments {
+    pub(crate) fn of(template: &Template) -> Self {
+        let mut texts = vec![Some(Vec::new())];
+        let mut open = false;
+        for part in template.parts() {
+            match part {
+                Part::Literal(bytes) => {
+                    for (at, text) in bytes.split(|byte| *byte == SEPARATOR).enumerate() {
+                        if at > 0 {
+                            texts.push(Some(Vec::new()));
+                        }
+                        if let Some(Some(segment)) = texts.last_mut() {
+                            segment.extend_from_slice(text);
+                        }
+                    }
+                }
+                Part::Field { kind, .. } => {
+                    open |= *kind == FieldKind::Rest;
+                    texts.pop();
+                    texts.push(None);
+                }
+            }
+        }
+        Self { texts, open }
+    }
+
+    /// Whether counting and comparing whole segments already shows that no key matches both: true of nearly
+    /// all pairs of a large file.
+    pub(crate) fn apart(&self, other: &Self) -> bool {
+        let counts_differ = !self.open && !other.open && self.texts.len() != other.texts.len();
+        let texts_differ = |(left, right): (&Option<Vec<u8>>, &Option<Vec<u8>>)| match (left, right) {
+            (Some(left), Some(right)) => left != right,
+            _ => false,
+        };
+        counts_differ || self.texts.iter().zip(&other.texts).any(texts_differ)
+    }
 }
 
 /// How the keys of two templates relate.
 #[must_use]
 pub fn relation(first: &Template, second: &Template) -> Relation {
-    if apart(first, second) {
+    if Segments::of(first).apart(&Segments::of(second)) {
         return Relation::Disjoint;
     }
     let (first, second) = (Automaton::of(first), Automaton::of(second));
