@@ -126,11 +126,11 @@ async fn watched(app: &App, many: &Many, name: &str, strategy: &str) -> Result<A
     };
     let begun = Instant::now();
     let session = begin(app, draft).await?;
-    eprintln!(
-        "{name}: {} namespaces documented, read in {:.0?}",
-        session.strategy().namespaces.len(),
-        begun.elapsed()
-    );
+    let documented = session.strategy().namespaces.len();
+    eprintln!("{name}: {documented} namespaces documented, read in {:.0?}", begun.elapsed());
+    if !strategy.is_empty() && documented < NAMESPACES {
+        bail!("{strategy} was not taken: {}", session.connection(&[]).detail);
+    }
     Ok(session)
 }
 
