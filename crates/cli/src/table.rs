@@ -66,6 +66,6 @@ mod tests {
         let mut table = Table::new(&[("name", Align::Left), ("keys", Align::Right)]);
         table.row(vec!["user".to_owned(), "5".to_owned()]);
         table.row(vec!["a\u{1b}[31m".to_owned(), "12345".to_owned()]);
-        assert_eq!(table.render(), "name      keys\nuser         5\na\u{fffd}[31m   12345\n");
+        assert_eq!(table.render(), "name     keys\nuser        5\na\u{fffd}[31m  12345\n");
     }
 }
