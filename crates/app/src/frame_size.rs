@@ -130,7 +130,7 @@ mod tests {
     use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 
     use super::*;
-    use crate::wire::ConnectionState;
+    use crate::wire::{ConnectionState, DocumentedLimit};
 
     const AWKWARD: f64 = 123_456_789.123_456_78;
 
@@ -171,6 +171,10 @@ mod tests {
             last_data_at: Some(Timestamp(1_800_000_000_000)),
             readings: ReadingKind::ALL.iter().map(|spec| (spec.kind, reading())).collect(),
             hit_rate_target: Some(0.123_456_789_012_345_6),
+            limits: vec![
+                DocumentedLimit { kind: ReadingKind::LatencyP99Seconds, above: true, value: 0.01 };
+                8
+            ],
             miss_causes: MissCauses { expired: u64::MAX, evicted: u64::MAX, ..MissCauses::default() },
             nodes: vec![node; nodes],
             node_count: u32::try_from(nodes).expect("a test's number"),

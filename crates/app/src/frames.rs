@@ -6,11 +6,15 @@ use std::sync::Arc;
 use cachescope_model::reading::Reading;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::Snapshot;
+use cachescope_model::strategy::{Comparison, Strategy, Subject};
 use cachescope_model::window::Window;
 
 use crate::frame_size::shortened;
 use crate::session::Session;
-use crate::wire::{InstanceFrame, OverviewRow};
+use crate::wire::{DocumentedLimit, InstanceFrame, OverviewRow};
+
+/// Limits in a frame: more than a strategy has for the readings of an instance.
+const MOST_LIMITS: usize = 8;
 
 /// Characters of a sentence in a row of the overview.
 const MOST_CHARACTERS: usize = 300;
@@ -44,6 +48,24 @@ pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
     }
 }
 
+/// The documented limits of the whole deployment's readings: the thresholds of its rules, the strictest of each
+/// reading. A target is what a team aims at; its rule's threshold is where trouble begins.
+fn limits(strategy: &Strategy) -> Vec<DocumentedLimit> {
+    let mut limits: Vec<DocumentedLimit> = Vec::new();
+    for rule in &strategy.rules {
+        let Subject::Instance { reading } = rule.subject else { continue };
+        let above = rule.threshold.comparison == Comparison::Above;
+        let limit = DocumentedLimit { kind: reading, above, value: rule.threshold.value };
+        match limits.iter_mut().find(|known| known.kind == reading && known.above == above) {
+            Some(known) if above => known.value = known.value.min(limit.value),
+            Some(known) => known.value = known.value.max(limit.value),
+            None => limits.push(limit),
+        }
+    }
+    limits.truncate(MOST_LIMITS);
+    limits
+}
+
 /// A deployment's figures, of any length.
 pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
     let snapshot: Arc<Snapshot> = session.snapshot(window);
@@ -58,6 +80,7 @@ pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
         last_data_at: connection.last_data_at,
         readings: snapshot.instance.clone(),
         hit_rate_target: session.strategy().hit_rate_target,
+        limits: limits(session.strategy()),
         miss_causes: snapshot.miss_causes,
         nodes: snapshot.nodes.clone(),
         node_count: count(snapshot.nodes.len()),
@@ -65,5 +88,23 @@ pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
         finding_count: count(snapshot.findings.len()),
         sources: snapshot.sources.clone(),
         control_totals: snapshot.control_totals.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_thresholds_of_the_whole_deployment_are_limits_and_others_are_not() {
+        let strategy = cachescope_strategy::built_in("task-management").expect("it is built in");
+        let limits = limits(&strategy);
+        let limit = |kind: ReadingKind| limits.iter().find(|limit| limit.kind == kind);
+        let memory = limit(ReadingKind::MemoryRatio).expect("memory above 90 % is documented");
+        assert_eq!((memory.above, memory.value), (true, 0.9));
+        let evictions = limit(ReadingKind::EvictionRatio).expect("evictions above 10 % are documented");
+        assert_eq!((evictions.above, evictions.value), (true, 0.1));
+        assert!(limits.len() <= MOST_LIMITS);
+        assert!(super::limits(&Strategy::default()).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::reading::Readings;
+use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{ControlTotal, MissCauses, NodeSnapshot};
 use cachescope_model::source::SourceStatus;
 use cachescope_model::time::Timestamp;
@@ -89,6 +90,17 @@ pub struct OverviewRow {
     pub findings: u32,
 }
 
+/// A threshold that the strategy documents for the whole deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+pub struct DocumentedLimit {
+    /// Of which reading.
+    pub kind: ReadingKind,
+    /// Whether being above it is the trouble, rather than being below it.
+    pub above: bool,
+    /// The threshold, in the reading's unit.
+    pub value: f64,
+}
+
 /// The figures of one deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct InstanceFrame {
@@ -108,6 +120,8 @@ pub struct InstanceFrame {
     pub readings: Readings,
     /// Documented target of the hit rate.
     pub hit_rate_target: Option<f64>,
+    /// Documented limits of its other readings; at most eight.
+    pub limits: Vec<DocumentedLimit>,
     /// Why its lookups missed.
     pub miss_causes: MissCauses,
     /// Its servers; at most sixteen of them, fewer where the frame would grow too large.

@@ -9,6 +9,6 @@ mod requests;
 mod views;
 
 pub use error::{WireError, WireErrorCode};
-pub use frames::{Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
+pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use requests::{Reply, Request};
 pub use views::*;

@@ -2,6 +2,7 @@
 import type { ConnectionState } from "./ConnectionState";
 import type { ControlTotal } from "./ControlTotal";
 import type { DeploymentId } from "./DeploymentId";
+import type { DocumentedLimit } from "./DocumentedLimit";
 import type { MissCauses } from "./MissCauses";
 import type { NodeSnapshot } from "./NodeSnapshot";
 import type { Reading } from "./Reading";
@@ -46,6 +47,10 @@ readings: { [key in ReadingKind]?: Reading },
  * Documented target of the hit rate.
  */
 hit_rate_target: number | null, 
+/**
+ * Documented limits of its other readings; at most eight.
+ */
+limits: Array<DocumentedLimit>, 
 /**
  * Why its lookups missed.
  */

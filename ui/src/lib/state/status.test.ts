@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { OverviewRow } from '../bindings/OverviewRow';
-import { CONNECTION, HEALTH, STEP, ofDeployment, standing, worst } from './status';
+import { CONNECTION, HEALTH, STEP, ofDeployment, overLimit, standing, worst } from './status';
 
 const row = (some: Partial<OverviewRow>): OverviewRow => ({
   id: 'a',
@@ -47,4 +47,16 @@ test('a rate is below its target only when its whole interval is', () => {
   expect(standing({ value: 0.5 }, 0.8)).toBe('below');
   expect(standing({ value: null }, 0.8)).toBe(null);
   expect(standing({ value: 0.5 }, null)).toBe(null);
+});
+
+test('a reading is over its limit only with its whole interval, and an unknown one never', () => {
+  const most = { kind: 'latency_p99_seconds', above: true, value: 0.01 } as const;
+  const least = { kind: 'hit_rate', above: false, value: 0.8 } as const;
+  expect(overLimit({ value: 0.012 }, most)).toBe(true);
+  expect(overLimit({ value: 0.012, low: 0.009, high: 0.02 }, most)).toBe(false);
+  expect(overLimit({ value: 0.01 }, most)).toBe(false);
+  expect(overLimit({ value: 0.7, low: 0.6, high: 0.79 }, least)).toBe(true);
+  expect(overLimit({ value: 0.7, low: 0.6, high: 0.81 }, least)).toBe(false);
+  expect(overLimit({ value: null }, most)).toBe(false);
+  expect(overLimit({ value: 1 }, undefined)).toBe(false);
 });

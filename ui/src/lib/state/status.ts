@@ -1,5 +1,6 @@
 // States as a shape, a tone and a word: never as colour alone.
 import type { ConnectionState } from '../bindings/ConnectionState';
+import type { DocumentedLimit } from '../bindings/DocumentedLimit';
 import type { OverviewRow } from '../bindings/OverviewRow';
 import type { SourceHealth } from '../bindings/SourceHealth';
 import type { StepResult } from '../bindings/StepResult';
@@ -69,4 +70,15 @@ export function standing(
   if (rate?.value == null || target === null) return null;
   if ((rate.high ?? rate.value) < target) return 'below';
   return rate.value < target ? 'maybe' : 'met';
+}
+
+/** Whether a reading is past a documented limit for certain: with its whole interval. */
+export function overLimit(
+  reading: { value?: number | null; low?: number | null; high?: number | null } | undefined,
+  limit: DocumentedLimit | undefined,
+): boolean {
+  if (reading?.value == null || limit === undefined) return false;
+  return limit.above
+    ? (reading.low ?? reading.value) > limit.value
+    : (reading.high ?? reading.value) < limit.value;
 }
