@@ -13,8 +13,11 @@ async fn main() -> Result<()> {
         let window = Window::open(Options { dark, ..Options::default() }).await?;
         take(&window, "first-start", theme).await?;
         window.click("[data-testid='start-demo']").await?;
-        // The scan's columns come last; with them the page is whole.
-        window.wait_for("[data-testid='row'] [data-kind='memory_bytes'][data-value]").await?;
+        // The page is whole when every source has answered: the counters' columns and the scan's are there.
+        window.wait_for("[data-testid='deployment'][data-state='live']").await?;
+        for kind in ["hit_rate", "memory_bytes"] {
+            window.wait_for(&format!("[data-testid='row'] [data-kind='{kind}'][data-value]")).await?;
+        }
         take(&window, "deployment", theme).await?;
         window.click("[data-testid='row']").await?;
         window.wait_for("[data-testid='namespace-panel']").await?;
