@@ -26,6 +26,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::desktop_host::DesktopHost;
 
+/// A snapshot of thousands of namespaces is made every second, by whichever thread is free. The system's
+/// allocator would keep the largest one that each thread ever made; this one gives it back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     rustls::crypto::ring::default_provider()
         .install_default()

@@ -37,6 +37,10 @@ struct Inner {
     demo: tokio::sync::Mutex<Option<RunningDemo>>,
     notices: Vec<String>,
     changes: watch::Sender<u64>,
+    /// Whether the kept deployments have their sessions.
+    begun: watch::Sender<bool>,
+    /// The deployment of the running demo, readable while another one is starting.
+    demo_deployment: Mutex<Option<DeploymentId>>,
     clock: SessionClock,
 }
 
@@ -62,20 +66,41 @@ impl App {
                 demo: tokio::sync::Mutex::new(None),
                 notices,
                 changes: watch::channel(0).0,
+                begun: watch::channel(false).0,
+                demo_deployment: Mutex::new(None),
                 clock: SessionClock::start(),
             }),
         };
-        if let Some(store) = store {
-            match store.deployments().await {
-                Ok(kept) => {
-                    for deployment in kept {
-                        app.begin(deployment).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "deployments can't be read"),
-            }
-        }
+        // The keychain may take its time: the window opens meanwhile.
+        let starting = app.clone();
+        tokio::spawn(async move {
+            starting.begin_kept(store).await;
+            starting.inner.begun.send_replace(true);
+        });
         app
+    }
+
+    async fn begin_kept(&self, store: Option<Store>) {
+        let Some(store) = store else { return };
+        let kept = match store.deployments().await {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::error!(%error, "deployments can't be read");
+                return;
+            }
+        };
+        for deployment in kept {
+            self.begin(deployment).await;
+        }
+    }
+
+    /// Waits until the kept deployments have their sessions, so that none is taken for missing at start.
+    async fn begun(&self) {
+        let mut begun = self.inner.begun.subscribe();
+        // An error means that the app is going down: then nothing is to be waited for.
+        if begun.wait_for(|begun| *begun).await.is_err() {
+            tracing::debug!("the app ends before its deployments have begun");
+        }
     }
 
     /// Answers a request.
@@ -83,13 +108,16 @@ impl App {
     /// # Errors
     /// With a code, a sentence and a remedy, as [`WireError`] has them.
     pub async fn handle(&self, request: Request) -> Result<Reply, WireError> {
+        if !matches!(request, Request::AppInfo {} | Request::Registry {} | Request::DemoStatus {}) {
+            self.begun().await;
+        }
         Ok(match request {
             Request::AppInfo {} => Reply::AppInfo(self.info()),
             Request::Registry {} => Reply::Registry(Registry {
                 readings: ReadingKind::ALL.to_vec(),
                 sources: SourceId::ALL.to_vec(),
             }),
-            Request::Deployments {} => Reply::Deployments(self.deployment_views().await),
+            Request::Deployments {} => Reply::Deployments(self.deployment_views()),
             Request::TestConnection { draft } => {
                 let kept = self.kept_secrets(draft.id.as_ref()).await;
                 Reply::TestConnection(connection_test::run(&draft, kept).await)
@@ -135,7 +163,7 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
-            Request::DemoStatus {} => Reply::DemoStatus(self.demo_status().await),
+            Request::DemoStatus {} => Reply::DemoStatus(self.demo_status()),
             Request::StartDemo {} => Reply::StartDemo(self.start_demo().await?),
             Request::StopDemo {} => {
                 self.stop_demo().await;
@@ -236,22 +264,19 @@ impl App {
         }
     }
 
-    async fn deployment_views(&self) -> Vec<DeploymentView> {
-        let demo = self.inner.demo.lock().await.as_ref().map(|demo| demo.deployment.clone());
-        let mut views = Vec::new();
-        for session in self.sessions() {
-            let deployment = session.deployment().clone();
-            let secrets = self.kept_secrets(Some(&deployment.id)).await;
-            views.push(DeploymentView {
-                demo: demo.as_ref() == Some(&deployment.id),
-                has_redis_password: secrets.redis_password.is_some(),
-                has_prometheus_secret: secrets.prometheus_password.is_some()
-                    || secrets.prometheus_token.is_some(),
+    fn deployment_views(&self) -> Vec<DeploymentView> {
+        let demo = self.inner.demo_deployment.lock().clone();
+        let view = |session: &Arc<Session>| {
+            let plan = session.plan();
+            DeploymentView {
+                demo: demo.as_ref() == Some(&plan.deployment.id),
+                has_redis_password: plan.redis_password.is_some(),
+                has_prometheus_secret: plan.prometheus_password.is_some() || plan.prometheus_token.is_some(),
                 sources_on: session.sources_on(),
-                deployment,
-            });
-        }
-        views
+                deployment: plan.deployment.clone(),
+            }
+        };
+        self.sessions().iter().map(view).collect()
     }
 
     async fn save(&self, draft: crate::wire::DeploymentDraft) -> Result<DeploymentId, WireError> {
@@ -289,9 +314,9 @@ impl App {
         Ok(())
     }
 
-    async fn demo_status(&self) -> DemoStatus {
+    fn demo_status(&self) -> DemoStatus {
         let missing = demo::missing(self.inner.host.companion().as_deref());
-        let running = self.inner.demo.lock().await.as_ref().map(|demo| demo.deployment.clone());
+        let running = self.inner.demo_deployment.lock().clone();
         DemoStatus { available: missing.is_empty(), missing, running }
     }
 
@@ -310,6 +335,7 @@ impl App {
         let deployment = demo::deployment(&process.addresses);
         let id = deployment.id.clone();
         let plan = deployments::plan(deployment, deployments::KeptSecrets::default()).await;
+        *self.inner.demo_deployment.lock() = Some(id.clone());
         self.put(Session::start(plan));
         *running = Some(RunningDemo { process, deployment: id.clone() });
         Ok(id)
@@ -318,6 +344,7 @@ impl App {
     async fn stop_demo(&self) {
         let mut running = self.inner.demo.lock().await;
         if let Some(demo) = running.take() {
+            *self.inner.demo_deployment.lock() = None;
             self.take_away(&demo.deployment).await;
             demo.process.stop().await;
         }

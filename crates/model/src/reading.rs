@@ -121,5 +121,115 @@ impl Reading {
     }
 }
 
-/// The readings of one thing (an instance, a namespace), by kind.
-pub type Readings = BTreeMap<ReadingKind, Reading>;
+/// What [`Readings`] are at the wire.
+pub type ReadingMap = BTreeMap<ReadingKind, Reading>;
+
+/// The readings of one thing (an instance, a namespace), by kind; at the wire a map ([`ReadingMap`]).
+///
+/// A sorted list in one allocation: thousands of namespaces have a dozen and a half of them each, anew every
+/// second, and a tree of nodes would take twice the memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings(Vec<(ReadingKind, Reading)>);
+
+impl Readings {
+    /// No readings yet, with room for one of each kind.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Vec::with_capacity(ReadingKind::ALL.len()))
+    }
+
+    /// Puts a reading in the place of the one of its kind, where there is one.
+    pub fn insert(&mut self, kind: ReadingKind, reading: Reading) {
+        match self.place(kind) {
+            Ok(place) => self.0[place].1 = reading,
+            Err(place) => self.0.insert(place, (kind, reading)),
+        }
+    }
+
+    /// The reading of a kind.
+    #[must_use]
+    pub fn get(&self, kind: &ReadingKind) -> Option<&Reading> {
+        self.place(*kind).ok().map(|place| &self.0[place].1)
+    }
+
+    /// Every reading with its kind, in the registry's order.
+    pub fn iter(&self) -> impl Iterator<Item = (ReadingKind, &Reading)> {
+        self.0.iter().map(|(kind, reading)| (*kind, reading))
+    }
+
+    /// Every reading, in the registry's order.
+    pub fn values(&self) -> impl Iterator<Item = &Reading> {
+        self.0.iter().map(|(_, reading)| reading)
+    }
+
+    /// Every reading, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Reading> {
+        self.0.iter_mut().map(|(_, reading)| reading)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, kind: ReadingKind) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&kind, |(kind, _)| *kind)
+    }
+}
+
+impl FromIterator<(ReadingKind, Reading)> for Readings {
+    fn from_iter<T: IntoIterator<Item = (ReadingKind, Reading)>>(readings: T) -> Self {
+        let mut collected = Self::new();
+        for (kind, reading) in readings {
+            collected.insert(kind, reading);
+        }
+        collected
+    }
+}
+
+impl std::ops::Index<&ReadingKind> for Readings {
+    type Output = Reading;
+
+    fn index(&self, kind: &ReadingKind) -> &Reading {
+        self.get(kind).expect("a reading that is indexed was inserted before")
+    }
+}
+
+impl Serialize for Readings {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Readings {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ReadingMap::deserialize(deserializer).map(|map| map.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_are_kept_by_kind_in_the_registrys_order_and_travel_as_a_map() {
+        let mut readings = Readings::new();
+        readings.insert(ReadingKind::Keys, Reading::exact(3.0, "scan", 0.0));
+        readings.insert(ReadingKind::HitRate, Reading::exact(0.5, "INFO", 60.0));
+        readings.insert(ReadingKind::Keys, Reading::exact(4.0, "scan", 0.0));
+        let kinds: Vec<_> = readings.iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [ReadingKind::HitRate, ReadingKind::Keys]);
+        assert_eq!(readings[&ReadingKind::Keys].value, Some(4.0));
+        assert_eq!(readings.get(&ReadingKind::MemoryRatio), None);
+        let written = serde_json::to_value(&readings).expect("readings are JSON");
+        assert_eq!(written["hit_rate"]["value"], 0.5);
+        assert_eq!(serde_json::from_value::<Readings>(written).expect("and back"), readings);
+    }
+}

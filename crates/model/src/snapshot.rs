@@ -68,6 +68,7 @@ pub struct NamespaceSnapshot {
     /// Documented target hit rate.
     pub hit_rate_target: Option<f64>,
     /// Its readings by kind.
+    #[ts(as = "crate::reading::ReadingMap")]
     pub readings: Readings,
     /// Why its lookups missed; all zero where events are not received.
     pub miss_causes: MissCauses,
@@ -131,6 +132,7 @@ pub struct Snapshot {
     /// Over which window.
     pub window: Window,
     /// Readings of the whole deployment.
+    #[ts(as = "crate::reading::ReadingMap")]
     pub instance: Readings,
     /// Why lookups missed, over all namespaces.
     pub miss_causes: MissCauses,

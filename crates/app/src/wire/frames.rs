@@ -117,6 +117,7 @@ pub struct InstanceFrame {
     /// When data last arrived; `None` before the first.
     pub last_data_at: Option<Timestamp>,
     /// Readings of the whole deployment.
+    #[ts(as = "cachescope_model::reading::ReadingMap")]
     pub readings: Readings,
     /// Documented target of the hit rate.
     pub hit_rate_target: Option<f64>,
