@@ -1,0 +1,195 @@
+//! The app behind its one door, with a host that is nothing but the trait, on a real server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cachescope_app::wire::{
+    ConnectionState, DeploymentDraft, Frame, Reply, Request, RowQuery, RowSort, StepResult, View,
+    WireErrorCode,
+};
+use cachescope_app::{App, Host};
+use cachescope_lab::servers::{RedisOptions, RedisServer};
+use cachescope_model::deployment::{DeploymentId, Environment};
+use cachescope_model::source::SourceId;
+use cachescope_model::window::Window;
+use tokio::sync::mpsc;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct TestHost {
+    directory: PathBuf,
+}
+
+impl Host for TestHost {
+    fn version(&self) -> String {
+        "0.0.0-test".to_owned()
+    }
+
+    fn state_directory(&self) -> PathBuf {
+        self.directory.clone()
+    }
+
+    fn companion(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn uses_keychain(&self) -> bool {
+        false
+    }
+}
+
+async fn app(directory: &tempfile::TempDir) -> App {
+    cachescope_lab::servers::install_crypto();
+    App::start(TestHost { directory: directory.path().to_owned() }).await
+}
+
+async fn server() -> RedisServer {
+    let options = RedisOptions { password: Some("hunter2".to_owned()), ..RedisOptions::default() };
+    RedisServer::start(options).await.expect("redis-server is installed")
+}
+
+fn draft(server: &RedisServer) -> DeploymentDraft {
+    DeploymentDraft {
+        name: "cache".to_owned(),
+        environment: Some(Environment::Development),
+        redis_url: server.address(),
+        redis_password: Some("hunter2".to_owned()),
+        ..DeploymentDraft::default()
+    }
+}
+
+async fn save(app: &App, draft: DeploymentDraft) -> DeploymentId {
+    match app.handle(Request::SaveDeployment { draft }).await.expect("the draft is fine") {
+        Reply::SaveDeployment(id) => id,
+        other => panic!("saving was answered with {other:?}"),
+    }
+}
+
+/// Watches a deployment until its frames say that it is in this state.
+async fn until(app: &App, deployment: &DeploymentId, wanted: ConnectionState) {
+    let (seen, mut frames) = mpsc::unbounded_channel();
+    let view = View::Deployment { deployment: deployment.clone(), window: Window::OneMinute };
+    let watch = app.watch(view, move |frame| seen.send(frame).is_ok());
+    let reached = async {
+        while let Some(frame) = frames.recv().await {
+            if let Frame::Instance(instance) = frame
+                && instance.state == wanted
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("the deployment reaches this state");
+    drop(watch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_tested_saved_watched_kept_and_removed_and_its_password_stays_inside() {
+    let state = tempfile::tempdir().expect("a directory");
+    let server = server().await;
+    let app = app(&state).await;
+
+    let tested = app.handle(Request::TestConnection { draft: draft(&server) }).await.expect("it answers");
+    let Reply::TestConnection(report) = tested else { panic!("another answer: {tested:?}") };
+    assert!(report.usable, "{report:?}");
+    assert!(report.steps.iter().all(|step| step.result != StepResult::Failed), "{report:?}");
+
+    let id = save(&app, draft(&server)).await;
+    // Events are not switched on there, which the deployment says.
+    until(&app, &id, ConnectionState::Partial).await;
+
+    let listed = app.handle(Request::Deployments {}).await.expect("it answers");
+    let said = serde_json::to_string(&listed).expect("replies are JSON");
+    assert!(said.contains("\"has_redis_password\":true"), "{said}");
+    assert!(!said.contains("hunter2"), "the page must never be told the password");
+    for file in std::fs::read_dir(state.path()).expect("the directory is there") {
+        let bytes = std::fs::read(file.expect("an entry").path()).unwrap_or_default();
+        assert!(!bytes.windows(7).any(|some| some == b"hunter2"), "the password must not be written");
+    }
+
+    let query = RowQuery {
+        deployment: id.clone(),
+        window: Window::OneMinute,
+        filter: String::new(),
+        sort: RowSort::Trouble,
+        descending: true,
+        offset: 0,
+        limit: 1_000_000,
+        sparks: true,
+    };
+    let rows = app.handle(Request::Rows { query }).await.expect("it answers");
+    let Reply::Rows(page) = rows else { panic!("another answer: {rows:?}") };
+    assert!(page.rows.iter().all(|row| row.cells.len() == page.columns.len()));
+
+    app.handle(Request::SetSource { deployment: id.clone(), source: SourceId::Scan, on: false })
+        .await
+        .expect("it is there");
+    app.stop().await;
+
+    let again = self::app(&state).await;
+    let listed = again.handle(Request::Deployments {}).await.expect("it answers");
+    let Reply::Deployments(views) = &listed else { panic!("another answer: {listed:?}") };
+    assert_eq!(views.len(), 1, "what was saved is there after a restart");
+    assert!(!views[0].has_redis_password, "without a keychain a password lives as long as the program");
+    again.handle(Request::RemoveDeployment { deployment: id.clone() }).await.expect("it is there");
+    let gone = again.handle(Request::RemoveDeployment { deployment: id }).await.expect_err("it is gone");
+    assert_eq!(gone.code, WireErrorCode::NotFound);
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_used_is_answered_with_a_code_and_a_sentence_and_the_app_goes_on() {
+    let state = tempfile::tempdir().expect("a directory");
+    let server = server().await;
+    let app = app(&state).await;
+    let nobody = DeploymentId("nobody".to_owned());
+    let asked = |redis: &str, strategy: &str| DeploymentDraft {
+        redis_url: redis.to_owned(),
+        strategy: strategy.to_owned(),
+        ..DeploymentDraft::default()
+    };
+
+    for (request, code) in [
+        (Request::SaveDeployment { draft: asked("", "") }, WireErrorCode::BadInput),
+        (Request::SaveDeployment { draft: asked("nonsense://x", "") }, WireErrorCode::BadInput),
+        (Request::Doctor { deployment: nobody.clone() }, WireErrorCode::NotFound),
+        (Request::Findings { deployment: nobody.clone() }, WireErrorCode::NotFound),
+        (Request::StartDemo {}, WireErrorCode::DemoUnavailable),
+    ] {
+        let error = app.handle(request.clone()).await.expect_err("it can't be done");
+        assert_eq!(error.code, code, "{request:?}: {error}");
+        assert!(!error.message.is_empty() && !error.message.contains('\n'), "{error:?}");
+    }
+
+    for (draft, words) in [
+        (asked("127.0.0.1:1", ""), "refused"),
+        (DeploymentDraft { redis_password: Some("wrong".to_owned()), ..draft(&server) }, "password"),
+        (asked(&server.address(), "no-such-strategy"), "no strategy"),
+    ] {
+        let answer = app.handle(Request::TestConnection { draft }).await.expect("a test always answers");
+        let Reply::TestConnection(report) = answer else { panic!("another answer: {answer:?}") };
+        assert!(!report.usable, "{words}: {report:?}");
+        let told = report
+            .steps
+            .iter()
+            .any(|step| step.result == StepResult::Failed && step.detail.to_lowercase().contains(words));
+        assert!(told, "{words}: {report:?}");
+    }
+    assert!(app.handle(Request::AppInfo {}).await.is_ok());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_whose_server_ends_is_lost_and_comes_back_by_itself() {
+    let state = tempfile::tempdir().expect("a directory");
+    let mut server = server().await;
+    let app = app(&state).await;
+    let id = save(&app, draft(&server)).await;
+    until(&app, &id, ConnectionState::Partial).await;
+    server.stop();
+    until(&app, &id, ConnectionState::Lost).await;
+    server.restart().await.expect("it starts again");
+    until(&app, &id, ConnectionState::Partial).await;
+    app.stop().await;
+}
