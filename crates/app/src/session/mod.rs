@@ -132,6 +132,7 @@ impl Session {
             observations,
             last_data: Arc::clone(&last_data),
             cancel: cancel.clone(),
+            infos: 0,
         });
         let on = plan.sources.clone().unwrap_or_else(|| default_sources(&plan.deployment));
         let running = Running::new(clock, sink, cancel.clone());

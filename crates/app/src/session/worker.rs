@@ -20,12 +20,18 @@ const WAITING: usize = 512;
 /// Observations taken at once, so that the engine's lock is held shortly.
 const BATCH: usize = 64;
 
+/// INFO replies that are shown at once, instead of at the end of their second: the first brings levels, the
+/// second the first rates.
+const AT_ONCE: u8 = 2;
+
 pub(super) struct Worker {
     pub(super) engine: Arc<Mutex<Engine>>,
     pub(super) clock: SessionClock,
     pub(super) observations: mpsc::Receiver<Observation>,
     pub(super) last_data: Arc<Mutex<Option<Timestamp>>>,
     pub(super) cancel: CancellationToken,
+    /// INFO replies that came so far, up to [`AT_ONCE`].
+    pub(super) infos: u8,
 }
 
 pub(super) fn channel() -> (mpsc::Sender<Observation>, mpsc::Receiver<Observation>) {
@@ -54,7 +60,7 @@ pub(super) fn spawn(mut worker: Worker) -> watch::Receiver<u64> {
                         break;
                     }
                     if worker.take(&mut waiting) {
-                        // What a view waits for on its first sight shall not wait for the next second.
+                        // What someone waits for at first sight shall not wait for the next second.
                         worker.engine.lock().advance(worker.clock.now());
                         ticked.send_modify(|tick| *tick += 1);
                     }
@@ -66,8 +72,9 @@ pub(super) fn spawn(mut worker: Worker) -> watch::Receiver<u64> {
 }
 
 impl Worker {
-    /// Feeds the engine. Returns whether this was the first data of the session.
+    /// Feeds the engine. Returns whether this was the first data of the session, or its first rates.
     fn take(&mut self, waiting: &mut Vec<Observation>) -> bool {
+        let infos = waiting.iter().filter(|seen| matches!(seen.what, Observed::Info(_))).count();
         let newest = waiting.iter().filter(|seen| is_data(&seen.what)).map(|seen| seen.at).max();
         {
             let mut engine = self.engine.lock();
@@ -78,7 +85,9 @@ impl Worker {
         let mut last = self.last_data.lock();
         let first = last.is_none() && newest.is_some();
         *last = (*last).max(newest);
-        first
+        let early = infos > 0 && self.infos < AT_ONCE;
+        self.infos = self.infos.saturating_add(u8::try_from(infos).unwrap_or(u8::MAX)).min(AT_ONCE);
+        first || early
     }
 }
 

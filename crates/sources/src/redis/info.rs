@@ -21,6 +21,9 @@ use crate::error::{ErrorCode, SourceError};
 const SECTIONS: [&str; 7] =
     ["stats", "server", "clients", "memory", "replication", "commandstats", "keyspace"];
 
+/// Rates need two readings: the second one comes soon, so that a window just opened shows them soon.
+const SECOND_READING: Duration = Duration::from_millis(300);
+
 /// How the INFO source is to run.
 #[derive(Clone, Copy, Debug)]
 pub struct InfoOptions {
@@ -49,6 +52,7 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
     let mut how = Sections::default();
     let mut ticks = tokio::time::interval(options.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut first = true;
     context.status(SourceId::Info, SourceHealth::Starting, "", "").await;
     loop {
         ticks.tick().await;
@@ -63,6 +67,9 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
                     || !context.status(SourceId::Info, SourceHealth::Ok, "", "").await
                 {
                     return;
+                }
+                if std::mem::take(&mut first) {
+                    ticks.reset_after(options.every.min(SECOND_READING));
                 }
             }
             Err(error) => {
