@@ -235,7 +235,7 @@ pub(crate) fn redis_target(plan: &SessionPlan) -> Result<Option<RedisTarget>, Wi
     let Some(url) = &plan.deployment.redis_url else { return Ok(None) };
     let target = RedisTarget::parse(url)?;
     Ok(Some(match &plan.redis_password {
-        Some(password) => target.with_password(password.expose_secret().to_owned().into()),
+        Some(password) => target.with_password(password.clone()),
         None => target,
     }))
 }

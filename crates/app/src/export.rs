@@ -42,7 +42,7 @@ fn csv(snapshot: &Snapshot) -> String {
                         number(reading.value),
                         number(reading.low),
                         number(reading.high),
-                        certainty(reading.certainty)
+                        name(reading.certainty)
                     );
                 }
                 None => text.push_str(",,,,unavailable"),
@@ -53,13 +53,9 @@ fn csv(snapshot: &Snapshot) -> String {
     text
 }
 
-/// A kind's serialised name.
-fn name(kind: ReadingKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-fn certainty(certainty: cachescope_model::reading::Certainty) -> String {
-    serde_json::to_value(certainty).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+/// A kind's or a certainty's serialised name.
+fn name(value: impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn number(value: Option<f64>) -> String {

@@ -9,6 +9,8 @@ use cachescope_app::session::{ScanPlan, Session, SessionPlan};
 use cachescope_app::strategies;
 use cachescope_app::wire::{ConnectionState, DeploymentDraft};
 use cachescope_model::deployment::Environment;
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::snapshot::NamespaceSnapshot;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
 
@@ -121,6 +123,17 @@ pub(crate) async fn watch_until(
             changed = ticks.changed() => if changed.is_err() { return Ok(()) },
         }
     }
+}
+
+/// Whether a scan has brought its figures, or is in one of the `hopeless` states.
+pub(crate) fn scan_ended(session: &Session, hopeless: &[SourceHealth]) -> bool {
+    let snapshot = session.snapshot(Window::OneMinute);
+    let counted = |row: &NamespaceSnapshot| {
+        row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some())
+    };
+    let mut statuses = snapshot.sources.iter();
+    statuses.any(|status| status.source == SourceId::Scan && hopeless.contains(&status.health))
+        || snapshot.namespaces.iter().any(counted)
 }
 
 /// Waits for the first data. The sources of a server connect one after the other, and connecting and the first

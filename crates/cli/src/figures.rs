@@ -1,7 +1,31 @@
 //! Figures for a terminal.
 
-use cachescope_model::reading::{Certainty, Reading};
-use cachescope_model::reading_kind::Unit;
+use cachescope_model::reading::{Certainty, Reading, Readings};
+use cachescope_model::reading_kind::{ReadingKind, Unit};
+use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot};
+
+use crate::table::{Align, Table};
+
+/// An empty table with a column a reading, after one for the namespace.
+pub(crate) fn table(columns: &[ReadingKind]) -> Table {
+    let mut headings = vec![("NAMESPACE", Align::Left)];
+    headings.extend(columns.iter().map(|kind| (kind.spec().title, Align::Right)));
+    Table::new(&headings)
+}
+
+/// A row of such a table.
+pub(crate) fn row(name: String, columns: &[ReadingKind], readings: &Readings) -> Vec<String> {
+    let cells = columns.iter().map(|kind| reading(readings.get(kind), kind.spec().unit));
+    std::iter::once(name).chain(cells).collect()
+}
+
+/// How a namespace is called in a table: by its template.
+pub(crate) fn name(namespace: &NamespaceSnapshot) -> String {
+    match namespace.origin {
+        NamespaceOrigin::Other => "(everything else)".to_owned(),
+        _ => namespace.namespace.clone(),
+    }
+}
 
 /// A reading in its unit, with a mark of its certainty: nothing for exact, `±` for estimated, `~` for modelled,
 /// a dash for unavailable.

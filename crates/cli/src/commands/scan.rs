@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_model::reading_kind::ReadingKind;
-use cachescope_model::snapshot::{NamespaceOrigin, Snapshot};
+use cachescope_model::snapshot::{NamespaceSnapshot, Snapshot};
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
 
@@ -13,7 +13,6 @@ use crate::deployment;
 use crate::failure::Failure;
 use crate::figures;
 use crate::output;
-use crate::table::{Align, Table};
 
 /// A scan of hundreds of millions of keys takes an hour at a gentle pace; a day means that it hangs.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -29,6 +28,8 @@ pub(crate) async fn run(command: Scan, common: &Common) -> Result<(), Failure> {
         return Err(Failure::input("a scan needs a Redis: give its address with --redis"));
     }
     let session = Session::start(plan);
+    // One that fails is tried again by itself; only what can't be is given up.
+    let ended = |session: &Session| deployment::scan_ended(session, &[SourceHealth::Unavailable]);
     let waited = deployment::watch_until(&session, PATIENCE, ended).await;
     let figures = session.snapshot(Window::OneMinute);
     session.stop().await;
@@ -48,38 +49,16 @@ pub(crate) async fn run(command: Scan, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the scan has brought its figures, or can't.
-fn ended(session: &Session) -> bool {
-    let snapshot = session.snapshot(Window::OneMinute);
-    let hopeless = snapshot
-        .sources
-        .iter()
-        .any(|status| status.source == SourceId::Scan && status.health == SourceHealth::Unavailable);
-    hopeless
-        || snapshot
-            .namespaces
-            .iter()
-            .any(|row| row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some()))
-}
-
 fn render(figures: &Snapshot) -> String {
-    let mut headings = vec![("NAMESPACE", Align::Left)];
-    headings.extend(COLUMNS.iter().map(|kind| (kind.spec().title, Align::Right)));
-    let mut table = Table::new(&headings);
-    let heaviest = |row: &&cachescope_model::snapshot::NamespaceSnapshot| {
+    let mut table = figures::table(&COLUMNS);
+    let heaviest = |row: &&NamespaceSnapshot| {
         let bytes = row.readings.get(&ReadingKind::MemoryBytes).and_then(|reading| reading.value);
         std::cmp::Reverse(bytes.map_or(0, |bytes| bytes as u64))
     };
     let mut rows: Vec<_> = figures.namespaces.iter().collect();
     rows.sort_by_key(heaviest);
     for namespace in rows {
-        let name = match namespace.origin {
-            NamespaceOrigin::Other => "(everything else)".to_owned(),
-            _ => namespace.namespace.clone(),
-        };
-        let cells =
-            COLUMNS.iter().map(|kind| figures::reading(namespace.readings.get(kind), kind.spec().unit));
-        table.row(std::iter::once(name).chain(cells).collect());
+        table.row(figures::row(figures::name(namespace), &COLUMNS, &namespace.readings));
     }
     table.render()
 }

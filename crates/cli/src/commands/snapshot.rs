@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_model::reading_kind::ReadingKind;
-use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot, Snapshot as Figures};
+use cachescope_model::snapshot::Snapshot as Figures;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
 
@@ -14,7 +14,6 @@ use crate::deployment;
 use crate::failure::Failure;
 use crate::figures;
 use crate::output;
-use crate::table::{Align, Table};
 
 /// How long a first scan may go on beyond the watching, before what is known is printed without it.
 const SCAN_PATIENCE: Duration = Duration::from_secs(60);
@@ -40,22 +39,12 @@ async fn watch(session: &Arc<Session>, command: &Snapshot, timeout: Duration) ->
     let never = |_: &Session| false;
     deployment::watch_until(session, command.watch_for, never).await?;
     if session.sources_on().contains(&SourceId::Scan) {
-        deployment::watch_until(session, SCAN_PATIENCE, scanned).await?;
+        // A scan that fails is tried again, but not for as long as a table may wait.
+        let hopeless = [SourceHealth::Failed, SourceHealth::Unavailable];
+        let ended = |session: &Session| deployment::scan_ended(session, &hopeless);
+        deployment::watch_until(session, SCAN_PATIENCE, ended).await?;
     }
     Ok(())
-}
-
-/// Whether a scan has ended, or can't.
-fn scanned(session: &Session) -> bool {
-    let snapshot = session.snapshot(Window::OneMinute);
-    let weighed = |row: &NamespaceSnapshot| {
-        row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some())
-    };
-    let hopeless = snapshot.sources.iter().any(|status| {
-        status.source == SourceId::Scan
-            && matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable)
-    });
-    hopeless || snapshot.namespaces.iter().any(weighed)
 }
 
 /// The shortest window that covers what was watched.
@@ -79,20 +68,10 @@ const COLUMNS: [ReadingKind; 7] = [
 
 /// The figures as text.
 pub(crate) fn render(figures: &Figures) -> String {
-    let mut headings = vec![("NAMESPACE", Align::Left)];
-    headings.extend(COLUMNS.iter().map(|kind| (kind.spec().title, Align::Right)));
-    let mut table = Table::new(&headings);
-    let mut row = |name: String, readings: &cachescope_model::reading::Readings| {
-        let cells = COLUMNS.iter().map(|kind| figures::reading(readings.get(kind), kind.spec().unit));
-        table.row(std::iter::once(name).chain(cells).collect());
-    };
-    row("(everything)".to_owned(), &figures.instance);
+    let mut table = figures::table(&COLUMNS);
+    table.row(figures::row("(everything)".to_owned(), &COLUMNS, &figures.instance));
     for namespace in &figures.namespaces {
-        let name = match namespace.origin {
-            NamespaceOrigin::Other => "(everything else)".to_owned(),
-            _ => namespace.namespace.clone(),
-        };
-        row(name, &namespace.readings);
+        table.row(figures::row(figures::name(namespace), &COLUMNS, &namespace.readings));
     }
     let mut text = table.render();
     for status in &figures.sources {
