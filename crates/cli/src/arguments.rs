@@ -106,7 +106,7 @@ pub(crate) struct Snapshot {
     /// How long to watch before printing.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) watch_for: Duration,
-    /// Only these sources, costly ones too: info, events, scan, metrics, prometheus.
+    /// Only these sources, costly ones too: info, events, commands, slowlog, scan, probe, metrics, prometheus.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) sources: Option<Vec<String>>,
 }

@@ -10,10 +10,12 @@
 pub mod deployment;
 pub mod duration;
 pub mod events;
+pub mod key;
 pub mod metrics;
 pub mod observation;
 pub mod reading;
 pub mod reading_kind;
+pub mod sample;
 pub mod scan;
 pub mod server;
 pub mod snapshot;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::events::KeyEventBatch;
 use crate::metrics::{MetricsBatch, SignalValue};
+use crate::sample::{CommandBurst, CommandLatency, ExecutionBatch, ProbedKey};
 use crate::scan::{ScanChunk, ScanFinished, ScanStarted};
 use crate::server::ServerInfo;
 use crate::source::SourceStatus;
@@ -42,6 +43,14 @@ pub enum Observed {
         /// The key.
         key: bytes::Bytes,
     },
+    /// Every command of a short time.
+    Commands(CommandBurst),
+    /// Single commands' execution times.
+    Executions(ExecutionBatch),
+    /// Execution times by command since the server's start, all commands that were ever called.
+    CommandLatencies(Vec<CommandLatency>),
+    /// Round trips of our own.
+    Probes(Vec<ProbedKey>),
     /// A scan begins.
     ScanStarted(ScanStarted),
     /// Some of its keys.

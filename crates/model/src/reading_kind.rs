@@ -53,6 +53,12 @@ pub enum ReadingKind {
     LatencyMeanSeconds,
     /// Mean time inside the server, without queue and network.
     ExecutionMeanSeconds,
+    /// Median of the same.
+    ExecutionP50Seconds,
+    /// 95th percentile of the same.
+    ExecutionP95Seconds,
+    /// 99th percentile of the same.
+    ExecutionP99Seconds,
     /// Bytes of its keys; for the instance `used_memory`.
     MemoryBytes,
     /// `used_memory` ÷ `maxmemory`, or ÷ system memory where none is set. Instance only.
@@ -119,6 +125,9 @@ registry! {
     LatencyP99Seconds, "Latency p99", Seconds, Lower, true, "99th percentile of the duration of GET-like commands as a client feels it.";
     LatencyMeanSeconds, "Latency mean", Seconds, Lower, true, "Mean duration of GET-like commands as a client feels it.";
     ExecutionMeanSeconds, "Execution mean", Seconds, Lower, true, "Mean duration of read commands inside the server, without queue and network.";
+    ExecutionP50Seconds, "Execution p50", Seconds, Lower, true, "Median duration of read commands inside the server, without queue and network.";
+    ExecutionP95Seconds, "Execution p95", Seconds, Lower, true, "95th percentile of the duration of read commands inside the server, without queue and network.";
+    ExecutionP99Seconds, "Execution p99", Seconds, Lower, true, "99th percentile of the duration of read commands inside the server, without queue and network.";
     MemoryBytes, "Memory", Bytes, Lower, true, "Bytes its keys occupy, by MEMORY USAGE; used_memory for the instance.";
     MemoryRatio, "Memory share", Ratio, Lower, false, "used_memory divided by maxmemory, or by system memory where no maxmemory is set.";
     Keys, "Keys", Count, Neither, true, "Number of keys.";

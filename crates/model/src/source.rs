@@ -17,8 +17,15 @@ pub enum SourceId {
     Info,
     /// Keyspace events.
     Events,
+    /// A sample of the commands, by short bursts of MONITOR.
+    Commands,
+    /// A sample of execution times, by a slow log that logs everything for a while.
+    #[serde(rename = "slowlog")]
+    SlowLog,
     /// SCAN with MEMORY USAGE and TTL.
     Scan,
+    /// Our own reads of keys that are there.
+    Probe,
     /// Exposition pages, fetched by us.
     Metrics,
     /// Queries to a Prometheus server.
@@ -44,6 +51,8 @@ pub struct SourceSpec {
     pub cost: &'static str,
     /// Whether it is off on production until switched on.
     pub costly: bool,
+    /// Whether it is off everywhere until switched on, because it changes the server's settings for a while.
+    pub by_hand: bool,
     /// Which readings it yields.
     pub yields: &'static [ReadingKind],
 }
@@ -62,6 +71,7 @@ impl SourceId {
             config: "",
             cost: "about 0.1 ms of the server's main thread a second",
             costly: false,
+            by_hand: false,
             yields: &[
                 R::HitRate,
                 R::LookupsPerSecond,
@@ -86,7 +96,37 @@ impl SourceId {
             config: "notify-keyspace-events Emxe",
             cost: "nothing on a hit, 0.5 to 0.8 µs of server time a miss",
             costly: false,
+            by_hand: false,
             yields: &[R::MissesPerSecond, R::EvictionsPerSecond, R::EvictionRatio, R::ExpirationsPerSecond],
+        },
+        SourceSpec {
+            id: Self::Commands,
+            title: "Command sample",
+            reads: "Which keys are looked up, in short bursts of MONITOR that the server itself ends.",
+            since: "6.2",
+            acl: &["+monitor", "+wait", "+reset", "+client|list", "+command", "+subscribe", "&__keyevent@*"],
+            config: "",
+            cost: "about 2 µs of server time a sampled command, at most 1 % of a core by default",
+            costly: true,
+            by_hand: false,
+            yields: &[R::HitRate, R::LookupsPerSecond, R::EvictionRatio],
+        },
+        SourceSpec {
+            id: Self::SlowLog,
+            title: "Slow-log sample",
+            reads: "How long single commands run inside the server, by key.",
+            since: "4.0",
+            acl: &["+slowlog", "+config|get", "+config|set"],
+            config: "slowlog-log-slower-than 0",
+            cost: "0.35 µs of server time on every command while it samples; the operator's own slow log is pushed out",
+            costly: true,
+            by_hand: true,
+            yields: &[
+                R::ExecutionMeanSeconds,
+                R::ExecutionP50Seconds,
+                R::ExecutionP95Seconds,
+                R::ExecutionP99Seconds,
+            ],
         },
         SourceSpec {
             id: Self::Scan,
@@ -97,7 +137,25 @@ impl SourceId {
             config: "",
             cost: "1 to 3 µs of server time a key, paced",
             costly: true,
+            by_hand: false,
             yields: &[R::MemoryBytes, R::Keys, R::TtlP50Seconds, R::NoTtlRatio],
+        },
+        SourceSpec {
+            id: Self::Probe,
+            title: "Probe",
+            reads: "How long our own reads of a namespace's keys take, from here.",
+            since: "2.8",
+            acl: &["~*", "+get", "+type", "+client|no-touch"],
+            config: "",
+            cost: "a few reads a second",
+            costly: true,
+            by_hand: false,
+            yields: &[
+                R::LatencyP50Seconds,
+                R::LatencyP95Seconds,
+                R::LatencyP99Seconds,
+                R::LatencyMeanSeconds,
+            ],
         },
         SourceSpec {
             id: Self::Metrics,
@@ -108,6 +166,7 @@ impl SourceId {
             config: "",
             cost: "one page every five seconds",
             costly: false,
+            by_hand: false,
             yields: &[
                 R::HitRate,
                 R::LookupsPerSecond,
@@ -128,6 +187,7 @@ impl SourceId {
             config: "",
             cost: "a few queries every five seconds",
             costly: false,
+            by_hand: false,
             yields: &[
                 R::HitRate,
                 R::LookupsPerSecond,
@@ -153,7 +213,10 @@ impl SourceId {
         match self {
             Self::Info => "info",
             Self::Events => "events",
+            Self::Commands => "commands",
+            Self::SlowLog => "slowlog",
             Self::Scan => "scan",
+            Self::Probe => "probe",
             Self::Metrics => "metrics",
             Self::Prometheus => "prometheus",
         }

@@ -78,13 +78,13 @@ impl Default for ScanPlan {
 }
 
 /// The sources that are on by default: everything the deployment has an address for, except that costly ones
-/// wait for the operator on production.
+/// wait for the operator on production, and those that change settings wait everywhere.
 #[must_use]
 pub fn default_sources(deployment: &Deployment) -> BTreeSet<SourceId> {
     let production = deployment.environment() == Environment::Production;
     SourceId::ALL
         .iter()
-        .filter(|spec| !(spec.costly && production))
+        .filter(|spec| !(spec.by_hand || spec.costly && production))
         .map(|spec| spec.id)
         .filter(|id| has_address(deployment, *id))
         .collect()

@@ -159,6 +159,7 @@ impl Running {
                     ScanOptions { mode, repeat_every: plan.scan.repeat_every, ..ScanOptions::default() };
                 tokio::spawn(scan::run(context, node, options))
             }
+            SourceId::Commands | SourceId::SlowLog | SourceId::Probe => return None,
             _ => tokio::spawn(info::run(context, node, InfoOptions::default())),
         })
     }

@@ -6,7 +6,7 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use super::application::{Figures, NO_TRAFFIC};
 use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, ServerView, View};
-use super::{application, event_rates, latency, scanned};
+use super::{application, event_rates, execution, latency, scanned};
 use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::server::STALE_AFTER_MILLIS;
@@ -105,7 +105,7 @@ impl Counted<'_, '_> {
             ),
             None => self.no_info(),
         };
-        readings.insert(R::ExecutionMeanSeconds, execution);
+        execution::of_instance(execution, readings);
     }
 
     fn removals(&self, figures: &Result<Figures, Reason>, readings: &mut Readings) {

@@ -3,6 +3,7 @@
 mod application;
 mod control;
 mod event_rates;
+mod execution;
 mod findings;
 mod instance;
 mod latency;

@@ -7,13 +7,11 @@ use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot}
 use super::application::Figures;
 use super::reasons::Reason;
 use super::view::View;
-use super::{application, causes, event_rates, latency, scanned};
+use super::{application, causes, event_rates, execution, latency, scanned};
 use crate::engine::Engine;
 use crate::rows::{OTHER, Row};
 use crate::window::Count;
 
-const NO_EXECUTION_TIME: &str =
-    "no server tells execution time by key; it needs a sample of the slow log, which is not taken yet";
 const NO_LATENCY: &str =
     "the application's latency histogram has no label for namespaces: add one to see it here";
 
@@ -29,7 +27,7 @@ pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row)
     removals(view, row, &figures, &mut readings);
     let carriers = row.carriers.iter().copied();
     latency::readings(engine, view, carriers, &figures, NO_LATENCY, &mut readings);
-    readings.insert(R::ExecutionMeanSeconds, Reading::unavailable(NO_EXECUTION_TIME));
+    execution::of_row(&mut readings);
     scanned::of_row(engine, view, number, row, &mut readings);
     NamespaceSnapshot {
         namespace: row.template.clone(),

@@ -3,4 +3,4 @@
 /**
  * What a reading measures. The serialised name is the key in `snapshot --json`.
  */
-export type ReadingKind = "hit_rate" | "lookups_per_second" | "misses_per_second" | "latency_p50_seconds" | "latency_p95_seconds" | "latency_p99_seconds" | "latency_mean_seconds" | "execution_mean_seconds" | "memory_bytes" | "memory_ratio" | "keys" | "ttl_p50_seconds" | "no_ttl_ratio" | "evictions_per_second" | "eviction_ratio" | "expirations_per_second" | "commands_per_second" | "connected_clients";
+export type ReadingKind = "hit_rate" | "lookups_per_second" | "misses_per_second" | "latency_p50_seconds" | "latency_p95_seconds" | "latency_p99_seconds" | "latency_mean_seconds" | "execution_mean_seconds" | "execution_p50_seconds" | "execution_p95_seconds" | "execution_p99_seconds" | "memory_bytes" | "memory_ratio" | "keys" | "ttl_p50_seconds" | "no_ttl_ratio" | "evictions_per_second" | "eviction_ratio" | "expirations_per_second" | "commands_per_second" | "connected_clients";

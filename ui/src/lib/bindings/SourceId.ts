@@ -3,4 +3,4 @@
 /**
  * A way of observing. The serialised name is what `--sources` takes.
  */
-export type SourceId = "info" | "events" | "scan" | "metrics" | "prometheus";
+export type SourceId = "info" | "events" | "commands" | "slowlog" | "scan" | "probe" | "metrics" | "prometheus";

@@ -39,6 +39,10 @@ cost: string,
  */
 costly: boolean, 
 /**
+ * Whether it is off everywhere until switched on, because it changes the server's settings for a while.
+ */
+by_hand: boolean, 
+/**
  * Which readings it yields.
  */
 yields: Array<ReadingKind>, };

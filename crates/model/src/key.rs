@@ -1,0 +1,63 @@
+//! Keys as people read them. Keys are bytes: any of them has to be shown, and to be told from every other.
+
+/// A key as one line of text: printable characters as they are, everything else escaped as redis-cli does
+/// (`\n`, `\"`, `\\`, `\xff`). Two different keys never look the same.
+#[must_use]
+pub fn printable(key: &[u8]) -> String {
+    let mut line = String::with_capacity(key.len());
+    for chunk in key.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => line.push_str("\\\\"),
+                '\n' => line.push_str("\\n"),
+                '\r' => line.push_str("\\r"),
+                '\t' => line.push_str("\\t"),
+                // Invisible or reordering characters would let one key pass for another.
+                other if other.is_control() || is_invisible(other) => {
+                    let mut bytes = [0; 4];
+                    for byte in other.encode_utf8(&mut bytes).bytes() {
+                        push_hex(&mut line, byte);
+                    }
+                }
+                other => line.push(other),
+            }
+        }
+        for byte in chunk.invalid() {
+            push_hex(&mut line, *byte);
+        }
+    }
+    line
+}
+
+fn push_hex(line: &mut String, byte: u8) {
+    use std::fmt::Write;
+    // Writing to a string can't fail.
+    let _ = write!(line, "\\x{byte:02x}");
+}
+
+/// Zero-width, direction-changing and other formatting characters (Unicode's general category Cf, the part of
+/// it that is in use), the soft hyphen and the separators of lines and paragraphs.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_shown_and_none_passes_for_another() {
+        for (key, line) in [
+            (&b"session:9f31"[..], "session:9f31"),
+            (b"a b\n\\n", "a b\\n\\\\n"),
+            (b"\x00\xff", "\\x00\\xff"),
+            ("größe:東京".as_bytes(), "größe:東京"),
+            ("user\u{202e}1".as_bytes(), "user\\xe2\\x80\\xae1"),
+            (b"", ""),
+        ] {
+            assert_eq!(printable(key), line);
+        }
+    }
+}
