@@ -72,8 +72,8 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
 /// Connects and asks what can be measured. Returns whether the server was reached.
 async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
     let title = format!("Connect to {url}");
-    let target = match deployments::redis_target(plan) {
-        Ok(Some(target)) => target,
+    let target = match deployments::redis_address(plan) {
+        Ok(Some(address)) => address.seeds()[0].clone(),
         Ok(None) => return false,
         Err(error) => {
             steps.push(failed(title, &error));

@@ -3,7 +3,7 @@
 use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
-use cachescope_sources::redis::RedisTarget;
+use cachescope_sources::redis::RedisAddress;
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,6 +12,7 @@ use crate::strategies;
 use crate::wire::{DeploymentDraft, WireError, WireErrorCode};
 
 const REDIS_PASSWORD: &str = "redis-password";
+const SENTINEL_PASSWORD: &str = "sentinel-password";
 const PROMETHEUS_TOKEN: &str = "prometheus-token";
 const PROMETHEUS_PASSWORD: &str = "prometheus-password";
 
@@ -26,6 +27,8 @@ const MOST_METRICS_URLS: usize = 32;
 pub struct KeptSecrets {
     /// Of the Redis user.
     pub redis_password: Option<SecretString>,
+    /// Of the Sentinels' user.
+    pub sentinel_password: Option<SecretString>,
     /// Bearer token of the Prometheus.
     pub prometheus_token: Option<SecretString>,
     /// Basic authentication at the Prometheus.
@@ -36,6 +39,7 @@ impl KeptSecrets {
     pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId) -> Self {
         Self {
             redis_password: secrets.get(id, REDIS_PASSWORD).await,
+            sentinel_password: secrets.get(id, SENTINEL_PASSWORD).await,
             prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
             prometheus_password: secrets.get(id, PROMETHEUS_PASSWORD).await,
         }
@@ -57,6 +61,7 @@ impl NewSecrets {
     pub(crate) fn over(self, known: KeptSecrets) -> KeptSecrets {
         KeptSecrets {
             redis_password: self.0.redis_password.or(known.redis_password),
+            sentinel_password: self.0.sentinel_password.or(known.sentinel_password),
             prometheus_token: self.0.prometheus_token.or(known.prometheus_token),
             prometheus_password: self.0.prometheus_password.or(known.prometheus_password),
         }
@@ -65,6 +70,7 @@ impl NewSecrets {
     pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
         for (name, secret) in [
             (REDIS_PASSWORD, self.0.redis_password),
+            (SENTINEL_PASSWORD, self.0.sentinel_password),
             (PROMETHEUS_TOKEN, self.0.prometheus_token),
             (PROMETHEUS_PASSWORD, self.0.prometheus_password),
         ] {
@@ -111,10 +117,11 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
     let redis_url = match given(&draft.redis_url) {
         None => None,
         Some(url) => {
-            let target = RedisTarget::parse(&url)?;
-            host = Some(target.node_name().to_string());
-            secrets.redis_password = secrets.redis_password.or_else(|| target.password().cloned());
-            Some(target.public_url())
+            let address = RedisAddress::parse(&url)?;
+            host = Some(address.to_string());
+            secrets.redis_password = secrets.redis_password.or_else(|| address.password().cloned());
+            secrets.sentinel_password = address.sentinel_password().cloned();
+            Some(address.public_url())
         }
     };
     let prometheus_url = match given(&draft.prometheus_url) {
@@ -216,6 +223,7 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
         strategy,
         notice,
         redis_password: secrets.redis_password,
+        sentinel_password: secrets.sentinel_password,
         prometheus_token: secrets.prometheus_token,
         prometheus_password: secrets.prometheus_password,
         sources: None,
@@ -230,14 +238,17 @@ impl std::fmt::Debug for SessionPlan {
     }
 }
 
-/// The address with its password, for the moment of connecting.
-pub(crate) fn redis_target(plan: &SessionPlan) -> Result<Option<RedisTarget>, WireError> {
+/// The address with its passwords, for the moment of connecting.
+pub(crate) fn redis_address(plan: &SessionPlan) -> Result<Option<RedisAddress>, WireError> {
     let Some(url) = &plan.deployment.redis_url else { return Ok(None) };
-    let target = RedisTarget::parse(url)?;
-    Ok(Some(match &plan.redis_password {
-        Some(password) => target.with_password(password.clone()),
-        None => target,
-    }))
+    let mut address = RedisAddress::parse(url)?;
+    if let Some(password) = &plan.redis_password {
+        address = address.with_password(password);
+    }
+    if let Some(password) = &plan.sentinel_password {
+        address = address.with_sentinel_password(password);
+    }
+    Ok(Some(address))
 }
 
 #[cfg(test)]

@@ -18,11 +18,12 @@ pub(crate) async fn run(session: &Session) -> Result<DoctorReport, WireError> {
 /// # Errors
 /// Why it can't be reached, or that there is no Redis.
 pub async fn of_plan(plan: &SessionPlan) -> Result<DoctorReport, WireError> {
-    let Some(target) = deployments::redis_target(plan)? else {
+    let Some(address) = deployments::redis_address(plan)? else {
         return Err(WireError::new(WireErrorCode::BadInput, "this deployment has no Redis to ask")
             .with_remedy("give it a Redis address"));
     };
-    Ok(report(&RedisNode::new(target, plan.connect_options())).await?)
+    let seed = address.seeds()[0].clone();
+    Ok(report(&RedisNode::new(seed, plan.connect_options())).await?)
 }
 
 /// Asks a server.

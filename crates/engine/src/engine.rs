@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cachescope_model::observation::{Observation, Observed};
 use cachescope_model::scan::{ScanChunk, ScanFinished, ScanStarted};
-use cachescope_model::source::{SourceId, SourceStatus};
+use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
 
@@ -146,6 +146,10 @@ impl Engine {
                         self.signals.insert(signal.signal.clone(), value);
                     }
                 }
+            }
+            // Ended there, because another server serves as well or this one has left: nothing to be said of it.
+            Observed::Status(status) if status.health == SourceHealth::Off => {
+                self.states.remove(&(status.source, node));
             }
             Observed::Status(status) => {
                 let key = (status.source, node);

@@ -23,4 +23,5 @@ pub mod source;
 pub mod strategy;
 pub mod template;
 pub mod time;
+pub mod topology;
 pub mod window;

@@ -9,6 +9,7 @@ use crate::scan::{ScanChunk, ScanFinished, ScanStarted};
 use crate::server::ServerInfo;
 use crate::source::SourceStatus;
 use crate::time::Timestamp;
+use crate::topology::Topology;
 
 /// A server or endpoint within a deployment, as `host:port` or a URL without password.
 pub type NodeName = Arc<str>;
@@ -61,6 +62,8 @@ pub enum Observed {
     Metrics(MetricsBatch),
     /// Values of the strategy's signals.
     Signals(Vec<SignalValue>),
+    /// Which servers there are from now on. `Observation::node` is the address they were found from.
+    Topology(Box<Topology>),
     /// How the source is doing.
     Status(SourceStatus),
 }

@@ -1,7 +1,9 @@
 //! A session: one deployment being watched. It owns the engine, the tasks of the sources and the clock.
 
+mod follow;
 mod health;
 mod sources;
+mod start;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ use cachescope_sources::context::SessionClock;
 use cachescope_sources::prometheus::source::PrometheusTarget;
 use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::TlsOptions;
+use cachescope_sources::redis::topology::Discovery;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::health::Connection;
 use self::sources::Running;
+use crate::deployments;
 
 /// What a session needs to begin.
 pub struct SessionPlan {
@@ -36,6 +40,8 @@ pub struct SessionPlan {
     pub notice: String,
     /// Password of the Redis user.
     pub redis_password: Option<SecretString>,
+    /// Password of the Sentinels, where there are some.
+    pub sentinel_password: Option<SecretString>,
     /// Bearer token of the Prometheus.
     pub prometheus_token: Option<SecretString>,
     /// Password of basic authentication at the Prometheus.
@@ -100,13 +106,13 @@ fn has_address(deployment: &Deployment, source: SourceId) -> bool {
 
 /// A deployment being watched. Dropping it ends its tasks.
 pub struct Session {
-    plan: SessionPlan,
+    plan: Arc<SessionPlan>,
     clock: SessionClock,
     engine: Arc<Mutex<Engine>>,
     cache: Mutex<Vec<CachedSnapshot>>,
     last_data: Arc<Mutex<Option<Timestamp>>>,
     ticks: watch::Receiver<u64>,
-    running: Mutex<Running>,
+    running: Arc<Mutex<Running>>,
     cancel: CancellationToken,
 }
 
@@ -135,7 +141,8 @@ impl Session {
             infos: 0,
         });
         let on = plan.sources.clone().unwrap_or_else(|| default_sources(&plan.deployment));
-        let running = Running::new(clock, sink, cancel.clone());
+        let plan = Arc::new(plan);
+        let running = Arc::new(Mutex::new(Running::new(clock, sink, cancel.clone())));
         let session = Arc::new(Self {
             plan,
             clock,
@@ -143,11 +150,17 @@ impl Session {
             cache: Mutex::new(Vec::new()),
             last_data,
             ticks,
-            running: Mutex::new(running),
+            running,
             cancel,
         });
         for spec in SourceId::ALL {
             session.set_source(spec.id, on.contains(&spec.id));
+        }
+        // The address was read when the deployment was made; one that can't be read any more has no servers.
+        if let Some(address) = deployments::redis_address(&session.plan).ok().flatten() {
+            let discovery = Discovery::new(address, session.plan.connect_options());
+            let following = follow::spawn(discovery, Arc::clone(&session.running), Arc::clone(&session.plan));
+            session.running.lock().keep(following);
         }
         session
     }

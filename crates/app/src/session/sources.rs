@@ -1,12 +1,11 @@
 //! The tasks of a session's sources: started, stopped, and counted when off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_model::deployment::TlsFiles;
-use cachescope_model::observation::Observation;
-use cachescope_model::scan::ScanMode;
+use cachescope_model::observation::{NodeName, Observation, Observed};
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::{SessionClock, SourceContext};
@@ -15,23 +14,18 @@ use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::names;
 use cachescope_sources::prometheus::source::{self as prometheus, PrometheusQueries, PrometheusTarget};
 use cachescope_sources::redis::ConnectOptions;
-use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::TlsOptions;
-use cachescope_sources::redis::events::{self, EventsOptions};
-use cachescope_sources::redis::info::{self, InfoOptions};
-use cachescope_sources::redis::scan::{self, ScanOptions};
+use cachescope_sources::redis::topology::Discovered;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::SessionPlan;
+use super::start;
 use crate::deployments;
 
 /// How often metrics are asked for.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// One key in this many is weighed unless a scan is exact.
-const WEIGH_EVERY: u32 = 20;
 
 struct Task {
     cancel: CancellationToken,
@@ -40,11 +34,14 @@ struct Task {
 
 /// The sources of a session.
 pub(super) struct Running {
-    clock: SessionClock,
-    sink: mpsc::Sender<Observation>,
-    cancel: CancellationToken,
-    node: Option<Arc<RedisNode>>,
-    tasks: BTreeMap<SourceId, Task>,
+    pub(super) clock: SessionClock,
+    pub(super) sink: mpsc::Sender<Observation>,
+    pub(super) cancel: CancellationToken,
+    on: BTreeSet<SourceId>,
+    /// The servers that are there now.
+    servers: Discovered,
+    /// By source and server; sources that read no Redis run at a server without name.
+    tasks: BTreeMap<(SourceId, NodeName), Task>,
     /// Since when a source is off.
     off: BTreeMap<SourceId, Timestamp>,
     /// Tasks that were told to end and may still be at it.
@@ -61,7 +58,8 @@ impl Running {
             clock,
             sink,
             cancel,
-            node: None,
+            on: BTreeSet::new(),
+            servers: Discovered::default(),
             tasks: BTreeMap::new(),
             off: BTreeMap::new(),
             ending: Vec::new(),
@@ -69,28 +67,77 @@ impl Running {
     }
 
     pub(super) fn on(&self) -> Vec<SourceId> {
-        self.tasks.keys().copied().collect()
+        self.on.iter().copied().collect()
     }
 
     pub(super) fn set(&mut self, source: SourceId, on: bool, plan: &SessionPlan) {
-        match (on, self.tasks.contains_key(&source)) {
-            (true, false) => {
-                let cancel = self.cancel.child_token();
-                let handles = self.start(source, &cancel, plan);
-                self.tasks.insert(source, Task { cancel, handles });
-                self.off.remove(&source);
-            }
-            (false, running) => {
-                if let Some(task) = self.tasks.remove(&source).filter(|_| running) {
-                    task.cancel.cancel();
-                    self.ending.retain(|handle| !handle.is_finished());
-                    self.ending.extend(task.handles);
-                }
-                let now = self.clock.now();
-                self.off.entry(source).or_insert(now);
-            }
-            (true, true) => {}
+        if on {
+            self.on.insert(source);
+            self.off.remove(&source);
+        } else {
+            self.on.remove(&source);
+            let now = self.clock.now();
+            self.off.entry(source).or_insert(now);
         }
+        self.arrange(source, plan);
+    }
+
+    /// Other servers than before: starts what is on where it belongs now, ends it where it does not any more.
+    /// Returns what is to be said about what ended.
+    pub(super) fn follow(&mut self, servers: Discovered, plan: &SessionPlan) -> Vec<Observation> {
+        self.servers = servers;
+        let on: Vec<_> = self.on.iter().copied().filter(|source| start::reads_redis(*source)).collect();
+        on.into_iter().flat_map(|source| self.arrange(source, plan)).collect()
+    }
+
+    /// Lets a source run where it belongs, and nowhere else. Returns where it was ended.
+    fn arrange(&mut self, source: SourceId, plan: &SessionPlan) -> Vec<Observation> {
+        if self.cancel.is_cancelled() {
+            return Vec::new();
+        }
+        let wanted = self.wanted(source);
+        let superfluous: Vec<_> =
+            self.tasks.keys().filter(|(of, at)| *of == source && !wanted.contains(at)).cloned().collect();
+        let mut ended = Vec::new();
+        for key in superfluous {
+            if let Some(task) = self.tasks.remove(&key) {
+                task.cancel.cancel();
+                self.ending.retain(|handle| !handle.is_finished());
+                self.ending.extend(task.handles);
+                ended.push(self.ended(source, key.1));
+            }
+        }
+        for at in wanted {
+            if !self.tasks.contains_key(&(source, Arc::clone(&at))) {
+                let cancel = self.cancel.child_token();
+                let handles = self.start(source, &at, &cancel, plan);
+                self.tasks.insert((source, at), Task { cancel, handles });
+            }
+        }
+        ended
+    }
+
+    /// Where a source is to run now.
+    fn wanted(&self, source: SourceId) -> BTreeSet<NodeName> {
+        if !self.on.contains(&source) {
+            return BTreeSet::new();
+        }
+        if !start::reads_redis(source) {
+            return BTreeSet::from([NodeName::default()]);
+        }
+        let runs = |node: &cachescope_model::topology::TopologyNode| {
+            self.tasks.contains_key(&(source, Arc::clone(&node.node)))
+        };
+        let topology = &self.servers.topology;
+        let here = topology.nodes.iter().filter(|node| start::belongs(source, node, topology, runs));
+        here.map(|node| Arc::clone(&node.node)).collect()
+    }
+
+    fn ended(&self, source: SourceId, node: NodeName) -> Observation {
+        let at = self.clock.now();
+        let (detail, remedy) = (String::new(), String::new());
+        let status = SourceStatus { source, health: SourceHealth::Off, since: at, detail, remedy };
+        Observation { at, node, what: Observed::Status(status) }
     }
 
     /// Every task, for waiting until it has ended.
@@ -99,6 +146,11 @@ impl Running {
         let mut handles = std::mem::take(&mut self.ending);
         handles.extend(tasks.into_values().flat_map(|task| task.handles));
         handles
+    }
+
+    /// Takes a further task of the session, to be waited for at its end.
+    pub(super) fn keep(&mut self, handle: JoinHandle<()>) {
+        self.ending.push(handle);
     }
 
     /// Says of the sources that are off that they are, in the place of what they said last.
@@ -128,52 +180,20 @@ impl Running {
     }
 
     fn start(
-        &mut self,
+        &self,
         source: SourceId,
+        at: &NodeName,
         cancel: &CancellationToken,
         plan: &SessionPlan,
     ) -> Vec<JoinHandle<()>> {
         match source {
             SourceId::Metrics => self.start_metrics(cancel, plan),
             SourceId::Prometheus => self.start_prometheus(cancel, plan).into_iter().collect(),
-            _ => self.start_redis(source, cancel, plan).into_iter().collect(),
-        }
-    }
-
-    fn start_redis(
-        &mut self,
-        source: SourceId,
-        cancel: &CancellationToken,
-        plan: &SessionPlan,
-    ) -> Option<JoinHandle<()>> {
-        let node = self.node(plan)?;
-        let context = self.context(&node.name(), cancel);
-        Some(match source {
-            SourceId::Events => tokio::spawn(events::run(context, node, EventsOptions::default())),
-            SourceId::Scan => {
-                let mode = match plan.scan.exact {
-                    true => ScanMode::Exact,
-                    false => ScanMode::Sampled { weigh_every: WEIGH_EVERY },
-                };
-                let options =
-                    ScanOptions { mode, repeat_every: plan.scan.repeat_every, ..ScanOptions::default() };
-                tokio::spawn(scan::run(context, node, options))
+            _ => {
+                let Some(node) = self.servers.node(at) else { return Vec::new() };
+                start::on_node(source, self.context(at, cancel), node, plan).into_iter().collect()
             }
-            SourceId::Commands | SourceId::SlowLog | SourceId::Probe => return None,
-            _ => tokio::spawn(info::run(context, node, InfoOptions::default())),
-        })
-    }
-
-    /// The one node that the Redis sources share, so that its gate sees all of our traffic.
-    fn node(&mut self, plan: &SessionPlan) -> Option<Arc<RedisNode>> {
-        if let Some(node) = &self.node {
-            return Some(Arc::clone(node));
         }
-        // The address was read when the deployment was made; one that can't be read any more has no source.
-        let target = deployments::redis_target(plan).ok().flatten()?;
-        let node = Arc::new(RedisNode::new(target, connect_options(&plan.deployment.tls, plan.timeout)));
-        self.node = Some(Arc::clone(&node));
-        Some(node)
     }
 
     fn start_metrics(&self, cancel: &CancellationToken, plan: &SessionPlan) -> Vec<JoinHandle<()>> {

@@ -34,7 +34,10 @@ pub(crate) fn command_name(command: &Cmd) -> String {
     });
     let first = words.next().unwrap_or_default();
     match (first.as_str(), words.next()) {
-        ("ACL" | "CLIENT" | "CLUSTER" | "CONFIG" | "LATENCY" | "MEMORY" | "SLOWLOG", Some(second)) => {
+        (
+            "ACL" | "CLIENT" | "CLUSTER" | "CONFIG" | "LATENCY" | "MEMORY" | "SENTINEL" | "SLOWLOG",
+            Some(second),
+        ) => {
             format!("{first} {second}")
         }
         _ => first,

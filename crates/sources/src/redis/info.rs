@@ -63,6 +63,7 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
         match read {
             Ok(info) => {
                 backoff.reset();
+                node.note_role(&info.role);
                 if !context.send_at(at, Observed::Info(Box::new(info))).await
                     || !context.status(SourceId::Info, SourceHealth::Ok, "", "").await
                 {

@@ -4,8 +4,8 @@
 //! and answered while its sender holds the gate; so while INFO holds it, nothing of ours is under way, and what
 //! was counted is what the server counted.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use cachescope_model::observation::NodeName;
@@ -18,6 +18,7 @@ use super::command::{Asked, command_name};
 use super::connect::{ConnectOptions, Connection};
 use super::failure::refusal;
 use super::hello::ServerHello;
+use super::nodes::Company;
 use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
 
@@ -29,6 +30,17 @@ pub struct RedisNode {
     shared: Mutex<Shared>,
     open: Arc<AtomicU64>,
     scans: AtomicU64,
+    company: Arc<Company>,
+    known: std::sync::Mutex<Known>,
+    /// Whether a Sentinel is meant, which holds no keys.
+    sentinel: bool,
+}
+
+/// What the last exchange showed of a server.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    trouble: Option<SourceError>,
+    role: String,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +59,55 @@ impl RedisNode {
             shared: Mutex::default(),
             open: Arc::default(),
             scans: AtomicU64::new(0),
+            company: Arc::default(),
+            known: std::sync::Mutex::default(),
+            sentinel: false,
+        }
+    }
+
+    /// The same as one of several.
+    #[must_use]
+    pub(crate) fn in_company(mut self, company: Arc<Company>) -> Self {
+        self.company = company;
+        self
+    }
+
+    /// The same for a Sentinel, which is refused otherwise.
+    #[must_use]
+    pub(crate) fn taken_for_sentinel(mut self) -> Self {
+        self.sentinel = true;
+        self
+    }
+
+    /// Why it can't be reached; `None` while it answers or nobody has asked it.
+    #[must_use]
+    pub fn trouble(&self) -> Option<SourceError> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    /// Notes whether it answered; news goes to whoever follows the topology.
+    fn note_answer(&self, trouble: Option<&SourceError>) {
+        // A server that refuses is there.
+        let trouble = trouble.filter(|error| {
+            !matches!(error.kind(), ErrorCode::Permission | ErrorCode::Unsupported | ErrorCode::Server)
+        });
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.trouble.is_some() != trouble.is_some() {
+            self.company.news.notify_one();
+        }
+        if known.trouble.as_ref() != trouble {
+            known.trouble = trouble.cloned();
+        }
+    }
+
+    /// Notes its role as INFO tells it; a change is news to whoever follows the topology.
+    pub(crate) fn note_role(&self, role: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.role != role {
+            if !known.role.is_empty() {
+                self.company.news.notify_one();
+            }
+            role.clone_into(&mut known.role);
         }
     }
 
@@ -73,6 +134,13 @@ impl RedisNode {
     /// The right to send commands; waits until no other command of ours is under way. First come, first served.
     pub async fn gate(&self) -> Gate<'_> {
         Gate { node: self, shared: self.shared.lock().await, round_trip: Duration::ZERO }
+    }
+
+    /// Ends the connection where nobody is using it.
+    pub(crate) fn let_go(&self) {
+        if let Ok(mut shared) = self.shared.try_lock() {
+            shared.connection = None;
+        }
     }
 
     /// A number no other scan of this node has had.
@@ -168,12 +236,16 @@ impl Gate<'_> {
                 Ok((replies, round_trip)) => {
                     self.round_trip = round_trip;
                     self.shared.connection = Some(connection);
+                    self.node.note_answer(None);
                     return Ok(replies);
                 }
                 // A connection that lay idle may have been closed by the server meanwhile: one new attempt
                 // tells that apart from a server that is gone. All our commands may be repeated.
                 Err(error) if error.kind() == ErrorCode::Closed && !fresh && again => again = false,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.node.note_answer(Some(&error));
+                    return Err(error);
+                }
             }
         }
     }
@@ -216,7 +288,7 @@ impl Gate<'_> {
             return Ok((connection, false));
         }
         let connection = self.connect(None).await?;
-        if connection.hello().mode == "sentinel" {
+        if connection.hello().mode == "sentinel" && !self.node.sentinel {
             return Err(SourceError::new(
                 ErrorCode::WrongRole,
                 format!("{} is a Sentinel, which holds no keys", self.node.target),
@@ -228,7 +300,12 @@ impl Gate<'_> {
 
     async fn connect(&mut self, push: Option<Arc<dyn AsyncPushSender>>) -> Result<Connection, SourceError> {
         let node = self.node;
-        Connection::open(&node.target, &node.options, &node.open, &mut self.shared.own.commands, push).await
+        // Never closed, so a right is always given in the end.
+        let _right = node.company.connecting.acquire().await;
+        let commands = &mut self.shared.own.commands;
+        let opened = Connection::open(&node.target, &node.options, &node.open, commands, push).await;
+        node.note_answer(opened.as_ref().err());
+        opened
     }
 
     /// A further connection, which hands what the server pushes to `push`. It is asked under a gate as well.

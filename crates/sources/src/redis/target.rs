@@ -147,6 +147,20 @@ impl RedisTarget {
         self
     }
 
+    /// As the same user with the same password, at another host and port of the same deployment. A server behind
+    /// a socket file has no neighbours that could be reached otherwise than by TCP without TLS.
+    #[must_use]
+    pub fn at(&self, host: &str, port: u16) -> Self {
+        let endpoint = Endpoint::Tcp { host: host.to_owned(), port, tls: self.tls() };
+        Self { endpoint, ..self.clone() }
+    }
+
+    /// At the same address as another user.
+    #[must_use]
+    pub(super) fn with_login(self, user: Option<String>, password: Option<SecretString>) -> Self {
+        Self { user, password, database: 0, ..self }
+    }
+
     /// How to reach it.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
@@ -213,7 +227,7 @@ impl fmt::Display for RedisTarget {
     }
 }
 
-fn bad(sentence: String) -> SourceError {
+pub(super) fn bad(sentence: String) -> SourceError {
     SourceError::new(
         ErrorCode::BadUrl,
         sentence,
@@ -223,7 +237,7 @@ fn bad(sentence: String) -> SourceError {
 }
 
 /// Splits `credentials@rest` at the last `@` before the path, so that an `@` typed into a password still works.
-fn split_credentials(rest: &str) -> (Option<&str>, &str) {
+pub(super) fn split_credentials(rest: &str) -> (Option<&str>, &str) {
     let path = rest.rfind('@').map_or(rest.len(), |at| rest[at..].find('/').map_or(rest.len(), |s| at + s));
     match rest[..path].rfind('@') {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
@@ -274,7 +288,7 @@ fn database(text: &str) -> Result<u16, SourceError> {
     text.parse().map_err(|_| bad("the database in the Redis URL is not a number from 0 to 65535".to_owned()))
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -289,7 +303,7 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn percent_encode(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     encode_all_but(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
