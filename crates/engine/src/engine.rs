@@ -148,7 +148,7 @@ impl Engine {
                 }
             }
             // Ended there, because another server serves as well or this one has left: nothing to be said of it.
-            Observed::Status(status) if status.health == SourceHealth::Off => {
+            Observed::Status(status) if status.health == SourceHealth::Off && status.detail.is_empty() => {
                 self.states.remove(&(status.source, node));
             }
             Observed::Status(status) => {
