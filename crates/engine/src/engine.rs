@@ -14,6 +14,7 @@ use crate::events::{Events, OwnMisses, Tombstones};
 use crate::hash::Hashing;
 use crate::matcher::Matcher;
 use crate::rows::{OTHER, Rows};
+use crate::sample::Sample;
 use crate::scan::{Complete, Scans};
 use crate::server::Server;
 use crate::window::Frame;
@@ -56,6 +57,7 @@ pub struct Engine {
     pub(crate) discovery: Discovery,
     pub(crate) server: Server,
     pub(crate) events: Events,
+    pub(crate) sample: Sample,
     pub(crate) applications: Applications,
     pub(crate) scans: Scans,
     pub(crate) signals: BTreeMap<String, Option<f64>>,
@@ -92,6 +94,7 @@ impl Engine {
             discovery: Discovery::new(options.max_discovered),
             server: Server::default(),
             events: Events { tombstones: Tombstones::new(options.tombstones), own: OwnMisses::default() },
+            sample: Sample::default(),
             applications,
             scans: Scans::default(),
             signals: BTreeMap::new(),
@@ -113,6 +116,13 @@ impl Engine {
                 if upheaval.forget_removals {
                     self.events.tombstones.clear();
                 }
+                match upheaval.counted {
+                    Some(counted) => {
+                        let events = self.server.node_mut(node).subscription.unbroken_since(0);
+                        self.sample.counted(&mut self.rows, &self.frame, node, &counted, events);
+                    }
+                    None => self.sample.interrupted(node, at_ms),
+                }
             }
             Observed::EventsBegan(channels) => {
                 self.server.node_mut(node).subscription.begin(at_ms, *channels);
@@ -124,6 +134,7 @@ impl Engine {
                 // A key may have come back and gone again unseen.
                 self.events.tombstones.clear();
             }
+            Observed::Commands(burst) => self.observe_commands(node, at_ms, burst),
             Observed::OwnMiss { database, key } => self.observe_own_miss(node, at_ms, *database, key),
             Observed::ScanStarted(ScanStarted { scan, mode, .. }) => self.scans.started(node, *scan, *mode),
             Observed::ScanChunk(chunk) => self.observe_scan(node, chunk),
@@ -174,6 +185,7 @@ impl Engine {
             self.rows.fold(&folds);
             self.server.fold(&folds);
             self.applications.fold(&folds);
+            self.sample.fold(&folds);
         }
         self.server.cover_events(&self.frame, now_ms);
         if now_ms - self.swept_ms > 600_000 {

@@ -8,6 +8,8 @@ use crate::applications::latency::{self, merge_counts};
 use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::rows::{OTHER, Row};
+use crate::sample::{RowSums, Sums};
+use crate::server::PAIRS;
 use crate::window::{Count, Gauge, Tally};
 
 /// More points than a chart can show.
@@ -176,11 +178,13 @@ impl Slice<'_> {
             R::EvictionsPerSecond => exact(self.sum(&row.tally, Count::Evicted) / self.event_seconds(1)?),
             R::ExpirationsPerSecond => exact(self.sum(&row.tally, Count::Expired) / self.event_seconds(2)?),
             R::EvictionRatio => {
-                let (lookups, ..) = self.of_carriers(R::LookupsPerSecond, row)?;
+                let (lookups, few, many) = self.lookups(R::LookupsPerSecond, row)?;
                 let evictions = self.sum(&row.tally, Count::Evicted) / self.event_seconds(1)?;
-                if lookups > 1e-9 { exact(evictions / lookups) } else { None }
+                let over = |lookups: f64| Some(evictions / lookups).filter(|_| lookups > 1e-9);
+                Some((over(lookups)?, many.and_then(over), few.and_then(over)))
             }
-            R::HitRate | R::LookupsPerSecond | R::LatencyMeanSeconds => self.of_carriers(kind, row),
+            R::HitRate | R::LookupsPerSecond => self.lookups(kind, row),
+            R::LatencyMeanSeconds => self.of_carriers(kind, row),
             R::LatencyP50Seconds => self.quantile(0.5, &row.carriers),
             R::LatencyP95Seconds => self.quantile(0.95, &row.carriers),
             R::LatencyP99Seconds => self.quantile(0.99, &row.carriers),
@@ -197,6 +201,30 @@ impl Slice<'_> {
             return None;
         }
         row.scans.iter().rev().find(|(at_ms, ..)| *at_ms <= self.to_ms).map(of).and_then(exact)
+    }
+
+    /// Lookups or hit rate: as the application counts them, otherwise by the sample of the commands.
+    fn lookups(&self, kind: R, row: &Row) -> Point {
+        self.of_carriers(kind, row).or_else(|| self.sampled(kind, row))
+    }
+
+    fn sampled(&self, kind: R, row: &Row) -> Point {
+        let sample = &self.engine.sample;
+        let millis = sample.covered_between(&self.engine.frame, self.from_ms, self.to_ms);
+        let seconds = self.known(millis)?;
+        let sums = Sums::new(seconds, |count| self.sum(&sample.tally, count));
+        let (server, announced) = (
+            self.sum(&self.engine.server.tally, PAIRS[0].0),
+            self.sum(&self.engine.server.tally, PAIRS[0].1),
+        );
+        // Within a short interval INFO and events are apart by timing alone.
+        let missing = (server - announced - 0.02 * server).max(0.0);
+        let estimate = sums.estimate(&RowSums::new(|count| self.sum(&row.tally, count)), missing);
+        let (found, per) = match kind {
+            R::HitRate => (estimate.hit_rate?, 1.0),
+            _ => (estimate.lookups, seconds),
+        };
+        sums.usable().then_some((found.value / per, Some(found.low / per), Some(found.high / per)))
     }
 
     fn of_carriers(&self, kind: R, row: &Row) -> Point {

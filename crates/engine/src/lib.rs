@@ -7,6 +7,7 @@
 //! - [`matcher`], `discovery`, `rows`: which namespace a key belongs to
 //! - `server`: INFO's counters as differences; `events`: misses and their causes; `applications`: what the
 //!   application counts itself; `scan`: keys, bytes and times to live
+//! - `sample`: lookups by namespace from bursts of commands
 //! - `window`: counts over time, bounded
 //! - `readings`: the figures with their certainty; `history`: the same as a series
 //!
@@ -21,6 +22,7 @@ mod history;
 pub mod matcher;
 mod readings;
 mod rows;
+mod sample;
 mod scan;
 mod server;
 mod window;

@@ -62,6 +62,7 @@ impl Engine {
                     self.rows.count(row, cause.count(), &self.frame, second);
                     self.events.own.counted(CountedMiss { node, hash, at_ms, row, cause });
                     self.server.node_mut(node).since_poll[0] += 1;
+                    self.sample.announced(node, row, 1);
                 }
                 KeyEventKind::Evicted => {
                     self.events.tombstones.bury(hash, Cause::Evicted, second);
@@ -90,6 +91,7 @@ impl Engine {
             let row = self.rows.get_mut(miss.row);
             if row.tally.take(miss.cause.count(), &self.frame, second, 1) == 1 {
                 self.server.node_mut(node).since_poll[0] -= 1;
+                self.sample.announced(node, miss.row, -1);
             }
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Subscription {
     /// Whether an event of a kind of which nobody knows was heard all the same.
     heard: [bool; EVENT_KINDS],
     covered_to_ms: i64,
+    /// When it was last made.
+    stands_since_ms: i64,
     last_heard_ms: i64,
     /// When it last broke.
     pub(crate) lost_at_ms: Option<i64>,
@@ -42,6 +44,7 @@ impl Subscription {
         }
         if !self.up {
             self.covered_to_ms = at_ms;
+            self.stands_since_ms = at_ms;
         }
         self.last_heard_ms = self.last_heard_ms.max(at_ms);
         self.began = true;
@@ -104,6 +107,12 @@ impl Subscription {
         let told = [self.channels.misses, self.channels.evictions, self.channels.expirations][kind];
         let known = told == Some(true) || (told.is_none() && self.heard[kind]);
         if known { self.since_ms[kind] } else { None }
+    }
+
+    /// Since when events of a kind arrive without a gap.
+    pub(crate) fn unbroken_since(&self, kind: usize) -> Option<i64> {
+        let since_ms = self.since(kind).filter(|_| self.up)?;
+        Some(self.stands_since_ms.max(since_ms))
     }
 
     /// Whether the server doesn't say if it announces this kind, and none came so far.

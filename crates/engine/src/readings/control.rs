@@ -5,6 +5,7 @@ use cachescope_model::snapshot::ControlTotal;
 use super::application;
 use super::view::{LEAST_SECONDS, View};
 use crate::engine::Engine;
+use crate::sample::TOLERATED;
 use crate::server::PAIRS;
 use crate::window::Count;
 
@@ -18,6 +19,7 @@ const KINDS: [&str; 3] = ["misses", "evictions", "expirations"];
 pub(super) fn totals(engine: &Engine, view: &View<'_>) -> Vec<ControlTotal> {
     let mut totals: Vec<_> = (0..3).filter_map(|kind| events(engine, view, kind)).collect();
     totals.extend(applications(engine, view));
+    totals.extend(sample(view));
     totals
 }
 
@@ -45,6 +47,40 @@ fn events(engine: &Engine, view: &View<'_>, kind: usize) -> Option<ControlTotal>
     };
     Some(ControlTotal {
         what: KINDS[kind].to_owned(),
+        counted,
+        server,
+        loss_ratio: loss(server, counted, agrees),
+        remark,
+    })
+}
+
+/// What bursts of commands showed, scaled by time alone, against INFO's lookups of the same time: whether our
+/// table of commands and the server agree on what a lookup is.
+fn sample(view: &View<'_>) -> Option<ControlTotal> {
+    let sums = &view.sample.sums;
+    if sums.seconds < LEAST_SECONDS {
+        return None;
+    }
+    let (counted, server) = (sums.explained.value, sums.server);
+    let left_out = 1.0 - sums.explained.high / server.max(1.0);
+    let agrees = left_out <= TOLERATED && sums.excess() <= 0.0;
+    let remark = if agrees {
+        String::new()
+    } else if server > counted {
+        format!(
+            "the sampled commands explain {:.0} % of the lookups that the server counts: figures by namespace \
+             are less certain",
+            counted / server * 100.0
+        )
+    } else {
+        format!(
+            "the sample shows {:.0} % more lookups than the server counts: figures by namespace are less \
+             certain",
+            (counted / server - 1.0) * 100.0
+        )
+    };
+    Some(ControlTotal {
+        what: "sample".to_owned(),
         counted,
         server,
         loss_ratio: loss(server, counted, agrees),

@@ -45,10 +45,14 @@ pub(super) fn ratio(evictions: &Reading, lookups: &Reading) -> Reading {
     let seconds = evictions.window_seconds.min(lookups.window_seconds);
     let remark = evictions.reason.clone().or_else(|| lookups.reason.clone());
     let ends = [evictions.low, evictions.high, lookups.low, lookups.high];
+    if evictions.high.is_some_and(|high| high > 0.0) && lookups.low == Some(0.0) {
+        return Reading::unavailable("too few of its lookups were sampled to divide by");
+    }
     let exact = [evictions, lookups].iter().all(|reading| reading.low == reading.high);
     let reading = match ends {
-        [Some(low), Some(high), Some(few), Some(many)] if !exact && few > 0.0 => {
-            Reading::estimated(value, low / many, high / few, source, seconds)
+        [Some(low), Some(high), Some(few), Some(many)] if !exact => {
+            let most = if high > 0.0 { high / few } else { 0.0 };
+            Reading::estimated(value, low / many, most, source, seconds)
         }
         _ => Reading::exact(value, source, seconds),
     };

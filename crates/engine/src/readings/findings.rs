@@ -14,6 +14,8 @@ pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>
     for total in totals.iter().filter(|total| !total.remark.is_empty()) {
         let remedy = if total.what.starts_with("application") {
             "compare the strategy's metric names and labels with the application, and its Redis with this one"
+        } else if total.what == "sample" {
+            "modules and functions may look up keys unseen: the application's own metrics would tell"
         } else {
             "see whether the events source reports a loss; a slow link or a full buffer costs events"
         };

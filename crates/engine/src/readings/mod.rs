@@ -9,6 +9,7 @@ mod instance;
 mod latency;
 mod namespace;
 mod reasons;
+mod sampled;
 mod scanned;
 mod view;
 

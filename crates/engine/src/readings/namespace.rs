@@ -10,6 +10,7 @@ use super::view::View;
 use super::{application, causes, event_rates, execution, latency, scanned};
 use crate::engine::Engine;
 use crate::rows::{OTHER, Row};
+use crate::sample::Estimate;
 use crate::window::Count;
 
 const NO_LATENCY: &str =
@@ -23,7 +24,8 @@ pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row)
     } else {
         application::of_row(engine, view, row)
     };
-    traffic(view, &figures, &misses, &mut readings);
+    let sample = view.sample.of_row(row);
+    traffic(view, &figures, &sample, &misses, &mut readings);
     removals(view, row, &figures, &mut readings);
     let carriers = row.carriers.iter().copied();
     latency::readings(engine, view, carriers, &figures, NO_LATENCY, &mut readings);
@@ -40,15 +42,36 @@ pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row)
     }
 }
 
-fn traffic(view: &View<'_>, figures: &Result<Figures, Reason>, misses: &MissCauses, readings: &mut Readings) {
-    let unavailable = |reason: &Reason| Reading::unavailable(reason.clone());
-    readings.insert(R::HitRate, figures.as_ref().map_or_else(unavailable, Figures::hit_rate));
-    let lookups = figures.as_ref().map_or_else(unavailable, |figures| figures.rate(figures.lookups()));
-    readings.insert(R::LookupsPerSecond, lookups);
+/// Lookups, hits and misses: as the application counts them, otherwise by the sample of the commands; misses
+/// by events before either.
+fn traffic(
+    view: &View<'_>,
+    figures: &Result<Figures, Reason>,
+    sample: &Result<Estimate, Reason>,
+    misses: &MissCauses,
+    readings: &mut Readings,
+) {
     let counted = event_rates::rate(&view.events[0], misses.total() as f64);
+    let known = counted.as_ref().and_then(|counted| counted.low).unwrap_or(0.0);
+    let (hit_rate, lookups) = match (figures, sample) {
+        (Ok(figures), _) if figures.shared.is_none() => (figures.hit_rate(), figures.rate(figures.lookups())),
+        (_, Ok(estimate)) => (view.sample.hit_rate(estimate), view.sample.rate(estimate.lookups, known)),
+        (Ok(figures), Err(_)) => (figures.hit_rate(), figures.rate(figures.lookups())),
+        (Err(application), Err(sample)) => {
+            let neither = view.reasons.neither(application, sample);
+            (Reading::unavailable(neither.clone()), Reading::unavailable(neither))
+        }
+    };
+    readings.insert(R::HitRate, hit_rate);
+    readings.insert(R::LookupsPerSecond, lookups);
     let by_application = || figures.as_ref().ok().map(|figures| figures.rate(figures.misses));
+    let by_sample = || {
+        let misses = sample.as_ref().ok()?.sampled_misses?;
+        Some(view.sample.rate(misses, 0.0))
+    };
     let neither = || Reading::unavailable(view.reasons.events[0].clone());
-    readings.insert(R::MissesPerSecond, counted.or_else(by_application).unwrap_or_else(neither));
+    let misses = counted.or_else(by_application).or_else(by_sample).unwrap_or_else(neither);
+    readings.insert(R::MissesPerSecond, misses);
 }
 
 fn removals(view: &View<'_>, row: &Row, figures: &Result<Figures, Reason>, readings: &mut Readings) {

@@ -18,6 +18,7 @@ pub(super) struct Reasons<'e> {
     pub(super) events: [Reason; 3],
     pub(super) scan: Reason,
     pub(super) metrics: Reason,
+    pub(super) sample: Reason,
 }
 
 /// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
@@ -32,11 +33,13 @@ impl<'e> Reasons<'e> {
             events: Default::default(),
             scan: Reason::default(),
             metrics: Reason::default(),
+            sample: Reason::default(),
         };
         reasons.info = reasons.of_info();
         reasons.events = [0, 1, 2].map(|kind| reasons.of_events(kind));
         reasons.scan = reasons.of_scan();
         reasons.metrics = reasons.of_metrics();
+        reasons.sample = reasons.of_sample();
         reasons
     }
 
@@ -115,10 +118,28 @@ impl<'e> Reasons<'e> {
         let states = [SourceId::Metrics, SourceId::Prometheus];
         let known = states.into_iter().filter_map(|source| self.state(source)).collect::<Vec<_>>();
         if known.is_empty() {
-            "needs the application's own metrics for now: connect its metrics page or a Prometheus that scrapes it"
+            "needs the application's own metrics: connect its metrics page or a Prometheus that scrapes it"
                 .into()
         } else {
             known.join("; ").into()
         }
+    }
+
+    fn of_sample(&self) -> Reason {
+        if self.engine.sample.began() {
+            return match self.state(SourceId::Commands) {
+                Some(state) => state.into(),
+                None => "the first sample of the commands is being taken".into(),
+            };
+        }
+        match self.state(SourceId::Commands) {
+            Some(state) => state.into(),
+            None => "no sample of the commands: switch on the source commands".into(),
+        }
+    }
+
+    /// Why there are neither the application's counters nor a sample.
+    pub(super) fn neither(&self, application: &Reason, sample: &Reason) -> Reason {
+        format!("{application}; {sample}").into()
     }
 }

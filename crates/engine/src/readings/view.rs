@@ -4,6 +4,7 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
 use super::reasons::Reasons;
+use super::sampled::SampleView;
 use crate::applications::Way;
 use crate::engine::Engine;
 use crate::events::EVENT_KINDS;
@@ -59,6 +60,7 @@ pub(crate) struct View<'e> {
     pub(super) server: ServerView,
     pub(super) events_range: Range,
     pub(super) events: [EventView; EVENT_KINDS],
+    pub(super) sample: SampleView,
     pub(super) ways: [Option<WayView>; 2],
     /// By which most of the application's labels are counted.
     pub(super) main_way: Option<Way>,
@@ -76,14 +78,17 @@ impl<'e> View<'e> {
         let second = now_ms.div_euclid(1000);
         let events_range = engine.frame.range(second, seconds);
         let events = [0, 1, 2].map(|kind| event_view(engine, &events_range, kind));
+        let reasons = Reasons::new(engine, now_ms);
+        let why = [&reasons.sample, &reasons.events[0]];
         Self {
             now_ms,
             server: server_view(engine, now_ms, seconds),
+            sample: SampleView::new(engine, now_ms, seconds, &events[0], why),
             events,
             events_range,
             ways: Way::ALL.map(|way| way_view(engine, way, now_ms, seconds)),
             main_way: engine.applications.main_way(),
-            reasons: Reasons::new(engine, now_ms),
+            reasons,
             weighed: super::scanned::of_all(engine).memory,
             scan: engine.scans.complete.map(|complete| {
                 let age = (now_ms - complete.at_ms).max(0) as f64 / 1000.0;

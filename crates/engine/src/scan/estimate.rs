@@ -6,6 +6,11 @@ const STUDENT_T: [f64; 30] = [
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
+/// Two-sided 95 % quantile of Student's t; below one degree of freedom that of one.
+pub(crate) fn student_t(freedom: f64) -> f64 {
+    STUDENT_T.get((freedom - 1.0).max(0.0) as usize).copied().unwrap_or(1.96)
+}
+
 /// Sum, count and squares of what was weighed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Moments {
@@ -15,7 +20,7 @@ pub(crate) struct Moments {
 }
 
 /// A value with the ends of its interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Interval {
     pub(crate) value: f64,
     pub(crate) low: f64,
@@ -50,7 +55,7 @@ impl Moments {
         }
         let mean = self.sum / n;
         let variance = ((self.squares - n * mean * mean) / (n - 1.0)).max(0.0);
-        let t = STUDENT_T.get(self.count as usize - 2).copied().unwrap_or(1.96);
+        let t = student_t(n - 1.0);
         let half = t * size * ((1.0 - n / size) * variance / n).sqrt();
         let value = size * mean;
         Some(Interval { value, low: (value - half).max(self.sum), high: value + half })

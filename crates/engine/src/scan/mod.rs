@@ -6,7 +6,7 @@ mod ttl;
 use cachescope_model::scan::{ScanMode, ScannedKey, Ttl};
 use hashbrown::{HashMap, HashSet};
 
-pub(crate) use estimate::{Interval, Moments, share};
+pub(crate) use estimate::{Interval, Moments, share, student_t};
 pub(crate) use ttl::TtlSketch;
 
 /// Keys remembered to recognise repeats. SCAN may repeat a key while the server resizes a table; in a larger

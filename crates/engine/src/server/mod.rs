@@ -10,6 +10,7 @@ use cachescope_model::server::{CommandStat, ServerInfo};
 pub(crate) use exporter::{Exporter, ExporterMetric};
 
 use crate::events::Subscription;
+use crate::sample::Counted;
 use crate::window::{Count, Fold, Frame, Gauge, Range, Tally};
 
 /// A server that has not answered for this long has left.
@@ -113,6 +114,8 @@ pub(crate) struct Server {
 pub(crate) struct Upheaval {
     /// Keys may have gone without an event: a restart or a flush.
     pub(crate) forget_removals: bool,
+    /// Lookups since the reply before, where the two can be compared.
+    pub(crate) counted: Option<Counted>,
 }
 
 impl Server {
@@ -182,9 +185,12 @@ impl Server {
                 Some(reason) => node.reset = Some((at_ms, reason)),
                 None => {
                     let from = *before_ms;
-                    for (count, increase) in increases(before, info) {
+                    let increases = increases(before, info);
+                    for (count, increase) in increases {
                         tally.spread(count, frame, from, at_ms, increase);
                     }
+                    let [(_, hits), (_, misses), ..] = increases;
+                    upheaval.counted = Some(Counted { from_ms: from, to_ms: at_ms, hits, misses });
                     node.covered.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
                     let counts = node_counts(before, info, &node.since_poll);
                     pair(tally, frame, node.paired, counts, from, at_ms);

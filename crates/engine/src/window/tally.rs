@@ -59,6 +59,52 @@ pub(crate) enum Count {
     PairedServerExpired,
     /// Expiration events, likewise.
     PairedExpired,
+    /// A row's lookups, estimated from bursts of commands.
+    SampledLookups,
+    /// Their variance, from the differences between bursts; over all rows in the sample's own tally.
+    SampleVariance,
+    /// Their variance as if every lookup had been drawn on its own.
+    SampleBinomial,
+    /// Miss events in the stretches of time that were sampled.
+    PairedRowMisses,
+    /// Misses estimated from bursts, in stretches without miss events.
+    SampledMisses,
+    /// Their variance.
+    SampledMissesVariance,
+    /// Lookups estimated in stretches in which nobody told misses.
+    BlindLookups,
+    /// Their variance.
+    BlindVariance,
+    /// Of the sampled stretches: INFO's lookups.
+    SampleServerLookups,
+    /// INFO's misses where misses by row are known.
+    SampleServerMisses,
+    /// What was divided among the rows by the sample.
+    SampleDivided,
+    /// The same times what one more sampled count would add.
+    SampleWeight,
+    /// Commands seen.
+    SampleCommands,
+    /// Commands among them whose keys can't be told.
+    SampleUnread,
+    /// Bursts.
+    SampleBursts,
+    /// Squared variance of all rows over its degrees of freedom, a stretch each (Satterthwaite 1946).
+    SampleVarianceSquares,
+    /// Microseconds that bursts lasted.
+    SampleMicros,
+    /// Lookups seen, scaled by time alone.
+    SampleByTime,
+    /// Their variance between bursts.
+    SampleByTimeVariance,
+    /// Milliseconds sampled, summed over nodes.
+    SampleMillis,
+    /// Milliseconds in which bursts did not tell misses.
+    SampleUntoldMillis,
+    /// Milliseconds in which neither bursts nor events told misses.
+    SampleBlindMillis,
+    /// INFO's lookups of nodes that are not sampled while others are.
+    UnsampledLookups,
 }
 
 /// Columns by what they count.

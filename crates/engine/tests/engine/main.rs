@@ -5,5 +5,6 @@ mod counters;
 mod events;
 mod history;
 mod properties;
+mod sampled;
 mod scans;
 mod support;

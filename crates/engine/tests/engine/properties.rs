@@ -6,6 +6,7 @@ use cachescope_model::metrics::{MetricsBatch, Sample, SignalValue};
 use cachescope_model::observation::{EventChannels, Observation, Observed};
 use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::sample::{CommandBurst, KeyUse, SampledKeys};
 use cachescope_model::scan::{ScanChunk, ScanFinished, ScanMode, ScanStarted, ScannedKey, Ttl};
 use cachescope_model::server::{CommandStat, DatabaseKeys, OwnTraffic, ServerInfo};
 use cachescope_model::snapshot::Snapshot;
@@ -138,8 +139,21 @@ fn observed() -> impl Strategy<Value = Observed> {
         Just(ScanMode::Exact),
         any::<u32>().prop_map(|weigh_every| ScanMode::Sampled { weigh_every })
     ];
+    let used = prop_oneof![3 => Just(KeyUse::Lookup), 1 => Just(KeyUse::Miss), 1 => Just(KeyUse::Other)];
+    let keys = prop::collection::vec((used, 0..3u16, key()), 0..30);
+    let burst = (keys, number(), number(), number(), prop::bool::ANY).prop_map(
+        |(uses, length_micros, commands, unread, misses_told)| {
+            let mut keys = SampledKeys::default();
+            for (used, database, key) in uses {
+                keys.push(used, database, 0, &key);
+            }
+            let names = vec![Arc::from("get")];
+            Observed::Commands(CommandBurst { length_micros, commands, unread, misses_told, names, keys })
+        },
+    );
     prop_oneof![
         4 => server_info(),
+        6 => burst,
         6 => batch,
         2 => began,
         1 => Just(Observed::EventsLost),
@@ -241,6 +255,8 @@ proptest! {
                     for value in [point.value, point.low, point.high].into_iter().flatten() {
                         prop_assert!(value.is_finite() && value >= 0.0, "{:?} {:?}", spec.kind, point);
                     }
+                    prop_assert!(point.low.is_none() || point.low <= point.value, "{:?} {:?}", spec.kind, point);
+                    prop_assert!(point.high.is_none() || point.high >= point.value, "{:?} {:?}", spec.kind, point);
                 }
             }
         }

@@ -9,6 +9,7 @@ use cachescope_model::metrics::{MetricsBatch, Sample};
 use cachescope_model::observation::{EventChannels, Observation, Observed};
 use cachescope_model::reading::Reading;
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::sample::{CommandBurst, KeyUse};
 use cachescope_model::scan::{ScanChunk, ScanFinished, ScanMode, ScanStarted, ScannedKey, Ttl};
 use cachescope_model::server::{DatabaseKeys, OwnTraffic, ServerInfo};
 use cachescope_model::snapshot::{NamespaceSnapshot, Snapshot};
@@ -75,6 +76,25 @@ impl Run {
             batch.push(*kind, 0, key.as_bytes());
         }
         self.see(seconds, "redis:6379", Observed::Events(batch));
+    }
+
+    /// A burst that lasted so many milliseconds: keys that were looked up, and whether each was there. Where
+    /// misses are told, their events come before the lookup.
+    pub(crate) fn burst(&mut self, seconds: f64, millis: u64, misses_told: bool, lookups: &[(&str, bool)]) {
+        let mut burst = CommandBurst {
+            length_micros: millis * 1_000,
+            commands: lookups.len() as u64,
+            misses_told,
+            names: vec![Arc::from("get")],
+            ..CommandBurst::default()
+        };
+        for (key, hit) in lookups {
+            if misses_told && !hit {
+                burst.keys.push(KeyUse::Miss, 0, 0, key.as_bytes());
+            }
+            burst.keys.push(KeyUse::Lookup, 0, 0, key.as_bytes());
+        }
+        self.see(seconds, "redis:6379", Observed::Commands(burst));
     }
 
     pub(crate) fn own_miss(&mut self, seconds: f64, key: &str) {

@@ -1,0 +1,260 @@
+//! A stretch of time between INFO replies of one node: what bursts saw in it, held against what INFO counted.
+//!
+//! Totals are known only from one INFO to another, and the mix of namespaces changes with time. So the sample
+//! is scaled stretch by stretch, each to its own known totals, and only the results are added up.
+
+use hashbrown::HashMap;
+
+use super::share::{Division, Part, Shared, Totals};
+
+/// Fewer lookups than this are not divided: the stretch goes on.
+const LEAST_LOOKUPS: f64 = 50.0;
+/// A stretch does not get longer than this, however little was seen.
+const LONGEST_MILLIS: i64 = 10_000;
+
+/// What one burst counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) micros: u64,
+    pub(crate) commands: u64,
+    pub(crate) unread: u64,
+    pub(crate) misses_told: bool,
+}
+
+/// Lookups of one row in one burst, and how many of them missed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lookups {
+    pub(crate) row: u32,
+    pub(crate) all: u32,
+    pub(crate) missed: u32,
+}
+
+/// What INFO counted over an interval, our own taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct RowSample {
+    lookups: Part,
+    hits: Part,
+    misses: Part,
+    /// Miss events.
+    announced: i64,
+}
+
+/// One that is still open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stratum {
+    from_ms: Option<i64>,
+    to_ms: i64,
+    hits: f64,
+    misses: f64,
+    bursts: f64,
+    commands: u64,
+    unread: u64,
+    /// Bursts that did not tell misses.
+    untold: u64,
+    seen: Totals,
+    seen_hits: Totals,
+    seen_misses: Totals,
+    seconds: Totals,
+    seen_by_seconds: f64,
+    rows: HashMap<u32, RowSample>,
+}
+
+/// What one row did in a closed stretch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowResult {
+    pub(crate) lookups: Shared,
+    /// Misses by events.
+    pub(crate) announced: i64,
+    /// Misses by the sample, where events were not received; their variance.
+    pub(crate) sampled_misses: (f64, f64),
+}
+
+/// What all rows did in a closed stretch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Closed {
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    /// INFO's lookups.
+    pub(crate) lookups: f64,
+    /// INFO's misses.
+    pub(crate) misses: f64,
+    pub(crate) bursts: f64,
+    pub(crate) commands: u64,
+    pub(crate) unread: u64,
+    pub(crate) sampled_seconds: f64,
+    /// What was divided (hits, or lookups where bursts do not tell) times what one sampled count adds.
+    pub(crate) weight: f64,
+    pub(crate) divided: f64,
+    /// What was seen, scaled by time alone; its variance.
+    pub(crate) by_time: (f64, f64),
+    /// Hits and misses were told apart by the bursts.
+    pub(crate) told: bool,
+    /// Misses are known: by events, or told by the bursts.
+    pub(crate) misses_known: bool,
+}
+
+/// What became of a stretch at an INFO reply.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Outcome {
+    /// It goes on.
+    #[default]
+    Open,
+    /// It was divided.
+    Closed(Closed, Vec<(u32, RowResult)>),
+    /// There were so many lookups and none was sampled.
+    Unseen(f64),
+}
+
+impl Stratum {
+    /// The next stretch begins with this INFO reply.
+    pub(crate) fn begin(&mut self, at_ms: i64) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.clear();
+        *self = Self { from_ms: Some(at_ms), to_ms: at_ms, rows, ..Self::default() };
+    }
+
+    /// INFO's counters of this moment can't be compared with those before.
+    pub(crate) fn interrupted(&mut self, at_ms: i64) {
+        if self.from_ms.is_some() && at_ms > self.to_ms {
+            self.begin(at_ms);
+        }
+    }
+
+    pub(crate) fn burst(&mut self, seen: &Seen, lookups: &[Lookups]) {
+        if self.from_ms.is_none() {
+            return;
+        }
+        let total = |of: fn(&Lookups) -> u32| lookups.iter().map(|row| f64::from(of(row))).sum::<f64>();
+        let (all, missed) = (total(|row| row.all), total(|row| row.missed));
+        self.bursts += 1.0;
+        self.commands = self.commands.saturating_add(seen.commands);
+        self.unread = self.unread.saturating_add(seen.unread);
+        self.untold += u64::from(!seen.misses_told);
+        self.seen.add(all);
+        self.seen_hits.add(all - missed);
+        self.seen_misses.add(missed);
+        let seconds = seen.micros as f64 / 1e6;
+        self.seconds.add(seconds);
+        self.seen_by_seconds += all * seconds;
+        for row in lookups {
+            let (of_all, of_missed) = (f64::from(row.all), f64::from(row.missed));
+            let sample = self.rows.entry(row.row).or_default();
+            sample.lookups.add(of_all, all);
+            sample.hits.add(of_all - of_missed, all - missed);
+            sample.misses.add(of_missed, missed);
+        }
+    }
+
+    /// A miss event came, or turned out to be ours.
+    pub(crate) fn announced(&mut self, row: u32, by: i64) {
+        if self.from_ms.is_some() {
+            self.rows.entry(row).or_default().announced += by;
+        }
+    }
+
+    /// Takes in INFO's counts; closes the stretch where enough of it was seen. `events` says since when miss
+    /// events arrive without a gap, `resolve` which row a row has become.
+    pub(crate) fn counted(
+        &mut self,
+        counted: &Counted,
+        events: Option<i64>,
+        resolve: impl Fn(u32) -> u32,
+    ) -> Outcome {
+        let Some(from_ms) = self.from_ms else {
+            self.begin(counted.to_ms);
+            return Outcome::Open;
+        };
+        self.to_ms = counted.to_ms;
+        self.hits += counted.hits as f64;
+        self.misses += counted.misses as f64;
+        let enough = self.bursts >= 2.0 && self.seen.sum >= LEAST_LOOKUPS;
+        if !enough && self.to_ms - from_ms < LONGEST_MILLIS {
+            return Outcome::Open;
+        }
+        let lookups = self.hits + self.misses;
+        let outcome = if lookups > 0.0 && self.seen.sum <= 0.0 {
+            Outcome::Unseen(lookups)
+        } else {
+            self.divide(from_ms, events.is_some_and(|since_ms| since_ms <= from_ms), resolve)
+        };
+        self.begin(counted.to_ms);
+        outcome
+    }
+
+    fn divide(&mut self, from_ms: i64, events: bool, resolve: impl Fn(u32) -> u32) -> Outcome {
+        let lookups = self.hits + self.misses;
+        let told = self.untold == 0 && (self.bursts > 0.0 || events);
+        let unseen = if lookups > 0.0 { (1.0 - self.seen.sum / lookups).clamp(0.0, 1.0) } else { 0.0 };
+        let division = |total: f64, seen: Totals| Division { total, seen, bursts: self.bursts, unseen };
+        let all = division(lookups, self.seen);
+        let (hits, misses) = (division(self.hits, self.seen_hits), division(self.misses, self.seen_misses));
+        let mut by_row = HashMap::<u32, RowSample>::with_capacity(self.rows.len());
+        for (row, sample) in self.rows.drain() {
+            let known = by_row.entry(resolve(row)).or_default();
+            known.lookups.merge(&sample.lookups);
+            known.hits.merge(&sample.hits);
+            known.misses.merge(&sample.misses);
+            known.announced += sample.announced;
+        }
+        let rows = by_row.into_iter().map(|(row, sample)| {
+            let mut result = RowResult::default();
+            if events {
+                result.announced = sample.announced;
+            }
+            if told {
+                result.lookups = hits.part(&sample.hits);
+                if !events {
+                    let missed = misses.part(&sample.misses);
+                    result.sampled_misses = (missed.value, missed.variance.max(missed.binomial));
+                }
+                result.lookups.value += result.announced as f64 + result.sampled_misses.0;
+            } else {
+                result.lookups = all.part(&sample.lookups);
+            }
+            (row, result)
+        });
+        let rows = rows.collect();
+        let divided = if told { hits } else { all };
+        let closed = Closed {
+            from_ms,
+            to_ms: self.to_ms,
+            lookups,
+            misses: self.misses,
+            bursts: self.bursts,
+            commands: self.commands,
+            unread: self.unread,
+            sampled_seconds: self.seconds.sum,
+            weight: divided.weight() * divided.total * unseen,
+            divided: divided.total,
+            by_time: self.by_time((self.to_ms - from_ms) as f64 / 1000.0),
+            told,
+            misses_known: events || told,
+        };
+        Outcome::Closed(closed, rows)
+    }
+
+    /// What was seen, scaled to the stretch by time alone, and the variance of that between bursts.
+    fn by_time(&self, length: f64) -> (f64, f64) {
+        if self.seconds.sum <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let (rate, scale) = (self.seen.sum / self.seconds.sum, length / self.seconds.sum);
+        let residuals =
+            self.seen.squares - 2.0 * rate * self.seen_by_seconds + rate * rate * self.seconds.squares;
+        let unseen = (1.0 - 1.0 / scale).max(0.0);
+        let variance = if self.bursts >= 2.0 {
+            scale * scale * unseen * self.bursts / (self.bursts - 1.0) * residuals.max(0.0)
+        } else {
+            scale * scale * unseen * self.seen.sum
+        };
+        (rate * length, variance)
+    }
+}
