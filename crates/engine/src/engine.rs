@@ -12,6 +12,7 @@ use crate::applications::{Applications, Names};
 use crate::discovery::Discovery;
 use crate::events::{Events, OwnMisses, Tombstones};
 use crate::hash::Hashing;
+use crate::keys::TopKeys;
 use crate::matcher::Matcher;
 use crate::rows::{OTHER, Rows};
 use crate::sample::Sample;
@@ -58,6 +59,9 @@ pub struct Engine {
     pub(crate) server: Server,
     pub(crate) events: Events,
     pub(crate) sample: Sample,
+    /// Keys that are looked up most, and that miss most.
+    pub(crate) hot: TopKeys,
+    pub(crate) missed: TopKeys,
     pub(crate) applications: Applications,
     pub(crate) scans: Scans,
     pub(crate) signals: BTreeMap<String, Option<f64>>,
@@ -95,6 +99,8 @@ impl Engine {
             server: Server::default(),
             events: Events { tombstones: Tombstones::new(options.tombstones), own: OwnMisses::default() },
             sample: Sample::default(),
+            hot: TopKeys::default(),
+            missed: TopKeys::default(),
             applications,
             scans: Scans::default(),
             signals: BTreeMap::new(),

@@ -8,6 +8,7 @@
 //! - `server`: INFO's counters as differences; `events`: misses and their causes; `applications`: what the
 //!   application counts itself; `scan`: keys, bytes and times to live
 //! - `sample`: lookups by namespace from bursts of commands
+//! - `keys`: which keys are looked up and missed most
 //! - `window`: counts over time, bounded
 //! - `readings`: the figures with their certainty; `history`: the same as a series
 //!
@@ -19,6 +20,7 @@ mod engine;
 mod events;
 mod hash;
 mod history;
+mod keys;
 pub mod matcher;
 mod readings;
 mod rows;

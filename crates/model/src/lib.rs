@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod duration;
 pub mod events;
 pub mod key;
+pub mod keys;
 pub mod metrics;
 pub mod observation;
 pub mod reading;

@@ -88,6 +88,10 @@ impl Discovery {
 
     /// The row of a key, found or made; the remainder where the bounds are reached.
     pub(crate) fn attribute(&mut self, rows: &mut Rows, key: &[u8]) -> u32 {
+        // Nearly every key goes a known way: found without learning, thus without allocating.
+        if let Some(row) = self.walk(key) {
+            return rows.resolve(row);
+        }
         let root = separator(key);
         let segments = segments(key, root);
         let mut at = root;
@@ -127,6 +131,10 @@ impl Discovery {
 
     /// The row of a key as far as it is known, without learning from it.
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        self.walk(key).filter(|row| *row != OTHER)
+    }
+
+    fn walk(&self, key: &[u8]) -> Option<u32> {
         let root = separator(key);
         let segments = segments(key, root);
         let mut at = root;
@@ -142,7 +150,7 @@ impl Discovery {
             words_only &= !varies;
             at = if varies { place.placeholder? } else { place.word(segment)? };
         }
-        self.places[at].row.filter(|row| *row != OTHER)
+        self.places[at].row
     }
 
     fn too_many(&self, at: usize, ends_key: bool) -> bool {

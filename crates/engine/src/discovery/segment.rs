@@ -23,10 +23,10 @@ pub(super) fn is_code(segment: &[u8]) -> bool {
     let hexadecimal = inner.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     let unprintable = |text: &str| text.chars().any(char::is_control);
     inner.len() > LONGEST_WORD
-        || std::str::from_utf8(inner).map_or(true, unprintable)
         || (digits > 0 && inner.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'_')))
         || (digits > 0 && hexadecimal && inner.len() >= 8)
         || (digits > 0 && inner.len() >= 16)
+        || std::str::from_utf8(inner).map_or(true, unprintable)
 }
 
 /// Whether a segment after the first is an identifier: a code, or a word with a number of three digits or

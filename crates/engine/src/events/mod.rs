@@ -63,6 +63,7 @@ impl Engine {
                     self.events.own.counted(CountedMiss { node, hash, at_ms, row, cause });
                     self.server.node_mut(node).since_poll[0] += 1;
                     self.sample.announced(node, row, 1);
+                    self.missed.add(at_ms, row, database, (key, hash), 1.0);
                 }
                 KeyEventKind::Evicted => {
                     self.events.tombstones.bury(hash, Cause::Evicted, second);
@@ -92,6 +93,7 @@ impl Engine {
             if row.tally.take(miss.cause.count(), &self.frame, second, 1) == 1 {
                 self.server.node_mut(node).since_poll[0] -= 1;
                 self.sample.announced(node, miss.row, -1);
+                self.missed.take(miss.row, hash);
             }
         }
     }

@@ -18,6 +18,7 @@ use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
+pub(crate) use reasons::Reasons;
 pub(crate) use view::View;
 
 use crate::engine::Engine;

@@ -8,24 +8,24 @@ use crate::engine::Engine;
 use crate::server::STALE_AFTER_MILLIS;
 
 /// Words that cost nothing to repeat where they are always the same.
-pub(super) type Reason = Cow<'static, str>;
+pub(crate) type Reason = Cow<'static, str>;
 
 /// Reasons that hold for the whole snapshot, made once.
-pub(super) struct Reasons<'e> {
+pub(crate) struct Reasons<'e> {
     engine: &'e Engine,
     now_ms: i64,
     pub(super) info: Reason,
-    pub(super) events: [Reason; 3],
+    pub(crate) events: [Reason; 3],
     pub(super) scan: Reason,
     pub(super) metrics: Reason,
-    pub(super) sample: Reason,
+    pub(crate) sample: Reason,
 }
 
 /// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
 const KINDS: [(&str, &str); 3] = [("misses", "m"), ("evictions", "e"), ("expirations", "x")];
 
 impl<'e> Reasons<'e> {
-    pub(super) fn new(engine: &'e Engine, now_ms: i64) -> Self {
+    pub(crate) fn new(engine: &'e Engine, now_ms: i64) -> Self {
         let mut reasons = Self {
             engine,
             now_ms,

@@ -13,6 +13,7 @@ use cachescope_model::sample::{CommandBurst, KeyUse};
 use hashbrown::HashMap;
 
 pub(crate) use estimate::{Estimate, MOST_UNKNOWN, RowSums, Sums, TOLERATED};
+pub(crate) use interval::of_total;
 pub(crate) use stratum::Counted;
 use stratum::{Closed, Lookups, Outcome, RowResult, Seen, Stratum};
 
@@ -30,6 +31,8 @@ struct NodeSample {
     last_burst_ms: Option<i64>,
     closed_ms: Option<i64>,
     covered: Tally,
+    /// What one sampled lookup stood for in the last stretch; 0 before the first.
+    weight: f64,
 }
 
 /// What was rounded off a row's counts and is to be added to its next ones.
@@ -122,6 +125,7 @@ impl Sample {
             }
             Outcome::Closed(closed, results) => {
                 sample.closed_ms = Some(closed.to_ms);
+                sample.weight = closed.lookup_weight;
                 let millis = (closed.to_ms - closed.from_ms).max(0) as u64;
                 sample.covered.spread(Count::CoveredMillis, frame, closed.from_ms, closed.to_ms, millis);
                 self.record(rows, frame, &closed, &results);
@@ -233,6 +237,7 @@ fn whole(carry: &mut f64, value: f64) -> u64 {
 impl Engine {
     /// Takes in every command of a short time.
     pub(crate) fn observe_commands(&mut self, node: u32, at_ms: i64, burst: &CommandBurst) {
+        let weight = self.sample.nodes.get(&node).map_or(0.0, |node| node.weight);
         let mut missed = std::mem::take(&mut self.sample.missed);
         missed.clear();
         if burst.misses_told {
@@ -243,6 +248,9 @@ impl Engine {
         for used in burst.keys.iter().filter(|used| used.used == KeyUse::Lookup) {
             let hash = self.hashing.key(used.database, used.key);
             let row = self.attribute_or_discover(used.database, used.key);
+            if weight > 0.0 {
+                self.hot.add(at_ms, row, used.database, (used.key, hash), weight);
+            }
             // A miss that no sampled lookup explains is ours, or of a lookup just outside the burst.
             let is_miss = match missed.get_mut(&hash) {
                 Some(left) if *left > 0 => {

@@ -93,6 +93,8 @@ pub(crate) struct Closed {
     /// What was divided (hits, or lookups where bursts do not tell) times what one sampled count adds.
     pub(crate) weight: f64,
     pub(crate) divided: f64,
+    /// What one sampled lookup stands for.
+    pub(crate) lookup_weight: f64,
     /// What was seen, scaled by time alone; its variance.
     pub(crate) by_time: (f64, f64),
     /// Hits and misses were told apart by the bursts.
@@ -234,6 +236,7 @@ impl Stratum {
             sampled_seconds: self.seconds.sum,
             weight: divided.weight() * divided.total * unseen,
             divided: divided.total,
+            lookup_weight: all.weight(),
             by_time: self.by_time((self.to_ms - from_ms) as f64 / 1000.0),
             told,
             misses_known: events || told,

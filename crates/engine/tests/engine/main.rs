@@ -4,6 +4,7 @@ mod applications;
 mod counters;
 mod events;
 mod history;
+mod keys;
 mod properties;
 mod sampled;
 mod scans;
