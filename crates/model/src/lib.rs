@@ -14,6 +14,7 @@ pub mod key;
 pub mod keys;
 pub mod metrics;
 pub mod observation;
+pub mod read_commands;
 pub mod reading;
 pub mod reading_kind;
 pub mod sample;

@@ -48,8 +48,11 @@ pub enum Observed {
     Commands(CommandBurst),
     /// Single commands' execution times.
     Executions(ExecutionBatch),
-    /// Execution times by command since the server's start, all commands that were ever called.
+    /// Execution times of the commands that read values ([`READ_COMMANDS`](crate::read_commands::READ_COMMANDS))
+    /// since the server's start; of each that was ever called.
     CommandLatencies(Vec<CommandLatency>),
+    /// Execution times by command can't be had here: why, and what would enable it.
+    NoCommandLatencies(String),
     /// Round trips of our own.
     Probes(Vec<ProbedKey>),
     /// A scan begins.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::observation::NodeName;
+
 /// What a sampled command did with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyUse {
@@ -130,8 +132,22 @@ pub struct CommandLatency {
     pub command: Arc<str>,
     /// Calls since the server's start or the last CONFIG RESETSTAT.
     pub calls: u64,
+    /// Calls of ours since the session's connection to this server was made: its deltas are part of those of
+    /// `calls`.
+    pub own: u64,
     /// Upper bounds in microseconds, ascending, each with the calls up to it.
     pub buckets: Vec<(u64, u64)>,
+}
+
+/// A key that may be probed, because it was seen to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeCandidate {
+    /// The server that showed it.
+    pub node: NodeName,
+    /// The logical database.
+    pub database: u16,
+    /// The key.
+    pub key: Bytes,
 }
 
 /// A round trip of our own on a key.
@@ -143,8 +159,10 @@ pub struct ProbedKey {
     pub key: Bytes,
     /// Seconds from sending to the whole answer.
     pub seconds: f64,
-    /// Whether the value was there.
+    /// Whether the key was there; the seconds of one that was not are of no meaning.
     pub hit: bool,
+    /// Whether the value came with the answer (GET), or only word that it is there (TYPE).
+    pub with_value: bool,
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub struct OwnTraffic {
     pub misses: u64,
     /// Commands of ours, all kinds, as `total_commands_processed` counts them.
     pub commands: u64,
+    /// GETs of ours among them, as `cmdstat_get` counts them: the only command of ours that applications use to
+    /// read values.
+    #[serde(default)]
+    pub gets: u64,
     /// Connections of ours that are open.
     pub connections: u64,
 }

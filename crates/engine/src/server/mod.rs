@@ -5,6 +5,7 @@ mod exporter;
 use std::collections::BTreeMap;
 
 use cachescope_model::observation::NodeName;
+use cachescope_model::read_commands::READ_COMMANDS;
 use cachescope_model::server::{CommandStat, ServerInfo};
 
 pub(crate) use exporter::{Exporter, ExporterMetric};
@@ -22,33 +23,6 @@ const LONGEST_INTERVAL_MILLIS: i64 = 3_600_000;
 /// More nodes than a cluster of the supported size has are not kept.
 const MOST_NODES: usize = 1_024;
 
-/// Commands that read values, for the mean execution time of reads.
-const READ_COMMANDS: [&str; 24] = [
-    "get",
-    "mget",
-    "getrange",
-    "getex",
-    "getbit",
-    "strlen",
-    "hget",
-    "hmget",
-    "hgetall",
-    "hvals",
-    "hkeys",
-    "hlen",
-    "lrange",
-    "lindex",
-    "llen",
-    "smembers",
-    "sismember",
-    "smismember",
-    "scard",
-    "zrange",
-    "zscore",
-    "zcard",
-    "xrange",
-    "json.get",
-];
 /// Commands after which keys are gone without a word.
 const FLUSH_COMMANDS: [&str; 3] = ["flushall", "flushdb", "swapdb"];
 
@@ -334,19 +308,25 @@ fn find<'a>(info: &'a ServerInfo, command: &str) -> Option<&'a CommandStat> {
     info.commands.iter().find(|stat| stat.command == command)
 }
 
-/// Calls and microseconds of read commands; none where a counter went back.
+/// Calls and microseconds of read commands of others; none where a counter went back.
 fn reads(before: &ServerInfo, now: &ServerInfo) -> (u64, u64) {
-    READ_COMMANDS.iter().filter_map(|command| find(now, command)).fold((0, 0), |(calls, micros), stat| {
-        let earlier = find(before, &stat.command);
-        let (calls_before, micros_before) =
-            earlier.map_or((0, 0), |earlier| (earlier.calls, earlier.microseconds));
-        match (stat.calls.checked_sub(calls_before), stat.microseconds.checked_sub(micros_before)) {
-            (Some(more_calls), Some(more_micros)) => {
-                (calls.saturating_add(more_calls), micros.saturating_add(more_micros))
-            }
-            _ => (calls, micros),
-        }
+    let stats = READ_COMMANDS.iter().filter_map(|command| find(now, command));
+    stats.filter_map(|stat| read(before, now, stat)).fold((0, 0), |(calls, micros), (more, longer)| {
+        (calls.saturating_add(more), micros.saturating_add(longer))
     })
+}
+
+/// Calls and microseconds of one command. Of our own GETs the number is known and not how long they took: they
+/// take their share of the time of all.
+fn read(before: &ServerInfo, now: &ServerInfo, stat: &CommandStat) -> Option<(u64, u64)> {
+    let (calls_before, micros_before) =
+        find(before, &stat.command).map_or((0, 0), |earlier| (earlier.calls, earlier.microseconds));
+    let calls = stat.calls.checked_sub(calls_before)?;
+    let micros = stat.microseconds.checked_sub(micros_before)?;
+    let ours = if stat.command == "get" { now.own.gets.saturating_sub(before.own.gets) } else { 0 };
+    let others = calls.saturating_sub(ours);
+    let share = u128::from(micros) * u128::from(others) / u128::from(calls.max(1));
+    Some((others, u64::try_from(share).unwrap_or(micros)))
 }
 
 fn flushed(before: &ServerInfo, now: &ServerInfo) -> bool {

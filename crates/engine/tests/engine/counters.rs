@@ -93,7 +93,15 @@ fn what_we_do_ourselves_is_no_traffic() {
     for second in 0..30u64 {
         let mut idle = info(1_000 + second, 50 + 7 * second, 3 + 2 * second);
         idle.commands_processed = 100 + 12 * second;
-        idle.own = OwnTraffic { hits: 7 * second, misses: 2 * second, commands: 12 * second, connections: 2 };
+        idle.own = OwnTraffic {
+            hits: 7 * second,
+            misses: 2 * second,
+            commands: 12 * second,
+            gets: 3 * second,
+            connections: 2,
+        };
+        idle.commands =
+            vec![CommandStat { command: "get".to_owned(), calls: 3 * second, microseconds: second }];
         run.info(second as f64, idle);
     }
     let snapshot = run.minute(29.5);
@@ -101,6 +109,7 @@ fn what_we_do_ourselves_is_no_traffic() {
         near(&snapshot.instance[&kind], 0.0);
     }
     says(&snapshot.instance[&R::HitRate], "no traffic");
+    says(&snapshot.instance[&R::ExecutionMeanSeconds], "no read command");
 }
 
 #[test]

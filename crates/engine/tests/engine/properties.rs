@@ -57,7 +57,7 @@ fn server_info() -> impl Strategy<Value = Observed> {
                 connected_clients: clients,
                 commands: vec![stat],
                 databases: vec![DatabaseKeys { database: 0, keys: hits, expires: misses }],
-                own: OwnTraffic { hits: own, misses: own, commands: own, connections: own },
+                own: OwnTraffic { hits: own, misses: own, commands: own, gets: own, connections: own },
                 ..ServerInfo::default()
             }))
         },

@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::backoff::Backoff;
 use super::command::text;
 use super::info_reply::parse;
+use super::latency_histogram::LatencyHistograms;
 use super::node::{Gate, RedisNode};
 use crate::context::SourceContext;
 use crate::error::{ErrorCode, SourceError};
@@ -23,6 +24,9 @@ const SECTIONS: [&str; 7] =
 
 /// Rates need two readings: the second one comes soon, so that a window just opened shows them soon.
 const SECOND_READING: Duration = Duration::from_millis(300);
+
+/// Execution times by command are asked for with every so many-th reading: they cost twice as much as INFO.
+const LATENCIES_EVERY: u32 = 5;
 
 /// How the INFO source is to run.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,7 @@ pub async fn run(context: SourceContext, node: Arc<RedisNode>, options: InfoOpti
 async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions) {
     let mut backoff = Backoff::default();
     let mut how = Sections::default();
+    let mut latencies = LatencyHistograms::new(options.every * LATENCIES_EVERY);
     let mut ticks = tokio::time::interval(options.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut first = true;
@@ -59,6 +64,7 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
         let mut gate = node.gate().await;
         let read = read(&mut gate, &mut how).await;
         let at = context.clock.now();
+        let timed = if read.is_ok() { latencies.ask_if_due(&mut gate).await } else { None };
         drop(gate);
         match read {
             Ok(info) => {
@@ -69,6 +75,11 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
                 {
                     return;
                 }
+                if let Some(timed) = timed
+                    && !context.send_at(at, timed).await
+                {
+                    return;
+                }
                 if std::mem::take(&mut first) {
                     ticks.reset_after(options.every.min(SECOND_READING));
                 }
@@ -76,6 +87,7 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
             Err(error) => {
                 // Whatever answers next may be another server.
                 how = Sections::default();
+                latencies = LatencyHistograms::new(options.every * LATENCIES_EVERY);
                 if !report(context, SourceId::Info, &error).await || !context.sleep(backoff.pause()).await {
                     return;
                 }

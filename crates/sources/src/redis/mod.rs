@@ -15,6 +15,7 @@ mod hello;
 mod inbox;
 pub mod info;
 mod info_reply;
+mod latency_histogram;
 mod node;
 mod nodes;
 mod pace;

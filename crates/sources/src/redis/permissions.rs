@@ -65,6 +65,7 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+config|get" => &["CONFIG", "GET", "notify-keyspace-events"],
         "+subscribe" => &["SUBSCRIBE", PROBED_CHANNEL],
         "+unsubscribe" => &["UNSUBSCRIBE", PROBED_CHANNEL],
+        "+latency|histogram" => &["LATENCY", "HISTOGRAM", "get"],
         "+scan" => &["SCAN", "0", "COUNT", "1"],
         "+memory|usage" => &["MEMORY", "USAGE", KEY],
         "+pttl" => &["PTTL", KEY],

@@ -4,6 +4,7 @@ mod capabilities;
 mod connect;
 mod events;
 mod info;
+mod latencies;
 mod observer;
 mod scan;
 mod watch;
