@@ -11,12 +11,14 @@ use cachescope_model::template::Template;
 use smallvec::SmallVec;
 
 use crate::rows::{OTHER, Rows};
-use segment::{SEPARATORS, is_code, is_identifier, separator};
+use segment::{SEPARATORS, is_code, is_identifier, is_numbered, separator};
 
 /// More different words than this at one place are one placeholder.
 const WORDS: usize = 32;
 /// More whole keys than this that differ in their last word alone are one row: each would hold one key.
 const SINGLE_KEYS: usize = 8;
+/// As many numbered words at one place (`t7`, `t18`, `t23`, `t40`) are identifiers, not names.
+const NUMBERED: usize = 4;
 /// Segments looked at; what follows is `{rest*}`.
 const DEPTH: usize = 10;
 
@@ -40,6 +42,19 @@ struct Place {
     all_vary: bool,
     /// Words that end a key go to the placeholder.
     ends_vary: bool,
+    /// Numbered words go to the placeholder.
+    numbered_vary: bool,
+}
+
+/// Which words of a place become its placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Widen {
+    /// All of them.
+    All,
+    /// Those that are whole keys.
+    Ends,
+    /// The numbered ones.
+    Numbered,
 }
 
 impl Place {
@@ -53,6 +68,7 @@ impl Place {
             row: None,
             all_vary: false,
             ends_vary: false,
+            numbered_vary: false,
         }
     }
 
@@ -69,7 +85,10 @@ impl Place {
     /// Whether a segment here is a placeholder. A key's first word names things even with digits in it.
     fn varies(&self, segment: &[u8], whole_key: bool) -> bool {
         let looks = if self.token == Token::Root { is_code(segment) } else { is_identifier(segment) };
-        self.all_vary || looks || (whole_key && self.ends_vary)
+        self.all_vary
+            || looks
+            || (whole_key && self.ends_vary)
+            || (self.numbered_vary && is_numbered(segment))
     }
 }
 
@@ -105,8 +124,11 @@ impl Discovery {
             let last = depth + 1 == segments.len();
             let place = &self.places[at];
             let varies = place.varies(segment, last && words_only);
-            if !varies && place.word(segment).is_none() && self.too_many(at, last && words_only) {
-                self.widen(rows, at, last && words_only);
+            if !varies
+                && place.word(segment).is_none()
+                && let Some(which) = self.too_many(at, segment, last && words_only)
+            {
+                self.widen(rows, at, which);
                 return self.attribute(rows, key);
             }
             let token = if varies { Token::Placeholder } else { Token::Word((*segment).into()) };
@@ -153,12 +175,22 @@ impl Discovery {
         self.places[at].row
     }
 
-    fn too_many(&self, at: usize, ends_key: bool) -> bool {
+    /// What has to become a placeholder before one word more may stand here.
+    fn too_many(&self, at: usize, segment: &[u8], ends_key: bool) -> Option<Widen> {
         let place = &self.places[at];
-        let single = |(_, child): &&(Box<[u8]>, usize)| self.is_single_key(*child);
         // First words are as many as there are namespaces: the bound on rows is theirs.
-        (place.words.len() >= WORDS && place.token != Token::Root)
-            || (ends_key && place.words.iter().filter(single).count() >= SINGLE_KEYS)
+        let first = place.token == Token::Root;
+        let numbered = || place.words.iter().filter(|(word, _)| is_numbered(word)).count() + 1;
+        let single = |(_, child): &&(Box<[u8]>, usize)| self.is_single_key(*child);
+        if place.words.len() >= WORDS && !first {
+            Some(Widen::All)
+        } else if !first && is_numbered(segment) && numbered() >= NUMBERED {
+            Some(Widen::Numbered)
+        } else if ends_key && place.words.iter().filter(single).count() >= SINGLE_KEYS {
+            Some(Widen::Ends)
+        } else {
+            None
+        }
     }
 
     fn is_single_key(&self, place: usize) -> bool {
@@ -190,18 +222,19 @@ impl Discovery {
         Some(next)
     }
 
-    /// Turns the words of a place into its placeholder: all of them, or those that are whole keys.
-    fn widen(&mut self, rows: &mut Rows, at: usize, ends_key: bool) {
-        let few = self.places[at].words.len() < WORDS || self.places[at].token == Token::Root;
-        let only_ends = ends_key && few;
-        if only_ends {
-            self.places[at].ends_vary = true;
-        } else {
-            self.places[at].all_vary = true;
+    /// Turns words of a place into its placeholder.
+    fn widen(&mut self, rows: &mut Rows, at: usize, which: Widen) {
+        match which {
+            Widen::All => self.places[at].all_vary = true,
+            Widen::Ends => self.places[at].ends_vary = true,
+            Widen::Numbered => self.places[at].numbered_vary = true,
         }
         let words = std::mem::take(&mut self.places[at].words);
-        let (going, staying): (Vec<_>, Vec<_>) =
-            words.into_iter().partition(|(_, child)| !only_ends || self.is_single_key(*child));
+        let (going, staying): (Vec<_>, Vec<_>) = words.into_iter().partition(|(word, child)| match which {
+            Widen::All => true,
+            Widen::Ends => self.is_single_key(*child),
+            Widen::Numbered => is_numbered(word),
+        });
         self.places[at].words = staying;
         let target = match self.places[at].placeholder {
             Some(target) => target,
@@ -231,6 +264,7 @@ impl Discovery {
         }
         self.places[into].all_vary |= self.places[from].all_vary;
         self.places[into].ends_vary |= self.places[from].ends_vary;
+        self.places[into].numbered_vary |= self.places[from].numbered_vary;
         for (word, child) in std::mem::take(&mut self.places[from].words) {
             let known = self.places[into].word(&word);
             match known {
@@ -262,7 +296,11 @@ impl Discovery {
         if self.places[into].all_vary && !self.places[into].words.is_empty()
             || self.places[into].words.len() > WORDS
         {
-            self.widen(rows, into, false);
+            self.widen(rows, into, Widen::All);
+        } else if self.places[into].numbered_vary
+            && self.places[into].words.iter().any(|(word, _)| is_numbered(word))
+        {
+            self.widen(rows, into, Widen::Numbered);
         }
     }
 

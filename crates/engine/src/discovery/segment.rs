@@ -35,6 +35,16 @@ pub(super) fn is_identifier(segment: &[u8]) -> bool {
     is_code(segment) || without_braces(segment).iter().filter(|byte| byte.is_ascii_digit()).count() >= 3
 }
 
+/// Whether a segment is a word with a number behind it (`t18`, `shop-7`): a name, unless several stand at one
+/// place. A version (`v2`) stays a name: which ones there still are is worth seeing.
+pub(super) fn is_numbered(segment: &[u8]) -> bool {
+    let inner = without_braces(segment);
+    let word = inner.iter().take_while(|byte| !byte.is_ascii_digit()).count();
+    let (word, number) = inner.split_at(word);
+    let version = word.eq_ignore_ascii_case(b"v") || word.eq_ignore_ascii_case(b"version");
+    !word.is_empty() && !number.is_empty() && !version && number.iter().all(u8::is_ascii_digit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +68,16 @@ mod tests {
         for segment in [&b"user"[..], b"v2", b"oauth2", b"items", b"", b"dashboard-stats", b"facade", b"{t1}"]
         {
             assert!(!is_identifier(segment), "{}", segment.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn numbered_words_are_told_from_versions_and_words() {
+        for segment in [&b"t18"[..], b"shop-7", b"o1", b"{t1}"] {
+            assert!(is_numbered(segment), "{}", segment.escape_ascii());
+        }
+        for segment in [&b"v2"[..], b"V10", b"version3", b"items", b"18", b"18t", b"a1b", b""] {
+            assert!(!is_numbered(segment), "{}", segment.escape_ascii());
         }
     }
 }

@@ -63,6 +63,30 @@ fn words_in_the_middle_become_a_placeholder_and_their_rows_one_row() {
 }
 
 #[test]
+fn a_few_numbered_words_are_enough_to_be_identifiers_and_versions_stay_names() {
+    let (mut discovery, mut rows) = start(500);
+    let mut seen = Vec::new();
+    for tenant in [7, 18, 23, 40] {
+        for order in 1..=5 {
+            let key = format!("order:t{tenant}:o{order}");
+            seen.push(discovery.attribute(&mut rows, key.as_bytes()));
+        }
+        for version in 1..=5 {
+            discovery.attribute(&mut rows, format!("tile:kpi:v{version}").as_bytes());
+        }
+    }
+    let mut found = templates(&rows);
+    found.sort();
+    assert_eq!(
+        found,
+        ["order:{id}:{id2}", "tile:kpi:v1", "tile:kpi:v2", "tile:kpi:v3", "tile:kpi:v4", "tile:kpi:v5"]
+    );
+    let last = rows.find("order:{id}:{id2}").expect("the row is there");
+    assert!(seen.iter().all(|row| rows.resolve(*row) == last), "every earlier number leads to it");
+    assert_eq!(discovery.find(b"order:t99:o99"), Some(last));
+}
+
+#[test]
 fn first_words_are_names_however_many_there_are() {
     let (mut discovery, mut rows) = start(500);
     for number in 0..300 {
