@@ -12,13 +12,14 @@ use cachescope_store::{Secrets, SecretsState, Store};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::adoption::{self, Proposal};
 use crate::demo::{self, DemoProcess};
 use crate::host::Host;
 use crate::session::{Session, SessionPlan};
 use crate::watch::{Watch, start as start_watch};
 use crate::wire::{
-    AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request, SecretsPlace, View,
-    WireError, WireErrorCode,
+    AdoptionView, AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request,
+    SecretsPlace, View, WireError, WireErrorCode,
 };
 use crate::{connection_test, deployments, detail, doctor, export, history, rows, strategies};
 
@@ -138,6 +139,12 @@ impl App {
             Request::Strategies {} => Reply::Strategies(strategies::built_in()),
             Request::CheckStrategy { name_or_path } => {
                 Reply::CheckStrategy(strategies::check(name_or_path).await)
+            }
+            Request::PreviewAdoption { deployment, namespaces } => {
+                Reply::PreviewAdoption(self.proposal(&deployment, namespaces).await?.view())
+            }
+            Request::Adopt { deployment, namespaces } => {
+                Reply::Adopt(self.adopt(&deployment, namespaces).await?)
             }
             Request::Rows { query } => {
                 let session = self.session(&query.deployment)?;
@@ -300,6 +307,35 @@ impl App {
         Ok(id)
     }
 
+    async fn proposal(&self, id: &DeploymentId, namespaces: Vec<String>) -> Result<Proposal, WireError> {
+        let session = self.session(id)?;
+        let found = adoption::found(&session.snapshot(Default::default()), Some(&namespaces))?;
+        let (deployment, directory) = (session.deployment().clone(), self.inner.host.state_directory());
+        off_thread(move || adoption::propose(&deployment, &directory, &found)).await
+    }
+
+    async fn adopt(&self, id: &DeploymentId, namespaces: Vec<String>) -> Result<AdoptionView, WireError> {
+        if *id == DeploymentId(demo::ID.to_owned()) {
+            return Err(WireError::new(WireErrorCode::BadInput, "the demo's strategy can't be changed")
+                .with_remedy("copy the lines, or adopt on a deployment of your own"));
+        }
+        let proposal = self.proposal(id, namespaces).await?;
+        let view = proposal.view();
+        if proposal.adoption.names.is_empty() {
+            return Ok(view);
+        }
+        let written = proposal.clone();
+        off_thread(move || adoption::write(&written)).await?;
+        let mut deployment = self.session(id)?.deployment().clone();
+        deployment.strategy = Some(proposal.file.display().to_string());
+        if let Some(store) = &self.inner.store {
+            store.save_deployment(deployment.clone()).await?;
+        }
+        self.session(id)?.stop().await;
+        self.begin(deployment).await;
+        Ok(view)
+    }
+
     async fn remove(&self, id: &DeploymentId) -> Result<(), WireError> {
         if *id == DeploymentId(demo::ID.to_owned()) {
             self.stop_demo().await;
@@ -348,6 +384,16 @@ impl App {
             self.take_away(&demo.deployment).await;
             demo.process.stop().await;
         }
+    }
+}
+
+/// Work with files, off the runtime's threads: a path may lead to a slow disk.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, WireError> + Send + 'static,
+) -> Result<T, WireError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(WireError::new(WireErrorCode::Storage, format!("it was broken off: {error}"))),
     }
 }
 

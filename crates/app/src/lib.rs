@@ -6,11 +6,13 @@
 //! | who answers? | [`app`], generic over its [`host`] |
 //! | how is one deployment watched? | [`session`] |
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
+//! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
+pub mod adoption;
 pub mod app;
 pub mod connection_test;
 pub mod demo;

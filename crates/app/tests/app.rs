@@ -193,3 +193,64 @@ async fn a_deployment_whose_server_ends_is_lost_and_comes_back_by_itself() {
     until(&app, &id, ConnectionState::Partial).await;
     app.stop().await;
 }
+
+/// Fills a server with keys that no strategy documents.
+async fn fill(server: &RedisServer) {
+    let client = redis::Client::open(server.url()).expect("an address");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+    let mut pipe = redis::pipe();
+    for number in 0..40 {
+        pipe.cmd("SET").arg(format!("basket:{number}:items")).arg("x").arg("EX").arg(600).ignore();
+    }
+    pipe.query_async::<()>(&mut connection).await.expect("they are set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn found_namespaces_are_adopted_into_a_file_of_ours_or_the_teams_own() {
+    let state = tempfile::tempdir().expect("a directory");
+    let server = server().await;
+    fill(&server).await;
+    let app = app(&state).await;
+    let template = "basket:{id}:items".to_owned();
+    let own = state.path().join("ours.toml");
+    let text = "# Ours.\nname = \"ours\"\ntitle = \"Ours\"\n\n[[namespace]]\nname = \"user\"\ntemplate = \"user:{id}\"\nttl = \"1h\"\n";
+    std::fs::write(&own, text).expect("it can be written");
+
+    for strategy in [String::new(), own.display().to_string()] {
+        let id = save(&app, DeploymentDraft { strategy: strategy.clone(), ..draft(&server) }).await;
+        let namespaces = vec![template.clone()];
+        let preview = async || {
+            app.handle(Request::PreviewAdoption { deployment: id.clone(), namespaces: namespaces.clone() })
+                .await
+        };
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        let view = loop {
+            // It is found with the first scan.
+            match preview().await {
+                Ok(Reply::PreviewAdoption(view)) if view.added.contains("40 keys") => break view,
+                other => assert!(tokio::time::Instant::now() < patience, "{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(view.new_file, strategy.is_empty(), "{view:?}");
+        assert_eq!(std::fs::read_to_string(&own).expect("it is there"), text, "a preview writes nothing");
+        let adopted = app
+            .handle(Request::Adopt { deployment: id.clone(), namespaces: namespaces.clone() })
+            .await
+            .expect("it can be adopted");
+        assert_eq!(adopted, Reply::Adopt(view.clone()));
+        let written = std::fs::read_to_string(&view.file).expect("it is written");
+        assert!(written.ends_with(&view.added), "{written}");
+        assert!(strategy.is_empty() || written.starts_with(text), "what stood there stays: {written}");
+        // Watched anew, it is documented: adopting it again is refused, and so is what was never found.
+        for template in [template.clone(), "nobody:{id}".to_owned()] {
+            let namespaces = vec![template.clone()];
+            let error = app
+                .handle(Request::Adopt { deployment: id.clone(), namespaces })
+                .await
+                .expect_err("nothing of this name was found");
+            assert_eq!(error.code, WireErrorCode::NotFound);
+        }
+    }
+    app.stop().await;
+}

@@ -152,6 +152,24 @@ pub(crate) enum StrategyCommand {
         /// The file.
         file: String,
     },
+    /// Find the namespaces that the strategy does not document, and print the lines that would.
+    Adopt(Adopt),
+}
+
+/// `strategy adopt`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Adopt {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How long to watch before printing.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) watch_for: Duration,
+    /// Only these templates, as `snapshot` shows them.
+    #[arg(value_name = "TEMPLATE")]
+    pub(crate) templates: Vec<String>,
+    /// Add the lines to the strategy file that --strategy names.
+    #[arg(long, requires = "strategy")]
+    pub(crate) write: bool,
 }
 
 /// `demo`.

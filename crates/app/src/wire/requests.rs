@@ -71,6 +71,20 @@ requests! {
         /// A built-in strategy's name or a file's path.
         name_or_path: String,
     } -> StrategyCheck;
+    /// What adopting found namespaces into the deployment's strategy would write, and where.
+    PreviewAdoption {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Templates of found namespaces.
+        namespaces: Vec<String>,
+    } -> AdoptionView;
+    /// Adopts found namespaces: writes the strategy file and watches the deployment anew with it.
+    Adopt {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Templates of found namespaces.
+        namespaces: Vec<String>,
+    } -> AdoptionView;
     /// A page of the namespace table, sorted and filtered here.
     Rows {
         /// Which rows.

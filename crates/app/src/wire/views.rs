@@ -203,6 +203,19 @@ pub struct StrategyCheck {
     pub problems: Vec<String>,
 }
 
+/// What adopting namespaces writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ts_rs::TS)]
+pub struct AdoptionView {
+    /// The strategy file.
+    pub file: String,
+    /// Whether it is a new file of ours: a copy of the built-in strategy, or one of its own.
+    pub new_file: bool,
+    /// The lines that are added; empty where every namespace stands in the file already.
+    pub added: String,
+    /// The names of the added namespaces.
+    pub names: Vec<String>,
+}
+
 /// Which rows of the namespace table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct RowQuery {

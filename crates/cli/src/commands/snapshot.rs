@@ -22,7 +22,7 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     let plan =
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
     let session = Session::start(plan);
-    let watched = watch(&session, &command, common.timeout).await;
+    let watched = watch(&session, command.watch_for, common.timeout).await;
     let figures = session.snapshot(window_for(command.watch_for));
     session.stop().await;
     watched?;
@@ -34,10 +34,15 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     Ok(())
 }
 
-async fn watch(session: &Arc<Session>, command: &Snapshot, timeout: Duration) -> Result<(), Failure> {
+/// Watches for as long as was asked for, and until the first scan has ended where one runs.
+pub(crate) async fn watch(
+    session: &Arc<Session>,
+    watch_for: Duration,
+    timeout: Duration,
+) -> Result<(), Failure> {
     deployment::first_data(session, timeout).await?;
     let never = |_: &Session| false;
-    deployment::watch_until(session, command.watch_for, never).await?;
+    deployment::watch_until(session, watch_for, never).await?;
     if session.sources_on().contains(&SourceId::Scan) {
         // A scan that fails is tried again, but not for as long as a table may wait.
         let hopeless = [SourceHealth::Failed, SourceHealth::Unavailable];

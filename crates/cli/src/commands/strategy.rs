@@ -1,4 +1,6 @@
-//! `cachescope strategy`: list, show, check.
+//! `cachescope strategy`: list, show, check, adopt.
+
+mod adopt;
 
 use cachescope_app::strategies;
 use cachescope_model::duration;
@@ -13,6 +15,7 @@ pub(crate) async fn run(command: StrategyCommand, common: &Common) -> Result<(),
         StrategyCommand::List => list(common),
         StrategyCommand::Show { strategy } => show(strategy, common).await,
         StrategyCommand::Check { file } => check(file, common).await,
+        StrategyCommand::Adopt(command) => adopt::run(command, common).await,
     }
 }
 

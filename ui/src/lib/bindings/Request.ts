@@ -42,7 +42,23 @@ deployment: DeploymentId, } | { "request": "strategies", } | { "request": "check
 /**
  * A built-in strategy's name or a file's path.
  */
-name_or_path: string, } | { "request": "rows", 
+name_or_path: string, } | { "request": "preview_adoption", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Templates of found namespaces.
+ */
+namespaces: Array<string>, } | { "request": "adopt", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Templates of found namespaces.
+ */
+namespaces: Array<string>, } | { "request": "rows", 
 /**
  * Which rows.
  */

@@ -115,6 +115,22 @@ export function fixture(parameters: URLSearchParams): Transport {
             },
           ],
         };
+      case 'preview_adoption':
+      case 'adopt':
+        return {
+          reply: asked.request,
+          data: {
+            file: 'strategies/checkout.toml',
+            new_file: true,
+            added: asked.namespaces
+              .map(
+                (template, place) =>
+                  `\n[[namespace]]\nname = "found-${place + 1}"\ntemplate = ${JSON.stringify(template)}\nttl = "undocumented"\n`,
+              )
+              .join(''),
+            names: asked.namespaces.map((_, place) => `found-${place + 1}`),
+          },
+        };
       case 'check_strategy':
         return {
           reply: asked.request,
