@@ -8,6 +8,7 @@ use cachescope_model::source::SourceId;
 use cachescope_model::topology::{NodeRole, Topology, TopologyNode};
 use cachescope_sources::context::SourceContext;
 use cachescope_sources::redis::RedisNode;
+use cachescope_sources::redis::commands::{self, CommandsOptions};
 use cachescope_sources::redis::events::{self, EventsOptions};
 use cachescope_sources::redis::info::{self, InfoOptions};
 use cachescope_sources::redis::scan::{self, ScanOptions};
@@ -51,6 +52,7 @@ pub(super) fn on_node(
     Some(match source {
         SourceId::Info => tokio::spawn(info::run(context, node, InfoOptions::default())),
         SourceId::Events => tokio::spawn(events::run(context, node, EventsOptions::default())),
+        SourceId::Commands => tokio::spawn(commands::run(context, node, CommandsOptions::default())),
         SourceId::Scan => tokio::spawn(scan::run(context, node, scan_options(plan))),
         _ => return None,
     })

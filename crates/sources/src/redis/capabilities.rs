@@ -13,7 +13,8 @@ use super::permissions::{is_refusal, missing_rules};
 use crate::error::SourceError;
 
 /// The sources that read a Redis server.
-pub(super) const REDIS_SOURCES: [SourceId; 3] = [SourceId::Info, SourceId::Events, SourceId::Scan];
+pub(super) const REDIS_SOURCES: [SourceId; 4] =
+    [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::Scan];
 
 /// Whether a source works here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -199,6 +200,7 @@ fn is_essential(id: SourceId, rule: &str) -> bool {
     match id {
         SourceId::Info => rule == "+info",
         SourceId::Events => rule == "+subscribe" || rule.starts_with('&'),
+        SourceId::Commands => rule == "+monitor" || rule == "+wait",
         SourceId::Scan => rule == "+scan",
         _ => true,
     }

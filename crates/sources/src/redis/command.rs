@@ -26,6 +26,39 @@ impl Asked<'_> {
     }
 }
 
+/// The name of a command as we spell it: in capitals, but for the last letter. Servers take names in any case and
+/// MONITOR repeats them as they were sent, so that is how a command of ours is told from those of others, on any
+/// connection and whatever stands between here and the server.
+pub(crate) fn spelled(name: &[u8]) -> Vec<u8> {
+    let mut name = name.to_ascii_uppercase();
+    if let Some(last) = name.last_mut() {
+        last.make_ascii_lowercase();
+    }
+    name
+}
+
+/// Whether a command's name is spelled as ours are.
+pub(crate) fn is_spelled(name: &[u8]) -> bool {
+    let Some((last, rest)) = name.split_last() else { return false };
+    last.is_ascii_lowercase()
+        && rest.iter().any(u8::is_ascii_uppercase)
+        && !rest.iter().any(u8::is_ascii_lowercase)
+}
+
+/// The same command with its name spelled as ours are.
+pub(crate) fn as_ours(command: &Cmd) -> Cmd {
+    let mut ours = Cmd::new();
+    for (place, argument) in command.args_iter().enumerate() {
+        match argument {
+            redis::Arg::Simple(name) if place == 0 => ours.arg(spelled(name)),
+            redis::Arg::Simple(argument) => ours.arg(argument),
+            // Nothing here iterates with the crate's own cursor.
+            _ => ours.cursor_arg(0),
+        };
+    }
+    ours
+}
+
 /// `INFO`, `CONFIG GET`: the subcommand belongs to the name where the command is a container.
 pub(crate) fn command_name(command: &Cmd) -> String {
     let mut words = command.args_iter().filter_map(|arg| match arg {
@@ -51,5 +84,20 @@ pub(crate) fn text(value: &Value) -> Option<String> {
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
         Value::Okay => Some("OK".to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_ours_are_spelled_as_nobody_spells_them() {
+        let ours = as_ours(redis::cmd("config").arg("GET").arg("a key"));
+        assert_eq!(ours.get_packed_command(), b"*3\r\n$6\r\nCONFIg\r\n$3\r\nGET\r\n$5\r\na key\r\n");
+        assert!(is_spelled(b"CONFIg") && is_spelled(b"SORT_Ro"));
+        for other in ["CONFIG", "config", "Config", "cONFIG", "g", "", "SORT_"] {
+            assert!(!is_spelled(other.as_bytes()), "{other}");
+        }
     }
 }

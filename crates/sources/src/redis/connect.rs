@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, RedisConnectionInfo, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, RedisConnectionInfo, Value};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::command::Asked;
+use super::command::{Asked, as_ours};
 use super::diagnose;
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
@@ -43,10 +43,10 @@ impl Default for ConnectOptions {
 
 /// Counts a connection as ours for as long as it lives.
 #[derive(Debug)]
-struct Counted(Arc<AtomicU64>);
+pub(super) struct Counted(Arc<AtomicU64>);
 
 impl Counted {
-    fn new(open: &Arc<AtomicU64>) -> Self {
+    pub(super) fn new(open: &Arc<AtomicU64>) -> Self {
         open.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(open))
     }
@@ -200,15 +200,25 @@ impl Connection {
     ) -> Result<(Vec<Value>, Duration), Failed> {
         // Counted before it is sent: a task that is dropped while waiting has still caused the traffic.
         *commands += asked.len();
-        let began = Instant::now();
-        let replies = match asked {
-            Asked::One(command) => timeout(self.deadline, self.inner.send_packed_command(command))
-                .await
-                .map(|reply| reply.map(|reply| vec![reply])),
-            Asked::Many(pipeline) => {
-                timeout(self.deadline, self.inner.send_packed_commands(pipeline, 0, pipeline.len())).await
+        let replies;
+        let began;
+        match asked {
+            Asked::One(command) => {
+                let command = as_ours(command);
+                began = Instant::now();
+                replies = timeout(self.deadline, self.inner.send_packed_command(&command))
+                    .await
+                    .map(|reply| reply.map(|reply| vec![reply]));
             }
-        };
+            Asked::Many(pipeline) => {
+                let mut ours = Pipeline::with_capacity(pipeline.len());
+                pipeline.cmd_iter().for_each(|command| {
+                    ours.add_command(as_ours(command));
+                });
+                began = Instant::now();
+                replies = timeout(self.deadline, self.inner.send_packed_commands(&ours, 0, ours.len())).await;
+            }
+        }
         match replies {
             Ok(Ok(replies)) => {
                 let refused = replies.iter().filter(|reply| !was_executed(reply)).count() as u64;

@@ -113,11 +113,11 @@ async fn subscribe(node: &RedisNode, inbox: &Arc<Inbox>) -> Result<(Connection, 
 }
 
 /// Which flags are set; `None` where the server doesn't let us know.
-async fn read_setting(gate: &mut Gate<'_>) -> Result<Setting, SourceError> {
+pub(super) async fn read_setting(gate: &mut Gate<'_>) -> Result<Setting, SourceError> {
     Ok(config(gate, "notify-keyspace-events").await?.map(|flags| EventFlags::new(&flags)))
 }
 
-async fn count_databases(gate: &mut Gate<'_>) -> Result<u16, SourceError> {
+pub(super) async fn count_databases(gate: &mut Gate<'_>) -> Result<u16, SourceError> {
     let told = config(gate, "databases").await?.and_then(|text| text.parse::<u32>().ok());
     Ok(told
         .map_or(DEFAULT_DATABASES, |told| u16::try_from(told).unwrap_or(u16::MAX).clamp(1, MOST_DATABASES)))

@@ -25,6 +25,19 @@ impl ServerHello {
     }
 }
 
+/// The connection's number at the server, from HELLO's reply.
+pub(super) fn client_id(reply: &Value) -> Option<i64> {
+    let number = |(name, value): (&Value, &Value)| match (text(name)?.as_str(), value) {
+        ("id", Value::Int(id)) => Some(*id),
+        _ => None,
+    };
+    match reply {
+        Value::Map(pairs) => pairs.iter().find_map(|(name, value)| number((name, value))),
+        Value::Array(flat) => flat.chunks_exact(2).find_map(|pair| number((&pair[0], &pair[1]))),
+        _ => None,
+    }
+}
+
 /// Reads HELLO's reply, a map in RESP3 and a flat list in RESP2; unknown fields are skipped.
 pub(super) fn parse_hello(reply: &Value) -> ServerHello {
     let mut hello = ServerHello::default();

@@ -122,6 +122,14 @@ pub(super) fn channel(database: u16, event: &str) -> String {
     format!("__keyevent@{database}__:{event}")
 }
 
+/// The database that a channel announces misses of; `None`: it is another channel.
+pub(super) fn miss_in(channel: &[u8]) -> Option<u16> {
+    match parse_channel(channel)? {
+        (KeyEventKind::Miss, database) => Some(database),
+        _ => None,
+    }
+}
+
 fn parse_channel(channel: &[u8]) -> Option<(KeyEventKind, u16)> {
     let rest = channel.strip_prefix(b"__keyevent@")?;
     let end = rest.iter().position(|byte| *byte == b'_')?;

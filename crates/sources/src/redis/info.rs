@@ -117,11 +117,27 @@ pub(super) enum Sections {
     OneByOne,
 }
 
-/// Reads INFO once.
+/// So often INFO is read again because the server ran commands of ours meanwhile. Once is enough unless
+/// something goes wrong (see `background`); then a figure that may be off by two commands is better than none.
+const READ_AGAIN: usize = 3;
+
+/// Reads INFO at a moment when nothing of ours is under way.
 ///
 /// # Errors
 /// Why there is no reply.
 pub(super) async fn read(gate: &mut Gate<'_>, how: &mut Sections) -> Result<ServerInfo, SourceError> {
+    let mut again = 0;
+    loop {
+        let calm = gate.calm().await;
+        let info = read_once(gate, how).await?;
+        if gate.undisturbed(calm) || again == READ_AGAIN {
+            return Ok(info);
+        }
+        again += 1;
+    }
+}
+
+async fn read_once(gate: &mut Gate<'_>, how: &mut Sections) -> Result<ServerInfo, SourceError> {
     if *how == Sections::Together {
         match gate.ask(&info(&SECTIONS)).await {
             Ok(reply) => return Ok(with_own(gate, parse(&text(&reply).unwrap_or_default()), 1)),

@@ -1,11 +1,14 @@
 //! Sources that read a Redis server (or one that speaks its protocol).
 //!
-//! `target` says where, `connect` gets there, `node` shares it; `info`, `events` and `scan` are the sources;
+//! `target` says where, `connect` gets there, `node` shares it; `info`, `events`, `commands` and `scan` are the
+//! sources;
 //! `capabilities` says beforehand which of them work here.
 
+mod background;
 mod backoff;
 pub mod capabilities;
 mod command;
+pub mod commands;
 mod connect;
 mod diagnose;
 mod event_flags;

@@ -14,8 +14,9 @@ use redis::aio::AsyncPushSender;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::background::{Background, Calm};
 use super::command::{Asked, command_name};
-use super::connect::{ConnectOptions, Connection};
+use super::connect::{ConnectOptions, Connection, Counted};
 use super::failure::refusal;
 use super::hello::ServerHello;
 use super::nodes::Company;
@@ -31,6 +32,7 @@ pub struct RedisNode {
     open: Arc<AtomicU64>,
     scans: AtomicU64,
     company: Arc<Company>,
+    background: Arc<Background>,
     known: std::sync::Mutex<Known>,
     /// Whether a Sentinel is meant, which holds no keys.
     sentinel: bool,
@@ -60,6 +62,7 @@ impl RedisNode {
             open: Arc::default(),
             scans: AtomicU64::new(0),
             company: Arc::default(),
+            background: Arc::default(),
             known: std::sync::Mutex::default(),
             sentinel: false,
         }
@@ -143,6 +146,19 @@ impl RedisNode {
         }
     }
 
+    /// Commands of ours that the server runs by itself.
+    pub(crate) fn background(&self) -> &Arc<Background> {
+        &self.background
+    }
+
+    pub(crate) fn target_shared(&self) -> Arc<RedisTarget> {
+        Arc::clone(&self.target)
+    }
+
+    pub(crate) fn options(&self) -> &ConnectOptions {
+        &self.options
+    }
+
     /// A number no other scan of this node has had.
     pub(crate) fn next_scan(&self) -> u64 {
         self.scans.fetch_add(1, Ordering::Relaxed)
@@ -157,11 +173,43 @@ pub struct Gate<'a> {
     round_trip: Duration,
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
     /// What our connections did to the server's counters up to now.
     #[must_use]
     pub fn own(&self) -> OwnTraffic {
-        OwnTraffic { connections: self.node.open.load(Ordering::Acquire), ..self.shared.own }
+        let (own, other) = (self.shared.own, self.node.background.own());
+        OwnTraffic {
+            hits: own.hits + other.hits,
+            misses: own.misses + other.misses,
+            gets: own.gets + other.gets,
+            commands: own.commands + other.commands,
+            connections: self.node.open.load(Ordering::Acquire),
+        }
+    }
+
+    /// The node it is the gate of.
+    pub(super) fn node(&self) -> &'a RedisNode {
+        self.node
+    }
+
+    /// Waits until the server runs nothing of ours by itself.
+    pub(super) async fn calm(&self) -> Calm {
+        self.node.background.calm().await
+    }
+
+    /// Whether it has run nothing of ours by itself since.
+    pub(super) fn undisturbed(&self, since: Calm) -> bool {
+        self.node.background.undisturbed(since)
+    }
+
+    /// Counts commands of ours on a connection that speaks without the redis crate.
+    pub(super) fn count_commands(&mut self, commands: u64) {
+        self.shared.own.commands += commands;
+    }
+
+    /// Counts a further connection as ours for as long as what is returned lives.
+    pub(super) fn count_connection(&self) -> Counted {
+        Counted::new(&self.node.open)
     }
 
     /// Counts lookups of ours that the server counted as hits and misses.

@@ -10,6 +10,7 @@ use cachescope_model::source::SourceSpec;
 use redis::{Cmd, Pipeline, Value};
 
 use super::command::{command_name, text};
+use super::commands;
 use super::connect::CLIENT_NAME;
 use super::node::Gate;
 use crate::error::{ErrorCode, SourceError};
@@ -71,6 +72,11 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+pttl" => &["PTTL", KEY],
         "+dbsize" => &["DBSIZE"],
         "+select" => &["SELECT", "0"],
+        "+monitor" => &["MONITOR"],
+        "+wait" => &["WAIT", "0", "1"],
+        "+reset" => &["RESET"],
+        "+client|list" => &["CLIENT", "LIST", "TYPE", "master"],
+        "+command" => &["COMMAND", "INFO", "get"],
         // HELLO is open to everyone; channel and key patterns show in the commands that use them.
         _ => return None,
     };
@@ -101,7 +107,8 @@ async fn lacking(
     }
     let tried = match command_name(command).as_str() {
         // These would leave a trace.
-        "PTTL" | "UNSUBSCRIBE" | "SELECT" => return Ok(None),
+        "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" => return Ok(None),
+        "MONITOR" => commands::monitor_for_a_moment(gate).await,
         "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
         _ => gate.ask(command).await.map(drop),
     };
@@ -149,8 +156,9 @@ async fn by_dry_run(gate: &mut Gate<'_>, user: &str, command: &Cmd) -> Result<Pr
 }
 
 async fn by_transaction(gate: &mut Gate<'_>, command: &Cmd) -> Result<Probed, SourceError> {
-    if matches!(command_name(command).as_str(), "SUBSCRIBE" | "UNSUBSCRIBE") {
-        return Ok(Probed::Unknown); // not allowed in transactions by every version
+    // Not allowed in transactions by every version, or not queued but run.
+    if matches!(command_name(command).as_str(), "SUBSCRIBE" | "UNSUBSCRIBE" | "MONITOR" | "RESET") {
+        return Ok(Probed::Unknown);
     }
     match gate.ask(&redis::cmd("MULTI")).await {
         Ok(_) => {}

@@ -5,10 +5,11 @@ use cachescope_model::observation::Observed;
 use cachescope_model::scan::ScanMode;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_sources::redis::capabilities::{CapabilityReport, Works, capabilities, viewing_user_line};
+use cachescope_sources::redis::commands::CommandsOptions;
 use cachescope_sources::redis::events::EventsOptions;
 use cachescope_sources::redis::info::InfoOptions;
 use cachescope_sources::redis::scan::ScanOptions;
-use cachescope_sources::redis::{events, info, scan};
+use cachescope_sources::redis::{commands, events, info, scan};
 
 use super::watch::{Watch, node, server};
 
@@ -32,7 +33,7 @@ async fn an_open_server_lets_everything_work_and_events_need_their_flags() {
         ("redis", "standalone", "master")
     );
     assert_eq!(report.user, "default");
-    assert_eq!(works(&report), [Works::Yes, Works::No, Works::Yes], "{report:#?}");
+    assert_eq!(works(&report), [Works::Yes, Works::No, Works::Yes, Works::Yes], "{report:#?}");
     assert_eq!(report.config_line, "CONFIG SET notify-keyspace-events gKEmxe");
     assert_eq!(report.sources[1].remedy, ["CONFIG SET notify-keyspace-events gKEmxe"]);
 }
@@ -44,8 +45,8 @@ async fn a_user_who_may_only_ping_is_told_every_missing_rule() {
         server(RedisOptions { users, notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() })
             .await;
     let report = report(&server, "ann").await;
-    assert_eq!(works(&report), [Works::No, Works::No, Works::No], "{report:#?}");
-    for (source, rule) in [(0, "+info"), (1, "+subscribe"), (2, "+scan")] {
+    assert_eq!(works(&report), [Works::No; 4], "{report:#?}");
+    for (source, rule) in [(0, "+info"), (1, "+subscribe"), (2, "+monitor"), (3, "+scan")] {
         let told = &report.sources[source];
         assert!(told.why.contains(rule) || source == 1, "{told:?}");
         assert!(!told.remedy.is_empty(), "{told:?}");
@@ -59,11 +60,20 @@ async fn with_and_without_dry_run_the_same_rules_are_missing() {
     let server =
         server(RedisOptions { users, notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() })
             .await;
-    let scan = |report: &CapabilityReport| report.sources[2].clone();
+    let scan = |report: &CapabilityReport| report.sources[3].clone();
     let (ann, bob) = (report(&server, "ann").await, report(&server, "bob").await);
     assert_eq!(scan(&ann).why.replace("ann", "bob"), scan(&bob).why);
     assert_eq!(scan(&ann).works, Works::Partly);
     assert!(scan(&ann).why.contains("~*") && scan(&ann).why.contains("+memory|usage"), "{:?}", scan(&ann));
+    let sample = |report: &CapabilityReport| report.sources[2].clone();
+    assert_eq!(sample(&ann).works, Works::No);
+    for rule in ["+monitor", "+wait", "+client|list", "+command", "+subscribe"] {
+        assert!(
+            sample(&ann).why.contains(rule) && sample(&bob).why.contains(rule),
+            "{rule}: {:?}",
+            sample(&bob)
+        );
+    }
     assert!(!scan(&ann).why.contains("+pttl"), "the command is allowed, the key is not: {:?}", scan(&ann));
 }
 
@@ -79,7 +89,7 @@ async fn the_line_for_a_viewing_user_is_enough_for_every_source() {
     });
     command.exec_async(&mut lab).await.expect("the line is good");
     let redis_says = report(&server, "cachescope").await;
-    assert_eq!(works(&redis_says), [Works::Yes; 3], "{redis_says:#?}");
+    assert_eq!(works(&redis_says), [Works::Yes; 4], "{redis_says:#?}");
 
     redis::cmd("SET").arg("a").arg(1).exec_async(&mut lab).await.expect("writes");
     let node = node(&format!("redis://cachescope:pw@{}", server.address()));
@@ -89,8 +99,10 @@ async fn the_line_for_a_viewing_user_is_enough_for_every_source() {
     tokio::spawn(events::run(watch.context.clone(), node.clone(), EventsOptions::default()));
     watch.status(SourceId::Events, SourceHealth::Ok).await;
     let options = ScanOptions { mode: ScanMode::Exact, repeat_every: None, unthrottled: true };
-    tokio::spawn(scan::run(watch.context.clone(), node, options));
+    tokio::spawn(scan::run(watch.context.clone(), node.clone(), options));
     watch.status(SourceId::Scan, SourceHealth::Ok).await;
+    tokio::spawn(commands::run(watch.context.clone(), node, CommandsOptions::default()));
+    watch.status(SourceId::Commands, SourceHealth::Ok).await;
     let delete = redis::cmd("ACL").arg("DRYRUN").arg("cachescope").arg("DEL").arg("a").clone();
     let refusal: String = delete.query_async(&mut lab).await.expect("answers");
     assert!(refusal.contains("no permissions"), "it may look and not touch: {refusal}");

@@ -1,6 +1,7 @@
 //! The sources that read Redis, against real servers.
 
 mod capabilities;
+mod commands;
 mod connect;
 mod events;
 mod info;

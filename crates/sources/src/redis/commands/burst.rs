@@ -1,0 +1,352 @@
+//! One burst: written in one go, ended by the server.
+//!
+//! ```text
+//! HELLO 3 …          introduces us again, because the RESET before has undone it
+//! SUBSCRIBE …        the exact channels of keymiss; also puts the connection in the `pubsub` class of clients,
+//!                    whose output buffer is bounded (32 MB by default), while MONITOR alone is not
+//! MONITOR            from here on the server tells every command
+//! WAIT 2147… 20      blocks for 20 ms, because so many replicas there are not; told itself: the beginning
+//! PING 2147…         told as well: the end, with the server's time
+//! RESET              leaves monitor mode
+//! ```
+//!
+//! The server reads all of this before it begins, so it stops by itself whatever happens to us: a process that is
+//! stopped or killed at the worst moment leaves at most one burst in the server's output buffer. On a replica,
+//! which refuses WAIT, XREAD blocks on a key of ours that isn't there.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use cachescope_model::sample::CommandBurst;
+use redis::{ServerError, Value};
+use tokio::time::timeout;
+
+use super::collect::Collector;
+use super::cost::{Cost, Weight};
+use super::line::Line;
+use super::link::{EndsBy, Link, Manners, Request, value};
+use super::lookups::Lookups;
+use super::parse::{Broken, Item};
+use crate::error::{ErrorCode, SourceError};
+use crate::redis::background::Span;
+use crate::redis::command::is_spelled;
+use crate::redis::failure::{refusal, was_executed};
+use crate::redis::node::RedisNode;
+
+/// The server's clock counts in whole milliseconds, and clocks differ a little: a burst may end so much earlier
+/// than ours says.
+const EARLIER: Duration = Duration::from_millis(2);
+/// An idle server looks for clients whose time is up ten times a second; a line without a command makes it look.
+const POKE_EVERY: Duration = Duration::from_millis(4);
+/// XREAD looks a key up once while it reads its arguments and once more to serve it.
+const MISSES_OF_XREAD: u64 = 2;
+/// More replicas than any server has, and different each time, so that our lines can be recognised.
+const TOKENS: std::ops::Range<u32> = 1_000_000_000..2_000_000_000;
+
+/// What a burst is to be like.
+#[derive(Clone, Debug)]
+pub(super) struct Plan<'a> {
+    /// How long the server is to tell, in whole milliseconds.
+    pub(super) millis: u64,
+    /// The key that XREAD blocks on, on replicas; WAIT blocks elsewhere.
+    pub(super) blocking_key: Option<&'a [u8]>,
+    /// Channels of keymiss, where they can be heard.
+    pub(super) channels: &'a [String],
+    /// What it may cost the server before it is cut short.
+    pub(super) most: Cost,
+}
+
+/// The commands of a burst, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Introduce,
+    Subscribe,
+    Monitor,
+    Block,
+    Mark,
+    End,
+}
+
+impl Step {
+    fn name(self, plan: &Plan<'_>) -> &'static str {
+        match self {
+            Self::Introduce => "HELLO",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Monitor => "MONITOR",
+            Self::Block if plan.blocking_key.is_some() => "XREAD",
+            Self::Block => "WAIT",
+            Self::Mark => "PING",
+            Self::End => "RESET",
+        }
+    }
+}
+
+/// What a burst brought.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// What was seen.
+    pub(super) burst: CommandBurst,
+    /// What it has cost the server, as far as that can be told from what came.
+    pub(super) weight: Weight,
+    /// From writing to the first answer.
+    pub(super) round_trip: Duration,
+    /// From the moment at which the burst should have ended to its last answer.
+    pub(super) late: Duration,
+    /// Lookups of our own blocking key that missed.
+    pub(super) own_misses: u64,
+    /// Whether the subscription stood.
+    pub(super) subscribed: bool,
+    /// Why it was cut short; the connection is of no use any more then.
+    pub(super) cut: Option<&'static str>,
+    /// Commands of ours that the server refused, with its words.
+    pub(super) refused: Vec<(Step, SourceError, ServerError)>,
+}
+
+/// Runs one burst. Dropping this closes the connection, and the server stops telling at once.
+///
+/// # Errors
+/// When the connection breaks or the server doesn't end the burst.
+pub(super) async fn run(
+    node: &RedisNode,
+    link: &mut Link,
+    manners: &Manners,
+    plan: &Plan<'_>,
+    lookups: &mut Lookups,
+) -> Result<Outcome, SourceError> {
+    let token = rand::random_range(TOKENS).to_string();
+    let (request, steps) = request(link, manners, plan, token.as_bytes());
+    let gate = node.gate().await;
+    let span = node.background().span_from(Instant::now());
+    drop(gate);
+    let written = Instant::now();
+    let mut reading = Reading {
+        plan,
+        lookups,
+        token: token.into_bytes(),
+        steps,
+        version: manners.version(),
+        collector: Collector::default(),
+        weight: Weight::default(),
+        span: Some(span),
+        began: None,
+        ended_micros: None,
+        last_micros: 0,
+        monitored: false,
+        subscribed: false,
+        own_misses: 0,
+        refused: Vec::new(),
+    };
+    link.write(&request).await?;
+    let due = written + Duration::from_millis(plan.millis);
+    let hard_end = due + link.deadline();
+    let mut poke_at = due + Duration::from_millis(1);
+    loop {
+        let cut = reading.take(link, node, due)?;
+        if cut.is_some() || reading.steps.is_empty() {
+            return Ok(reading.finish(written, due, cut));
+        }
+        let now = Instant::now();
+        if now >= hard_end {
+            return Err(SourceError::new(
+                ErrorCode::Timeout,
+                format!("{} did not end a burst of MONITOR; the connection was closed", link.target()),
+                "check that the server is not stalled; it is tried again by itself",
+            ));
+        }
+        let until = poke_at.min(hard_end).saturating_duration_since(now);
+        match timeout(until, link.read()).await {
+            Ok(Ok(())) => {}
+            // After QUIT the server closes the connection, be it with or without a word.
+            Ok(Err(_)) if manners.ends_by == EndsBy::Quit && reading.steps.front() == Some(&Step::End) => {
+                reading.steps.clear();
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                if manners.ends_by == EndsBy::Reset {
+                    link.write(b"\r\n").await?;
+                }
+                poke_at = Instant::now() + POKE_EVERY;
+            }
+        }
+    }
+}
+
+fn request(link: &Link, manners: &Manners, plan: &Plan<'_>, token: &[u8]) -> (Vec<u8>, VecDeque<Step>) {
+    let mut request = Request::default();
+    let mut steps = VecDeque::new();
+    if request.introduction(link.target(), manners.resp3) {
+        steps.push_back(Step::Introduce);
+    }
+    if manners.resp3 && !plan.channels.is_empty() {
+        let mut words: Vec<&[u8]> = vec![b"SUBSCRIBE"];
+        words.extend(plan.channels.iter().map(|channel| channel.as_bytes()));
+        request.command(&words);
+        steps.push_back(Step::Subscribe);
+    }
+    request.command(&[b"MONITOR"]);
+    let millis = plan.millis.to_string();
+    match plan.blocking_key {
+        None => request.command(&[b"WAIT", token, millis.as_bytes()]),
+        Some(key) => {
+            // An id that nothing can be after, and that says which burst it is.
+            let id = [token, b"-0"].concat();
+            request.command(&[b"XREAD", b"BLOCK", millis.as_bytes(), b"STREAMS", key, &id]);
+        }
+    }
+    request.command(&[b"PING", token]);
+    request.command(&[match manners.ends_by {
+        EndsBy::Reset => &b"RESET"[..],
+        EndsBy::Quit => b"QUIT",
+    }]);
+    steps.extend([Step::Monitor, Step::Block, Step::Mark, Step::End]);
+    (request.bytes, steps)
+}
+
+/// A burst while it comes in.
+struct Reading<'a> {
+    plan: &'a Plan<'a>,
+    lookups: &'a mut Lookups,
+    token: Vec<u8>,
+    steps: VecDeque<Step>,
+    version: (u32, u32),
+    collector: Collector,
+    weight: Weight,
+    span: Option<Span>,
+    /// When the line of the blocking command came, and the server's time in it.
+    began: Option<(Instant, u64)>,
+    ended_micros: Option<u64>,
+    last_micros: u64,
+    monitored: bool,
+    subscribed: bool,
+    own_misses: u64,
+    refused: Vec<(Step, SourceError, ServerError)>,
+}
+
+impl Reading<'_> {
+    /// Takes everything that is complete. `Some`: it is to be cut short, for this reason.
+    fn take(
+        &mut self,
+        link: &mut Link,
+        node: &RedisNode,
+        due: Instant,
+    ) -> Result<Option<&'static str>, SourceError> {
+        loop {
+            match link.feed.next() {
+                Ok(None) => return Ok(None),
+                Ok(Some(Item::Line(line, bytes))) => {
+                    self.weight.line(bytes);
+                    self.line(&line, node, due);
+                }
+                Ok(Some(Item::Malformed)) => self.collector.malformed(),
+                Ok(Some(Item::Miss { database, key })) => self.miss(database, key),
+                Ok(Some(Item::Push)) => {
+                    if self.steps.front() == Some(&Step::Subscribe) {
+                        self.steps.pop_front();
+                        self.subscribed = true;
+                        self.ran(1);
+                    }
+                }
+                Ok(Some(Item::Reply(bytes))) => {
+                    let Some(value) = value(bytes) else { return Err(link.unreadable()) };
+                    self.reply(&value, node);
+                }
+                Err(Broken) => return Err(link.unreadable()),
+            }
+            if self.collector.is_full() {
+                return Ok(Some("more keys came than a burst may hold"));
+            }
+            if self.weight.cost() > self.plan.most {
+                return Ok(Some("it cost more than planned"));
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>, node: &RedisNode, due: Instant) {
+        self.last_micros = line.micros;
+        let mut arguments = line.arguments;
+        let ours = arguments.next().is_some_and(|name| is_spelled(name.escaped()));
+        if !ours {
+            self.collector.line(line, self.lookups);
+            return;
+        }
+        if !arguments.any(|argument| argument.escaped().starts_with(&self.token)) {
+            return;
+        }
+        if self.began.is_none() && self.steps.front() == Some(&Step::Block) {
+            self.began = Some((Instant::now(), line.micros));
+            self.ran(u64::from(self.counted_when_it_blocks()));
+            if let (Some(_), Some(span)) = (self.plan.blocking_key, &mut self.span) {
+                span.missed(MISSES_OF_XREAD);
+                self.own_misses = MISSES_OF_XREAD;
+            }
+            // What follows is executed when the time is up: declared before the first span closes.
+            let end = node.background().span_from(due.checked_sub(EARLIER).unwrap_or(due));
+            self.span = Some(end);
+        } else {
+            self.ended_micros = Some(line.micros);
+        }
+    }
+
+    fn miss(&mut self, database: u16, key: Option<&[u8]>) {
+        let ours = key.is_some() && key == self.plan.blocking_key;
+        if self.monitored && !ours {
+            self.weight.event();
+            self.collector.miss(database, key);
+        }
+    }
+
+    fn reply(&mut self, reply: &Value, node: &RedisNode) {
+        let Some(step) = self.steps.pop_front() else { return };
+        if let Value::ServerError(error) = reply {
+            let words = refusal(node.target(), step.name(self.plan), error);
+            self.refused.push((step, words, error.clone()));
+        } else if step == Step::Monitor {
+            self.monitored = true;
+        }
+        let executed = match step {
+            // Counted already, or when its time was up, or never.
+            Step::Block if self.began.is_some() => self.counted_when_it_ends(),
+            Step::End if matches!(reply, Value::Okay) => self.version >= (7, 2),
+            _ => was_executed(reply),
+        };
+        self.ran(u64::from(executed));
+    }
+
+    /// Up to Redis 7.0 a command that blocks is counted as processed when it begins to.
+    fn counted_when_it_blocks(&self) -> bool {
+        self.version < (7, 2)
+    }
+
+    /// Since Redis 7.2 it is counted when it is served or its time is up; but WAIT only when it is served, which
+    /// ours never is (`replyToBlockedClientTimedOut` in Redis's blocked.c).
+    fn counted_when_it_ends(&self) -> bool {
+        self.version >= (7, 2) && self.plan.blocking_key.is_some()
+    }
+
+    fn ran(&mut self, commands: u64) {
+        if let Some(span) = &mut self.span {
+            span.ran(commands);
+        }
+    }
+
+    fn finish(self, written: Instant, due: Instant, cut: Option<&'static str>) -> Outcome {
+        let now = Instant::now();
+        let length = match (self.began, self.ended_micros) {
+            (Some((_, from)), Some(to)) => to.saturating_sub(from),
+            // It was cut short: what was read reaches to the last line.
+            (Some((_, from)), None) => self.last_micros.saturating_sub(from),
+            (None, _) => 0,
+        };
+        let told = self.subscribed && cut.is_none();
+        Outcome {
+            burst: self.collector.finish(length, told),
+            weight: self.weight,
+            round_trip: self.began.map_or(now, |(at, _)| at).saturating_duration_since(written),
+            late: now.saturating_duration_since(due),
+            own_misses: self.own_misses,
+            subscribed: self.subscribed,
+            cut,
+            refused: self.refused,
+        }
+    }
+}
