@@ -1,5 +1,7 @@
 //! From a typed form to a deployment that can be kept, with its secrets taken out, and to a session's plan.
 
+use std::sync::Arc;
+
 use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
@@ -220,7 +222,7 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
     };
     SessionPlan {
         deployment,
-        strategy,
+        strategy: Arc::new(strategy),
         notice,
         redis_password: secrets.redis_password,
         sentinel_password: secrets.sentinel_password,

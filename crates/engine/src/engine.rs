@@ -1,6 +1,7 @@
 //! The engine: observations in, snapshots out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cachescope_model::observation::{Observation, Observed};
 use cachescope_model::scan::{ScanChunk, ScanFinished, ScanStarted};
@@ -50,7 +51,7 @@ impl Default for EngineOptions {
 /// go back are taken as the latest one seen.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    pub(crate) strategy: Strategy,
+    pub(crate) strategy: Arc<Strategy>,
     pub(crate) frame: Frame,
     pub(crate) hashing: Hashing,
     pub(crate) matcher: Matcher,
@@ -74,12 +75,18 @@ impl Engine {
     /// An engine for a deployment with this strategy; `Strategy::default()` where it has none.
     #[must_use]
     pub fn new(strategy: &Strategy, options: EngineOptions) -> Self {
+        Self::sharing(Arc::new(strategy.clone()), options)
+    }
+
+    /// The same with a strategy that others hold too.
+    #[must_use]
+    pub fn sharing(strategy: Arc<Strategy>, options: EngineOptions) -> Self {
         let templates: Vec<_> = strategy
             .namespaces
             .iter()
             .map(|namespace| (namespace.template.clone(), namespace.database))
             .collect();
-        let mut rows = Rows::new(strategy, options.max_discovered);
+        let mut rows = Rows::new(&strategy, options.max_discovered);
         let mut applications = Applications::new(Names::new(strategy.metrics.as_ref()), MOST_SERIES);
         for (row, namespace) in (OTHER + 1..).zip(&strategy.namespaces) {
             let own_name = std::slice::from_ref(&namespace.name);
@@ -90,7 +97,7 @@ impl Engine {
             }
         }
         Self {
-            strategy: strategy.clone(),
+            strategy,
             frame: Frame::default(),
             hashing: Hashing::default(),
             matcher: Matcher::new(&templates),

@@ -138,6 +138,11 @@ impl Readings {
         Self(Vec::with_capacity(ReadingKind::ALL.len()))
     }
 
+    /// Takes all readings out and keeps their room.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Puts a reading in the place of the one of its kind, where there is one.
     pub fn insert(&mut self, kind: ReadingKind, reading: Reading) {
         match self.place(kind) {

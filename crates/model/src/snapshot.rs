@@ -74,6 +74,22 @@ pub struct NamespaceSnapshot {
     pub miss_causes: MissCauses,
 }
 
+impl NamespaceSnapshot {
+    /// A row that says nothing yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            namespace: String::new(),
+            title: String::new(),
+            origin: NamespaceOrigin::Other,
+            documented_ttl_seconds: None,
+            hit_rate_target: None,
+            readings: Readings::new(),
+            miss_causes: MissCauses::default(),
+        }
+    }
+}
+
 /// A comparison of what sources counted with what the server says in total, over the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct ControlTotal {

@@ -100,6 +100,7 @@ fn read<'a>(context: Context<'a>, root: &'a DeTable<'a>) -> Strategy {
     }
     let lines: Vec<usize> = placed.iter().map(|placed| placed.line).collect();
     strategy.namespaces = placed.into_iter().map(|placed| placed.namespace).collect();
+    strategy.namespaces.shrink_to_fit();
     advice::check(context.report, &strategy, &lines);
     top.finish();
     strategy

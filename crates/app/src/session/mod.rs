@@ -35,7 +35,7 @@ pub struct SessionPlan {
     /// What is watched.
     pub deployment: Deployment,
     /// The strategy it follows; the default one documents nothing.
-    pub strategy: Strategy,
+    pub strategy: Arc<Strategy>,
     /// Something the operator should know from the start, such as a strategy file that can't be read.
     pub notice: String,
     /// Password of the Redis user.
@@ -104,6 +104,9 @@ fn has_address(deployment: &Deployment, source: SourceId) -> bool {
     }
 }
 
+/// A snapshot over a window for which nobody has asked for this many ticks is dropped.
+const UNASKED_TICKS: u64 = 5;
+
 /// A deployment being watched. Dropping it ends its tasks.
 pub struct Session {
     plan: Arc<SessionPlan>,
@@ -128,7 +131,8 @@ impl Session {
     #[must_use]
     pub fn start(plan: SessionPlan) -> Arc<Self> {
         let clock = SessionClock::start();
-        let engine = Arc::new(Mutex::new(Engine::new(&plan.strategy, EngineOptions::default())));
+        let engine =
+            Arc::new(Mutex::new(Engine::sharing(Arc::clone(&plan.strategy), EngineOptions::default())));
         let cancel = CancellationToken::new();
         let last_data = Arc::new(Mutex::new(None));
         let (sink, observations) = worker::channel();
@@ -200,7 +204,8 @@ impl Session {
         self.ticks.clone()
     }
 
-    /// Everything over a window, as of the last tick. Computed at most once a tick and window.
+    /// Everything over a window, as of the last tick. Computed at most once a tick and window, in the memory of
+    /// the last one over that window, where nobody holds it any more.
     #[must_use]
     pub fn snapshot(&self, window: Window) -> Arc<Snapshot> {
         let tick = *self.ticks.borrow();
@@ -208,8 +213,11 @@ impl Session {
         if let Some(cached) = cache.iter().find(|cached| cached.tick == tick && cached.window == window) {
             return Arc::clone(&cached.snapshot);
         }
-        cache.retain(|cached| cached.tick == tick);
-        let mut snapshot = self.engine.lock().snapshot(self.clock.now(), window);
+        cache.retain(|cached| cached.window == window || cached.tick + UNASKED_TICKS > tick);
+        let last = cache.iter().position(|cached| cached.window == window);
+        let last = last.and_then(|place| Arc::into_inner(cache.swap_remove(place).snapshot));
+        let room = last.map(|last| last.namespaces).unwrap_or_default();
+        let mut snapshot = self.engine.lock().snapshot_in(room, self.clock.now(), window);
         self.running.lock().add_switched_off(&mut snapshot.sources, self.clock.now());
         let snapshot = Arc::new(snapshot);
         cache.push(CachedSnapshot { tick, window, snapshot: Arc::clone(&snapshot) });

@@ -4,6 +4,8 @@ use super::Cause;
 
 /// Keys in a set; the oldest of a set gives way.
 const WAYS: usize = 8;
+/// Sets that the table begins with; it doubles when one is full, up to its bound.
+const FIRST_SETS: usize = 512;
 
 #[derive(Clone, Copy, Debug)]
 struct Tombstone {
@@ -17,35 +19,59 @@ struct Tombstone {
 
 const EMPTY: Tombstone = Tombstone { hash: 0, at: 0, cause: None, used: false };
 
-/// A set-associative table of fixed size: what does not fit makes an older one forgotten, never wrong.
+/// A set-associative table of bounded size: what does not fit makes an older one forgotten, never wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Tombstones {
-    sets: usize,
+    most_sets: usize,
     slots: Vec<Tombstone>,
 }
 
 impl Tombstones {
-    /// A table for about `capacity` keys of 24 bytes each, allocated with the first.
+    /// A table for up to about `capacity` keys of 24 bytes each.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { sets: (capacity / WAYS).max(1), slots: Vec::new() }
+        Self { most_sets: (capacity / WAYS).max(1), slots: Vec::new() }
     }
 
+    fn sets(&self) -> usize {
+        self.slots.len() / WAYS
+    }
+
+    /// The set of a key; there has to be one.
     fn set(&mut self, hash: u64) -> &mut [Tombstone] {
-        if self.slots.is_empty() {
-            self.slots = vec![EMPTY; self.sets * WAYS];
-        }
-        let first = (hash % self.sets as u64) as usize * WAYS;
+        let first = (hash % self.sets() as u64) as usize * WAYS;
         &mut self.slots[first..first + WAYS]
+    }
+
+    /// Makes room before a key is added to a full set, as far as the bound allows.
+    fn grow_for(&mut self, hash: u64) {
+        if self.slots.is_empty() {
+            self.slots = vec![EMPTY; self.most_sets.min(FIRST_SETS) * WAYS];
+        }
+        while self.sets() < self.most_sets
+            && self.set(hash).iter().all(|stone| stone.cause.is_some() && stone.hash != hash)
+        {
+            let sets = (self.sets() * 2).min(self.most_sets);
+            let stones = std::mem::replace(&mut self.slots, vec![EMPTY; sets * WAYS]);
+            for stone in stones.into_iter().filter(|stone| stone.cause.is_some()) {
+                self.place(stone);
+            }
+        }
+    }
+
+    /// Puts a stone in its set, in the place of the key's own, of none, or of the oldest.
+    fn place(&mut self, stone: Tombstone) {
+        let set = self.set(stone.hash);
+        let known = set.iter().position(|other| other.cause.is_some() && other.hash == stone.hash);
+        let place = known.or_else(|| set.iter().position(|other| other.cause.is_none()));
+        let oldest = || (0..WAYS).min_by_key(|place| set[*place].at).unwrap_or(0);
+        let place = place.unwrap_or_else(oldest);
+        set[place] = stone;
     }
 
     /// A key went.
     pub(crate) fn bury(&mut self, hash: u64, cause: Cause, second: i64) {
-        let set = self.set(hash);
-        let known = set.iter().position(|stone| stone.cause.is_some() && stone.hash == hash);
-        let place = known.or_else(|| set.iter().position(|stone| stone.cause.is_none()));
-        let oldest = || (0..WAYS).min_by_key(|place| set[*place].at).unwrap_or(0);
-        let place = place.unwrap_or_else(oldest);
-        set[place] = Tombstone { hash, at: second as u32, cause: Some(cause), used: false };
+        self.grow_for(hash);
+        self.place(Tombstone { hash, at: second as u32, cause: Some(cause), used: false });
     }
 
     /// A key is there again.
@@ -83,7 +109,7 @@ impl Tombstones {
 
     /// Forgets everything: after a flush, a restart or lost events nothing is certain.
     pub(crate) fn clear(&mut self) {
-        self.slots.fill(EMPTY);
+        self.slots = Vec::new();
     }
 }
 
@@ -108,6 +134,20 @@ mod tests {
             }
         }
         assert_eq!(known, 64, "the newest of each set are kept");
+    }
+
+    #[test]
+    fn a_table_that_grows_forgets_nothing_before_it_is_full() {
+        let mut table = Tombstones::new(262_144);
+        let hashes: Vec<u64> =
+            (1..=100_000u64).map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+        for hash in &hashes {
+            table.bury(*hash, Cause::Expired, 5);
+        }
+        let known = hashes.iter().filter(|hash| table.cause(**hash, 6, true) == Cause::Expired).count();
+        assert!(known > 99_000, "{known} of 100,000 are known at 38 % of the bound");
+        table.clear();
+        assert_eq!(table.cause(hashes[0], 6, true), Cause::Unknown);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 mod search;
 mod trie;
 
+use std::sync::OnceLock;
+
 use cachescope_model::template::Template;
 use hashbrown::HashMap;
 
@@ -20,7 +22,24 @@ pub struct Matcher {
     everywhere: Trie,
     by_database: HashMap<u16, Trie>,
     /// Each template alone, to find its fields.
-    single: Vec<(Trie, Vec<String>)>,
+    single: Vec<Single>,
+}
+
+/// One template, compiled when its fields are asked for the first time.
+#[derive(Clone, Debug)]
+struct Single {
+    template: Template,
+    compiled: OnceLock<Box<(Trie, Vec<String>)>>,
+}
+
+impl Single {
+    fn compiled(&self) -> &(Trie, Vec<String>) {
+        self.compiled.get_or_init(|| {
+            let mut alone = Trie::new();
+            alone.add(&self.template, 0);
+            Box::new((alone.finish(), self.template.fields().map(str::to_owned).collect()))
+        })
+    }
 }
 
 /// Which template named a key.
@@ -45,9 +64,7 @@ impl Matcher {
                 None => &mut everywhere,
             };
             trie.add(template, index as u32);
-            let mut alone = Trie::new();
-            alone.add(template, 0);
-            single.push((alone.finish(), template.fields().map(str::to_owned).collect()));
+            single.push(Single { template: template.clone(), compiled: OnceLock::new() });
         }
         let by_database = by_database.into_iter().map(|(database, trie)| (database, trie.finish())).collect();
         Self { everywhere: everywhere.finish(), by_database, single }
@@ -67,7 +84,7 @@ impl Matcher {
     /// The bytes of a named field of a key that [`Self::find`] matched, such as its tenant.
     #[must_use]
     pub fn field<'k>(&self, found: Match, key: &'k [u8], name: &str) -> Option<&'k [u8]> {
-        let (trie, names) = self.single.get(found.index)?;
+        let (trie, names) = self.single.get(found.index)?.compiled();
         let place = names.iter().position(|field| field == name)?;
         let (_, fields) = Search::new(trie, key).fields()?;
         fields.get(place).and_then(|(start, end)| key.get(*start..*end))

@@ -94,6 +94,7 @@ impl Trie {
 
     /// Prepares for searching, once all templates are in.
     pub(super) fn finish(mut self) -> Self {
+        self.nodes.shrink_to_fit();
         for node in &mut self.nodes {
             node.ends_at_separator = node.literals.iter().all(|(text, _)| text.first() == Some(&SEPARATOR));
             // At most 255 literals have different first bytes besides the one that marks none.

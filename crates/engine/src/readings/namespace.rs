@@ -16,30 +16,28 @@ use crate::window::Count;
 const NO_LATENCY: &str =
     "the application's latency histogram has no label for namespaces: add one to see it here";
 
-pub(super) fn snapshot(engine: &Engine, view: &View<'_>, number: u32, row: &Row) -> NamespaceSnapshot {
-    let mut readings = Readings::new();
-    let misses = causes(&row.tally, &view.events_range);
+/// Fills in a row's snapshot, whichever row's stood there before.
+pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, into: &mut NamespaceSnapshot) {
+    into.namespace.clone_from(&row.template);
+    into.title.clone_from(&row.title);
+    into.origin = if number == OTHER { NamespaceOrigin::Other } else { row.origin };
+    into.documented_ttl_seconds = row.documented_ttl_seconds;
+    into.hit_rate_target = row.hit_rate_target;
+    into.miss_causes = causes(&row.tally, &view.events_range);
+    let readings = &mut into.readings;
+    readings.clear();
     let figures = if number == OTHER {
         Err("what belongs to no namespace has no counters of its own".into())
     } else {
         application::of_row(engine, view, row)
     };
     let sample = view.sample.of_row(row);
-    traffic(view, &figures, &sample, &misses, &mut readings);
-    removals(view, row, &figures, &mut readings);
+    traffic(view, &figures, &sample, &into.miss_causes, readings);
+    removals(view, row, &figures, readings);
     let carriers = row.carriers.iter().copied();
-    latency::readings(engine, view, carriers, &figures, NO_LATENCY, &mut readings);
-    execution::of_row(&mut readings);
-    scanned::of_row(engine, view, number, row, &mut readings);
-    NamespaceSnapshot {
-        namespace: row.template.clone(),
-        title: row.title.clone(),
-        origin: if number == OTHER { NamespaceOrigin::Other } else { row.origin },
-        documented_ttl_seconds: row.documented_ttl_seconds,
-        hit_rate_target: row.hit_rate_target,
-        readings,
-        miss_causes: misses,
-    }
+    latency::readings(engine, view, carriers, &figures, NO_LATENCY, readings);
+    execution::of_row(readings);
+    scanned::of_row(engine, view, number, row, readings);
 }
 
 /// Lookups, hits and misses: as the application counts them, otherwise by the sample of the commands; misses

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -106,6 +107,22 @@ impl HttpClient {
         }
     }
 
+    /// Fetches the endpoint's own address and leaves its body to be taken piece by piece.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn get_in_pieces(&self, accept: &str) -> Result<Arriving<'_>, SourceError> {
+        let request = self.client.get(self.address.url().clone()).header(ACCEPT, accept);
+        let mut arriving = self.open(request, &self.address).await?;
+        match arriving.response.status() {
+            StatusCode::OK => Ok(arriving),
+            status => {
+                let body = arriving.whole().await?;
+                Err(failure::of_status(status, &body, &self.address, &self.options))
+            }
+        }
+    }
+
     /// Posts a form to `path` below the endpoint's address. Any status but 401 and 403 comes back as an
     /// answer: interfaces say in the body what was wrong.
     ///
@@ -139,40 +156,73 @@ impl HttpClient {
     }
 
     async fn exchange(&self, request: RequestBuilder, address: &Address) -> Result<Answer, SourceError> {
+        let mut arriving = self.open(request, address).await?;
+        let (status, content_type) = (arriving.response.status(), arriving.content_type());
+        Ok(Answer { status, content_type, body: arriving.whole().await? })
+    }
+
+    async fn open<'c>(
+        &'c self,
+        request: RequestBuilder,
+        address: &'c Address,
+    ) -> Result<Arriving<'c>, SourceError> {
         let request = match &self.options.credentials {
             Credentials::None => request,
             Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
             Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
         };
-        let failed = |error: reqwest::Error| failure::of(&error, address, &self.options);
-        let response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let content_type =
-            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = self.body(response, address).await?;
-        Ok(Answer { status, content_type, body })
+        let response = request.send().await.map_err(|error| failure::of(&error, address, &self.options))?;
+        Ok(Arriving { response, address, options: &self.options, received: 0 })
+    }
+}
+
+/// An answer whose body is on its way.
+#[derive(Debug)]
+pub struct Arriving<'c> {
+    response: Response,
+    address: &'c Address,
+    options: &'c HttpOptions,
+    received: usize,
+}
+
+impl Arriving<'_> {
+    /// The `Content-Type` header, where it is readable.
+    #[must_use]
+    pub fn content_type(&self) -> Option<String> {
+        self.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
 
-    async fn body(&self, mut response: Response, address: &Address) -> Result<Vec<u8>, SourceError> {
-        let bound = self.options.max_bytes;
-        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-        let too_large = || {
-            let sentence =
-                format!("the answer of {address} is larger than {} MB", bound.div_ceil(1024 * 1024));
-            SourceError::new(ErrorCode::TooLarge, sentence, "ask for less: fewer series or a shorter time")
-        };
-        if announced.is_some_and(|announced| announced > bound) {
-            return Err(too_large());
+    /// The next piece of the body, decompressed; `None` at its end.
+    ///
+    /// # Errors
+    /// When it does not come in time, or the body is larger than the bound.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, SourceError> {
+        if self.announced().is_some_and(|announced| announced > self.options.max_bytes) {
+            return Err(self.too_large());
         }
-        let mut body = Vec::with_capacity(announced.unwrap_or_default());
-        let failed = |error: reqwest::Error| failure::of(&error, address, &self.options);
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > bound {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
+        let failed = |error: reqwest::Error| failure::of(&error, self.address, self.options);
+        let Some(piece) = self.response.chunk().await.map_err(failed)? else { return Ok(None) };
+        self.received += piece.len();
+        if self.received > self.options.max_bytes { Err(self.too_large()) } else { Ok(Some(piece)) }
+    }
+
+    async fn whole(&mut self) -> Result<Vec<u8>, SourceError> {
+        let room = self.announced().filter(|announced| *announced <= self.options.max_bytes);
+        let mut body = Vec::with_capacity(room.unwrap_or_default());
+        while let Some(piece) = self.piece().await? {
+            body.extend_from_slice(&piece);
         }
         Ok(body)
+    }
+
+    fn announced(&self) -> Option<usize> {
+        self.response.content_length().and_then(|length| usize::try_from(length).ok())
+    }
+
+    fn too_large(&self) -> SourceError {
+        let most = self.options.max_bytes.div_ceil(1024 * 1024);
+        let sentence = format!("the answer of {} is larger than {most} MB", self.address);
+        SourceError::new(ErrorCode::TooLarge, sentence, "ask for less: fewer series or a shorter time")
     }
 }
 

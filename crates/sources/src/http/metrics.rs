@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cachescope_model::metrics::MetricsBatch;
 use cachescope_model::observation::Observed;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::time::Timestamp;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::client::{HttpClient, HttpOptions};
 use crate::context::{SessionClock, SourceContext};
 use crate::error::{ErrorCode, SourceError};
-use crate::prometheus::exposition::{self, Page};
+use crate::prometheus::exposition::{Incoming, Page};
 
 /// What we ask for: the order is Prometheus's, without its binary format.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
     application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+/// Pieces of a page that may wait to be read, some ten kilobytes each.
+const PIECES_WAITING: usize = 8;
 
 /// Decides by its name whether a metric can matter.
 pub type AcceptName = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -69,9 +74,29 @@ async fn scrape_with(
     target: &MetricsTarget,
     at: Timestamp,
 ) -> Result<Page, SourceError> {
-    let answer = client.get(ACCEPT).await?;
+    let mut answer = client.get_in_pieces(ACCEPT).await?;
     let address = client.address();
-    if exposition::is_html(&answer.body) {
+    let content_type = answer.content_type();
+    let accept = Arc::clone(&target.accept);
+    let (pieces, mut arriving) = mpsc::channel::<Bytes>(PIECES_WAITING);
+    // A large page takes longer to read than a task may hold its thread.
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut incoming = Incoming::new(content_type.as_deref(), at);
+        while let Some(piece) = arriving.blocking_recv() {
+            incoming.push(&piece, &*accept);
+        }
+        incoming.finish(&*accept)
+    });
+    while let Some(piece) = answer.piece().await? {
+        if pieces.send(piece).await.is_err() {
+            break; // the reader is gone: it says below why
+        }
+    }
+    drop(pieces);
+    let page = reading.await.map_err(|error| {
+        SourceError::new(ErrorCode::Protocol, format!("{address} could not be read: {error}"), String::new())
+    })?;
+    if page.is_html() {
         let sentence = format!("{address} is an HTML page, not metrics");
         return Err(SourceError::new(
             ErrorCode::Protocol,
@@ -79,14 +104,6 @@ async fn scrape_with(
             "try the address that ends with /metrics",
         ));
     }
-    let accept = Arc::clone(&target.accept);
-    // A large page takes longer to read than a task may hold its thread.
-    let read = tokio::task::spawn_blocking(move || {
-        exposition::parse_accepted(&answer.body, answer.content_type.as_deref(), at, &*accept)
-    });
-    let page = read.await.map_err(|error| {
-        SourceError::new(ErrorCode::Protocol, format!("{address} could not be read: {error}"), String::new())
-    })?;
     match page.bad_lines.first() {
         Some(bad) if page.is_unreadable() => {
             Err(SourceError::new(ErrorCode::Protocol, format!("{address}: {}", bad.error), String::new()))

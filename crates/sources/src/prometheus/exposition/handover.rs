@@ -31,7 +31,7 @@ const CHUNK_LINES: usize = 2048;
 const CHUNKS_UNDER_WAY: usize = 4;
 
 /// Pages from this size on are worth a second thread, in bytes.
-const LARGE_PAGE_BYTES: usize = 1024 * 1024;
+const LARGE_PAGE_BYTES: usize = 512 * 1024;
 
 /// Stands for every series; the line's number tells which.
 const SERIES_TOKEN: &str = "s";
@@ -44,15 +44,13 @@ struct Withheld {
     sample: Sample,
 }
 
-/// Reads a page through prometheus-parse.
-pub(super) fn read(reader: &mut Reader<'_>, fetched_at: Timestamp) -> Stored {
-    let mut stored = Stored::default();
-    if reader.page_bytes() < LARGE_PAGE_BYTES || !read_on_two_threads(reader, &mut stored, fetched_at) {
+/// Reads a page, or a part of one, through prometheus-parse.
+pub(super) fn read(reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) {
+    if reader.page_bytes() < LARGE_PAGE_BYTES || !read_on_two_threads(reader, stored, fetched_at) {
         while let Some((lines, withheld)) = next_chunk(reader, fetched_at) {
-            put_back(withheld, values(lines), reader, &mut stored);
+            put_back(withheld, values(lines), reader, stored);
         }
     }
-    stored
 }
 
 /// `false`: there is no second thread to be had, and nothing was read.

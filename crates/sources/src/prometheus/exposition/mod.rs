@@ -14,6 +14,7 @@
 mod cursor;
 mod entry;
 mod handover;
+mod incoming;
 mod line_error;
 mod openmetrics;
 mod reader;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use cachescope_model::metrics::Sample;
 use cachescope_model::time::Timestamp;
 
-use self::reader::Reader;
+pub use self::incoming::Incoming;
 
 /// The largest page that is fetched, in bytes: a page above it is refused, so that memory stays bounded.
 pub const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -54,8 +55,15 @@ pub struct Page {
     pub quoted_names: u64,
     /// The types that the page declares, by metric name.
     pub types: BTreeMap<String, MetricType>,
-    /// Whether it is no exposition page at all; the one bad line says what it is instead.
-    unreadable: bool,
+    /// What it is instead of an exposition page; its one bad line says so.
+    unreadable: Option<Unreadable>,
+}
+
+/// What stands where an exposition page was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    Html,
+    Binary,
 }
 
 impl Page {
@@ -63,7 +71,26 @@ impl Page {
     /// line says so.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
-        self.unreadable
+        self.unreadable.is_some()
+    }
+
+    /// Whether this is a page for people.
+    #[must_use]
+    pub fn is_html(&self) -> bool {
+        self.unreadable == Some(Unreadable::Html)
+    }
+
+    fn unreadable(what: Unreadable) -> Self {
+        let error = match what {
+            Unreadable::Html => "that is an HTML page, not metrics: try the address that ends with /metrics",
+            Unreadable::Binary => "that page is in Prometheus's binary format: ask for text/plain",
+        };
+        Self {
+            bad_lines: vec![BadLine { line: 1, error: error.to_owned() }],
+            bad_line_count: 1,
+            unreadable: Some(what),
+            ..Self::default()
+        }
     }
 }
 
@@ -178,22 +205,9 @@ pub fn parse_accepted(
     fetched_at: Timestamp,
     accept: &dyn Fn(&str) -> bool,
 ) -> Page {
-    let whole = |error: &str| Page {
-        bad_lines: vec![BadLine { line: 1, error: error.to_owned() }],
-        bad_line_count: 1,
-        unreadable: true,
-        ..Page::default()
-    };
-    let format = Format::of(content_type);
-    if is_html(page) {
-        return whole("that is an HTML page, not metrics: try the address that ends with /metrics");
-    }
-    if format == Format::Binary {
-        return whole("that page is in Prometheus's binary format: ask for text/plain");
-    }
-    let mut reader = Reader::new(page, format, accept);
-    let stored = handover::read(&mut reader, fetched_at);
-    reader.into_page(stored)
+    let mut incoming = Incoming::new(content_type, fetched_at);
+    incoming.read(page, false, accept);
+    incoming.into_page()
 }
 
 #[cfg(test)]

@@ -197,3 +197,55 @@ proptest! {
         }
     }
 }
+
+/// Lines, good and bad, and what makes a page's end.
+const FRAGMENTS: [&str; 22] = [
+    "a 1\n",
+    "b{x=\"1\",y=\"é\"} 2\n",
+    "b{y=\"é\",x=\"1\"} 3\n",
+    "c{over=\"two\nlines\"} 4\n",
+    "c{over=\"three\n\nlines\"} 5 1700000000000\n",
+    "d{esc=\"\\\"} # {\\\n\"} 6\n",
+    "{\"quoted name\",x=\"1\"} 7\n",
+    "# HELP e what it is\n",
+    "# TYPE e counter\n",
+    "# TYPE f wrong\n",
+    "# a comment\n",
+    "\n",
+    "e_total 8\n",
+    "g{x=\"unclosed} 9\n",
+    "h one\n",
+    " i 1\n",
+    "j 1\r\n",
+    "k 1 2 3\n",
+    "l 1",
+    "# EOF\n",
+    "# EOF",
+    "\0",
+];
+
+proptest! {
+    #[test]
+    fn a_page_that_arrives_in_pieces_is_the_page_that_arrives_whole(
+        places in proptest::collection::vec(0..FRAGMENTS.len(), 0..40),
+        pieces in proptest::collection::vec(1usize..60, 1..20),
+        part_bytes in 1usize..200,
+        openmetrics in proptest::bool::ANY,
+    ) {
+        let page: String = places.into_iter().map(|place| FRAGMENTS[place]).collect();
+        let content_type = openmetrics.then_some("application/openmetrics-text; version=1.0.0");
+        let accept = |name: &str| name != "a";
+        let mut incoming = Incoming::in_parts(part_bytes, content_type, AT);
+        let mut rest = page.as_bytes();
+        for length in pieces.into_iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at(length.min(rest.len()));
+            incoming.push(piece, &accept);
+            rest = after;
+        }
+        let whole = parse_accepted(page.as_bytes(), content_type, AT, &accept);
+        prop_assert_eq!(incoming.finish(&accept), whole);
+    }
+}
