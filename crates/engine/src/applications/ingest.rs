@@ -105,7 +105,7 @@ impl Applications {
         endpoint.origin.admit(endpoint.way, newest, now_ms);
         // Sorted by time: of each series the last one stays.
         let last: hashbrown::HashMap<_, i64> =
-            met.iter().map(|met| ((&met.sample.name, &met.sample.labels), met.at_ms)).collect();
+            met.iter().map(|met| (&*met.sample.series, met.at_ms)).collect();
         let alive = last.into_values().filter(|at_ms| *at_ms >= newest - GONE_AFTER_MILLIS);
         endpoint.complete_to_ms = endpoint.complete_to_ms.max(alive.min().unwrap_or(newest));
     }

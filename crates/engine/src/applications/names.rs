@@ -244,7 +244,7 @@ mod tests {
         let (name, labels) = text.split_once('{').unwrap_or((text, "}"));
         let pairs = labels.trim_end_matches('}').split(',').filter_map(|pair| pair.split_once('='));
         let labels = pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
-        Sample { name: name.to_owned(), labels, value: 1.0, at: Timestamp(0) }
+        Sample::new(name.to_owned(), labels, 1.0, Timestamp(0))
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn metrics() -> impl Strategy<Value = Observed> {
         (name, prop::collection::vec(label, 0..4), value, moment()).prop_map(|(name, labels, value, at)| {
             let labels =
                 labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            Sample { name: name.to_owned(), labels, value, at }
+            Sample::new(name.to_owned(), labels, value, at)
         });
     (prop::collection::vec(sample, 0..20), "[ab]", number()).prop_map(|(samples, endpoint, bad_lines)| {
         Observed::Metrics(MetricsBatch { endpoint, samples, bad_lines })

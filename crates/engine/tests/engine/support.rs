@@ -149,7 +149,7 @@ pub(crate) fn sample(line: &str, seconds: f64) -> Sample {
     let pairs = labels.trim_end_matches('}').split(',').filter_map(|pair| pair.split_once('='));
     let mut labels: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     labels.sort();
-    Sample { name: name.to_owned(), labels, value: value.parse().expect("a number"), at: at(seconds) }
+    Sample::new(name.to_owned(), labels, value.parse().expect("a number"), at(seconds))
 }
 
 /// INFO with these counters, at this uptime.

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::client::{HttpClient, HttpOptions};
 use crate::context::{SessionClock, SourceContext};
 use crate::error::{ErrorCode, SourceError};
-use crate::prometheus::exposition::{Incoming, Page};
+use crate::prometheus::exposition::{Incoming, KnownSeries, Page};
 
 /// What we ask for: the order is Prometheus's, without its binary format.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
@@ -66,22 +66,25 @@ impl std::fmt::Debug for MetricsTarget {
 /// error: they stand in the page.
 pub async fn scrape(target: &MetricsTarget) -> Result<Page, SourceError> {
     let client = HttpClient::new(&target.url, target.http.clone())?;
-    scrape_with(&client, target, SessionClock::start().now()).await
+    scrape_with(&client, target, SessionClock::start().now(), &mut KnownSeries::default()).await
 }
 
 async fn scrape_with(
     client: &HttpClient,
     target: &MetricsTarget,
     at: Timestamp,
+    known: &mut KnownSeries,
 ) -> Result<Page, SourceError> {
     let mut answer = client.get_in_pieces(ACCEPT).await?;
     let address = client.address();
     let content_type = answer.content_type();
     let accept = Arc::clone(&target.accept);
+    // Where the fetch fails they are lost, and are read anew from the next page.
+    let last_time = std::mem::take(known);
     let (pieces, mut arriving) = mpsc::channel::<Bytes>(PIECES_WAITING);
     // A large page takes longer to read than a task may hold its thread.
     let reading = tokio::task::spawn_blocking(move || {
-        let mut incoming = Incoming::new(content_type.as_deref(), at);
+        let mut incoming = Incoming::new(content_type.as_deref(), at).knowing(last_time);
         while let Some(piece) = arriving.blocking_recv() {
             incoming.push(&piece, &*accept);
         }
@@ -93,7 +96,8 @@ async fn scrape_with(
         }
     }
     drop(pieces);
-    let page = reading.await.map_err(|error| {
+    let page;
+    (page, *known) = reading.await.map_err(|error| {
         SourceError::new(ErrorCode::Protocol, format!("{address} could not be read: {error}"), String::new())
     })?;
     if page.is_html() {
@@ -118,7 +122,7 @@ pub async fn run(context: SourceContext, target: MetricsTarget) {
     let mut ticks = tokio::time::interval(target.interval.max(Duration::from_millis(100)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut going = context.status(SourceId::Metrics, SourceHealth::Starting, "", "").await;
-    let mut client = None;
+    let (mut client, mut known) = (None, KnownSeries::default());
     while going {
         tokio::select! {
             biased;
@@ -129,7 +133,7 @@ pub async fn run(context: SourceContext, target: MetricsTarget) {
         let fetched = tokio::select! {
             biased;
             () = context.cancel.cancelled() => return,
-            fetched = fetch(&mut client, &target, at) => fetched,
+            fetched = fetch(&mut client, &target, at, &mut known) => fetched,
         };
         going = match fetched {
             Ok((endpoint, page)) => deliver(&context, at, endpoint, page).await,
@@ -146,12 +150,13 @@ async fn fetch(
     client: &mut Option<HttpClient>,
     target: &MetricsTarget,
     at: Timestamp,
+    known: &mut KnownSeries,
 ) -> Result<(String, Page), SourceError> {
     if client.is_none() {
         *client = Some(HttpClient::new(&target.url, target.http.clone())?);
     }
     let Some(client) = client else { return Ok((String::new(), Page::default())) };
-    let page = scrape_with(client, target, at).await?;
+    let page = scrape_with(client, target, at, known).await?;
     Ok((client.address().as_str().to_owned(), page))
 }
 

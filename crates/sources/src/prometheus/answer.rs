@@ -1,8 +1,9 @@
 //! What Prometheus's HTTP API answers (`/api/v1`), as data.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cachescope_model::metrics::Sample;
+use cachescope_model::metrics::{self, Sample};
 use cachescope_model::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error};
@@ -87,12 +88,8 @@ impl Series {
     /// Its points as samples.
     pub fn into_samples(self) -> impl Iterator<Item = Sample> {
         let Self { name, labels, points } = self;
-        points.into_iter().map(move |(at, value)| Sample {
-            name: name.clone(),
-            labels: labels.clone(),
-            value,
-            at,
-        })
+        let series = Arc::new(metrics::Series { name, labels });
+        points.into_iter().map(move |(at, value)| Sample { series: Arc::clone(&series), value, at })
     }
 }
 

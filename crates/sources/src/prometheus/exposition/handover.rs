@@ -10,15 +10,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use cachescope_model::metrics::Sample;
 use cachescope_model::time::Timestamp;
 use chrono::DateTime;
 use prometheus_parse::{Scrape, Value};
 
-use super::cursor::RawLabel;
 use super::entry::RawSample;
 use super::line_error::LineError;
 use super::reader::Reader;
@@ -40,56 +38,84 @@ const SERIES_TOKEN: &str = "s";
 struct Withheld {
     /// Where the line starts in the page.
     place: usize,
-    /// The sample without its value.
-    sample: Sample,
+    /// The series' place among the known ones.
+    series: u32,
+    at: Timestamp,
 }
 
-/// Reads a page, or a part of one, through prometheus-parse.
-pub(super) fn read(reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) {
-    if reader.page_bytes() < LARGE_PAGE_BYTES || !read_on_two_threads(reader, stored, fetched_at) {
-        while let Some((lines, withheld)) = next_chunk(reader, fetched_at) {
-            put_back(withheld, values(lines), reader, stored);
+/// The crate, on a thread of its own from the first large part of a page on.
+#[derive(Default)]
+pub(super) struct Parser {
+    second: Option<Second>,
+}
+
+/// The thread; it ends when the lines do.
+struct Second {
+    lines: SyncSender<Vec<String>>,
+    values: Receiver<Vec<Option<f64>>>,
+}
+
+impl Second {
+    /// `None`: there is no thread to be had.
+    fn start() -> Option<Self> {
+        let (lines, to_parse) = sync_channel::<Vec<String>>(CHUNKS_UNDER_WAY);
+        let (to_us, values) = sync_channel(CHUNKS_UNDER_WAY);
+        let parse = move || to_parse.into_iter().try_for_each(|lines| to_us.send(self::values(lines)));
+        thread::Builder::new().name("exposition".to_owned()).spawn(parse).ok()?;
+        Some(Self { lines, values })
+    }
+}
+
+impl Parser {
+    /// Reads a page, or a part of one, through prometheus-parse.
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) {
+        if self.second.is_none() && reader.page_bytes() >= LARGE_PAGE_BYTES {
+            self.second = Second::start();
+        }
+        match &self.second {
+            Some(second) => read_on_two_threads(second, reader, stored, fetched_at),
+            None => {
+                while let Some((lines, withheld)) = next_chunk(reader, stored, fetched_at) {
+                    put_back(withheld, values(lines), reader, stored);
+                }
+            }
         }
     }
 }
 
-/// `false`: there is no second thread to be had, and nothing was read.
-fn read_on_two_threads(reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) -> bool {
-    thread::scope(|scope| {
-        let (to_parser, lines) = sync_channel::<Vec<String>>(CHUNKS_UNDER_WAY);
-        let (to_us, from_parser) = sync_channel(CHUNKS_UNDER_WAY);
-        let parse = move || lines.into_iter().try_for_each(|lines| to_us.send(values(lines)));
-        if thread::Builder::new().name("exposition".to_owned()).spawn_scoped(scope, parse).is_err() {
-            return false;
+fn read_on_two_threads(second: &Second, reader: &mut Reader<'_>, stored: &mut Stored, fetched_at: Timestamp) {
+    let mut under_way = VecDeque::new();
+    loop {
+        let chunk = next_chunk(reader, stored, fetched_at);
+        let ended = chunk.is_none();
+        if let Some((lines, withheld)) = chunk {
+            // It can only fail where the parser panicked; then no values come back either.
+            let _ = second.lines.send(lines);
+            under_way.push_back(withheld);
         }
-        let mut under_way = VecDeque::new();
-        loop {
-            let chunk = next_chunk(reader, fetched_at);
-            let ended = chunk.is_none();
-            if let Some((lines, withheld)) = chunk {
-                // It can only fail where the parser panicked; then no values come back either.
-                let _ = to_parser.send(lines);
-                under_way.push_back(withheld);
-            }
-            while under_way.len() >= if ended { 1 } else { CHUNKS_UNDER_WAY } {
-                let withheld = under_way.pop_front().unwrap_or_default();
-                put_back(withheld, from_parser.recv().unwrap_or_default(), reader, stored);
-            }
-            if ended {
-                return true;
-            }
+        while under_way.len() >= if ended { 1 } else { CHUNKS_UNDER_WAY } {
+            let withheld = under_way.pop_front().unwrap_or_default();
+            put_back(withheld, second.values.recv().unwrap_or_default(), reader, stored);
         }
-    })
+        if ended {
+            return;
+        }
+    }
 }
 
 /// The next lines for the crate, with what they withhold from it; `None` at the page's end.
-fn next_chunk(reader: &mut Reader<'_>, fetched_at: Timestamp) -> Option<(Vec<String>, Vec<Withheld>)> {
+fn next_chunk(
+    reader: &mut Reader<'_>,
+    stored: &mut Stored,
+    fetched_at: Timestamp,
+) -> Option<(Vec<String>, Vec<Withheld>)> {
     let mut lines = Vec::with_capacity(CHUNK_LINES);
     let mut withheld = Vec::with_capacity(CHUNK_LINES);
     while lines.len() < CHUNK_LINES {
         let Some((sample, labels, place)) = reader.next_sample() else { break };
         lines.push(hand_over(&sample, lines.len()));
-        withheld.push(Withheld { place, sample: withhold(sample, labels, fetched_at) });
+        let series = stored.series(&sample.name, labels);
+        withheld.push(Withheld { place, series, at: sample.timestamp.map_or(fetched_at, Timestamp) });
     }
     (!lines.is_empty()).then_some((lines, withheld))
 }
@@ -109,12 +135,9 @@ fn values(lines: Vec<String>) -> Vec<Option<f64>> {
 
 fn put_back(withheld: Vec<Withheld>, values: Vec<Option<f64>>, reader: &mut Reader<'_>, stored: &mut Stored) {
     let values = values.into_iter().chain(std::iter::repeat(None));
-    for (Withheld { place, mut sample }, value) in withheld.into_iter().zip(values) {
+    for (Withheld { place, series, at }, value) in withheld.into_iter().zip(values) {
         match value {
-            Some(value) => {
-                sample.value = value;
-                stored.append(sample);
-            }
+            Some(value) => stored.append(series, value, at),
             None => reader.bad(place, LineError::NotRead),
         }
     }
@@ -126,13 +149,4 @@ fn hand_over(sample: &RawSample<'_>, number: usize) -> String {
     // Writing to a string can't fail.
     let _ = write!(line, "{SERIES_TOKEN} {value} {number}");
     line
-}
-
-fn withhold(sample: RawSample<'_>, labels: &mut Vec<RawLabel<'_>>, fetched_at: Timestamp) -> Sample {
-    Sample {
-        name: sample.name.into_owned(),
-        labels: labels.drain(..).map(|label| (label.name.into_owned(), label.value.into_owned())).collect(),
-        value: f64::NAN,
-        at: sample.timestamp.map_or(fetched_at, Timestamp),
-    }
 }

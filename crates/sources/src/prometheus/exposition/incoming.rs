@@ -2,9 +2,10 @@
 
 use cachescope_model::time::Timestamp;
 
+use super::handover::Parser;
 use super::reader::{Progress, Reader};
-use super::stored::Stored;
-use super::{Format, Page, Unreadable, handover, is_html};
+use super::stored::{KnownSeries, Stored};
+use super::{Format, Page, Unreadable, is_html};
 
 /// Bytes that are awaited before some of the page is read: enough for two threads to share the work.
 const PART_BYTES: usize = 1024 * 1024;
@@ -20,6 +21,7 @@ pub struct Incoming {
     progress: Option<Progress>,
     unreadable: Option<Unreadable>,
     begun: bool,
+    parser: Parser,
     stored: Stored,
     waiting: Vec<u8>,
     part_bytes: usize,
@@ -41,6 +43,7 @@ impl Incoming {
             progress: Some(Progress::new(format)),
             unreadable: (format == Format::Binary).then_some(Unreadable::Binary),
             begun: false,
+            parser: Parser::default(),
             stored: Stored::default(),
             waiting: Vec::new(),
             part_bytes,
@@ -63,12 +66,20 @@ impl Incoming {
         self.waiting = waiting;
     }
 
-    /// The page has arrived.
+    /// Takes over the series that the page had last time.
     #[must_use]
-    pub fn finish(mut self, accept: &dyn Fn(&str) -> bool) -> Page {
+    pub fn knowing(mut self, known: KnownSeries) -> Self {
+        self.stored = Stored::knowing(known);
+        self
+    }
+
+    /// The page has arrived: what it holds, and its series for the next time.
+    #[must_use]
+    pub fn finish(mut self, accept: &dyn Fn(&str) -> bool) -> (Page, KnownSeries) {
         let waiting = std::mem::take(&mut self.waiting);
         self.read(&waiting, false, accept);
-        self.into_page()
+        let known = self.stored.end();
+        (self.into_page(), known)
     }
 
     /// Reads the next part and says how many bytes of it need not be kept.
@@ -81,7 +92,7 @@ impl Incoming {
         }
         let Some(progress) = self.progress.take() else { return part.len() };
         let mut reader = Reader::new(part, progress, more, accept);
-        handover::read(&mut reader, &mut self.stored, self.fetched_at);
+        self.parser.read(&mut reader, &mut self.stored, self.fetched_at);
         let (read, progress) = reader.stop();
         self.progress = Some(progress);
         read

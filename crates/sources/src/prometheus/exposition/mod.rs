@@ -27,6 +27,7 @@ use cachescope_model::metrics::Sample;
 use cachescope_model::time::Timestamp;
 
 pub use self::incoming::Incoming;
+pub use self::stored::KnownSeries;
 
 /// The largest page that is fetched, in bytes: a page above it is refused, so that memory stays bounded.
 pub const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;

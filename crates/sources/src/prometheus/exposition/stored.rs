@@ -1,9 +1,90 @@
-//! Which of a page's samples Prometheus's storage keeps.
+//! Which of a page's samples Prometheus's storage keeps, and of which series they are.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use cachescope_model::metrics::Sample;
+use cachescope_model::metrics::{Sample, Series};
+use cachescope_model::time::Timestamp;
 use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::cursor::RawLabel;
+
+/// The series of a page, kept from one scrape to the next: most of a page is the same every time, and tens of
+/// thousands of names need not be written down anew.
+#[derive(Default)]
+pub struct KnownSeries {
+    entries: Vec<Entry>,
+    /// Places in `entries`, with the series' hash: names need not be read again when the table grows.
+    places: HashTable<(u64, u32)>,
+    hasher: DefaultHashBuilder,
+}
+
+struct Entry {
+    hash: u64,
+    series: Arc<Series>,
+    /// Whether this scrape has it.
+    seen: bool,
+    /// The place of its latest sample in this scrape.
+    last: Option<usize>,
+}
+
+impl KnownSeries {
+    fn place(&mut self, name: &str, labels: &[RawLabel<'_>]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        name.hash(&mut hasher);
+        for label in labels {
+            label.name.hash(&mut hasher);
+            label.value.hash(&mut hasher);
+        }
+        let hash = hasher.finish();
+        let entries = &mut self.entries;
+        let same = |(other, place): &(u64, u32)| {
+            *other == hash
+                && entries.get(*place as usize).is_some_and(|entry| is(&entry.series, name, labels))
+        };
+        if let Some((_, place)) = self.places.find(hash, same) {
+            entries[*place as usize].seen = true;
+            return *place;
+        }
+        let labels = labels.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect();
+        let series = Arc::new(Series { name: name.to_owned(), labels });
+        let place = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        entries.push(Entry { hash, series, seen: true, last: None });
+        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+        place
+    }
+
+    /// Forgets what this scrape did not have, and where it had the rest.
+    fn scrape_ended(&mut self) {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.seen);
+        for entry in &mut self.entries {
+            (entry.seen, entry.last) = (false, None);
+        }
+        if self.entries.len() < before {
+            self.places.clear();
+            for (place, entry) in (0u32..).zip(&self.entries) {
+                self.places.insert_unique(entry.hash, (entry.hash, place), |(hash, _)| *hash);
+            }
+        }
+    }
+}
+
+fn is(series: &Series, name: &str, labels: &[RawLabel<'_>]) -> bool {
+    series.name == name
+        && series.labels.len() == labels.len()
+        && series
+            .labels
+            .iter()
+            .zip(labels)
+            .all(|((name, value), label)| *name == label.name && *value == label.value)
+}
+
+impl std::fmt::Debug for KnownSeries {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("KnownSeries").field("count", &self.entries.len()).finish_non_exhaustive()
+    }
+}
 
 /// Samples as stored: of one series, only samples with rising times (`memSeries.appendable` in 2.42, without
 /// an out-of-order window, which is off unless configured).
@@ -14,30 +95,33 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 pub(super) struct Stored {
     pub(super) samples: Vec<Sample>,
     pub(super) duplicates: u64,
-    /// The place of each series' latest sample, with the series' hash: names need not be read again when the
-    /// table grows.
-    latest: HashTable<(u64, usize)>,
-    hasher: DefaultHashBuilder,
+    known: KnownSeries,
 }
 
 impl Stored {
-    pub(super) fn append(&mut self, sample: Sample) {
-        let hash = self.hasher.hash_one((&sample.name, &sample.labels));
-        let samples = &mut self.samples;
-        let same = |(other_hash, place): &(u64, usize)| {
-            let same = |other: &Sample| other.name == sample.name && other.labels == sample.labels;
-            *other_hash == hash && samples.get(*place).is_some_and(same)
-        };
-        match self.latest.find_mut(hash, same) {
-            Some((_, last)) if samples.get(*last).is_some_and(|last| last.at >= sample.at) => {
-                self.duplicates += 1;
-                return;
-            }
-            Some((_, last)) => *last = samples.len(),
-            None => {
-                self.latest.insert_unique(hash, (hash, samples.len()), |(hash, _)| *hash);
-            }
+    pub(super) fn knowing(known: KnownSeries) -> Self {
+        // As many samples as last time, most likely.
+        Self { samples: Vec::with_capacity(known.entries.len()), duplicates: 0, known }
+    }
+
+    /// The place of a series among the known ones.
+    pub(super) fn series(&mut self, name: &str, labels: &[RawLabel<'_>]) -> u32 {
+        self.known.place(name, labels)
+    }
+
+    pub(super) fn append(&mut self, series: u32, value: f64, at: Timestamp) {
+        let Some(entry) = self.known.entries.get_mut(series as usize) else { return };
+        if entry.last.and_then(|last| self.samples.get(last)).is_some_and(|last| last.at >= at) {
+            self.duplicates += 1;
+            return;
         }
-        samples.push(sample);
+        entry.last = Some(self.samples.len());
+        self.samples.push(Sample { series: Arc::clone(&entry.series), value, at });
+    }
+
+    /// What the page is known to hold.
+    pub(super) fn end(&mut self) -> KnownSeries {
+        self.known.scrape_ended();
+        std::mem::take(&mut self.known)
     }
 }

@@ -246,6 +246,15 @@ proptest! {
             rest = after;
         }
         let whole = parse_accepted(page.as_bytes(), content_type, AT, &accept);
-        prop_assert_eq!(incoming.finish(&accept), whole);
+        prop_assert_eq!(&incoming.finish(&accept).0, &whole);
+        // What was known of other pages changes nothing.
+        let known = Incoming::new(content_type, AT).finish(&accept).1;
+        let mut again = Incoming::new(content_type, AT).knowing(known);
+        again.push(page.as_bytes(), &accept);
+        let (first, known) = again.finish(&accept);
+        prop_assert_eq!(&first, &whole);
+        let mut again = Incoming::new(content_type, AT).knowing(known);
+        again.push(page.as_bytes(), &accept);
+        prop_assert_eq!(&again.finish(&accept).0, &whole);
     }
 }
