@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `desktop_host` | what the app needs to know about where it runs |
+//! | `interpreter` | the page's scripts without a compiler, on Linux |
 //! | `ipc` | the two commands of the page: ask, and watch |
 //! | `window` | the window, its colours, and where its page may not go |
 //! | `shutdown` | leaving in order, however the end was asked for |
@@ -14,6 +15,8 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod desktop_host;
+#[cfg(target_os = "linux")]
+mod interpreter;
 mod ipc;
 mod shutdown;
 mod window;
@@ -26,16 +29,19 @@ use tracing_subscriber::EnvFilter;
 
 use crate::desktop_host::DesktopHost;
 
-/// A snapshot of thousands of namespaces is made every second, by whichever thread is free. The system's
-/// allocator would keep the largest one that each thread ever made; this one gives it back.
+/// What thousands of namespaces need for a moment is made and dropped by whichever thread is free. The system's
+/// allocator would keep the most that each thread ever needed; this one gives it back. Its third version keeps
+/// more for longer than the second, and huge pages would keep all around whatever stays.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    log_to_stderr();
+    #[cfg(target_os = "linux")]
+    interpreter::ensure();
     rustls::crypto::ring::default_provider()
         .install_default()
-        .expect("nothing before main's first statement has installed a TLS provider");
-    log_to_stderr();
+        .expect("nothing before this has installed a TLS provider");
 
     let host = DesktopHost::new();
     let webview_data = host.state_directory().join("webview");
