@@ -6,7 +6,6 @@ use cachescope_sources::error::SourceError;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
-use cachescope_sources::redis::RedisNode;
 
 use crate::deployments::{self, KeptSecrets};
 use crate::doctor;
@@ -69,28 +68,26 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     }
 }
 
-/// Connects and asks what can be measured. Returns whether the server was reached.
+/// Finds the servers and asks what can be measured. Returns whether one was reached.
 async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
     let title = format!("Connect to {url}");
-    let target = match deployments::redis_address(plan) {
-        Ok(Some(address)) => address.seeds()[0].clone(),
+    let survey = match doctor::survey(plan).await {
+        Ok(Some(survey)) => survey,
         Ok(None) => return false,
         Err(error) => {
             steps.push(failed(title, &error));
-            return false;
-        }
-    };
-    let node = RedisNode::new(target, plan.connect_options());
-    let report = match doctor::report(&node).await {
-        Ok(report) => report,
-        Err(error) => {
-            steps.push(source_failed(title, &error));
             steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
             return false;
         }
     };
-    steps.push(step(title, StepResult::Ok, report.server));
-    for source in report.sources {
+    steps.push(step(title, StepResult::Ok, survey.report.server));
+    let (remark, remedy) = survey.remark;
+    let mut words = vec![survey.topology];
+    words.extend(Some(remark).filter(|remark| !remark.is_empty()));
+    words.extend(survey.unreachable.iter().map(|(_, error)| error.to_string()));
+    let result = if words.len() == 1 { StepResult::Ok } else { StepResult::Warning };
+    steps.push(ConnectionStep { remedy, ..step("Topology", result, words.join("; ")) });
+    for source in survey.report.sources {
         steps.push(ConnectionStep {
             title: source.source.spec().title.to_owned(),
             // What is missing here costs figures, not the connection.

@@ -17,7 +17,7 @@ use crate::keys::TopKeys;
 use crate::matcher::Matcher;
 use crate::rows::{OTHER, Rows};
 use crate::sample::Sample;
-use crate::scan::{Complete, Scans};
+use crate::scan::Scans;
 use crate::server::Server;
 use crate::window::Frame;
 
@@ -137,6 +137,10 @@ impl Engine {
                     None => self.sample.interrupted(node, at_ms),
                 }
             }
+            Observed::Topology(topology) => {
+                self.server.arrange(at_ms, topology);
+                self.choose_scans_anew(at_ms);
+            }
             Observed::EventsBegan(channels) => {
                 self.server.node_mut(node).subscription.begin(at_ms, *channels);
             }
@@ -179,6 +183,9 @@ impl Engine {
                 let key = (status.source, node);
                 if self.states.contains_key(&key) || self.states.len() < MOST_STATES {
                     self.states.insert(key, status.clone());
+                }
+                if status.source == SourceId::Scan && status.health == SourceHealth::Unavailable {
+                    self.choose_scans_anew(at_ms);
                 }
             }
             // A kind of observation that this engine does not know says nothing to it.
@@ -253,10 +260,20 @@ impl Engine {
         if !finished.complete {
             return;
         }
-        let sampled = ended.sampled();
-        self.scans.replace(node, ended);
-        self.scans.complete = Some(Complete { at_ms, sampled });
-        self.publish_scans(at_ms);
+        self.scans.replace(node, at_ms, ended);
+        if let Some(chosen) = self.choose_scans(|node| self.scans.ended_ms(node)) {
+            self.scans.choose(chosen);
+            self.publish_scans(at_ms);
+        }
+    }
+
+    /// Other servers, or one that can't be scanned: other scans may have to be put together.
+    fn choose_scans_anew(&mut self, at_ms: i64) {
+        if let Some(chosen) = self.choose_scans(|node| self.scans.ended_ms(node))
+            && self.scans.choose(chosen)
+        {
+            self.publish_scans(at_ms);
+        }
     }
 
     /// Gives every row its share of what the last complete scans of all nodes found.

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::rows::{OTHER, Row};
 use crate::sample::{RowSums, Sums};
+use crate::server::Node;
 use crate::server::PAIRS;
 use crate::window::{Count, Gauge, Tally};
 
@@ -109,14 +110,17 @@ impl Slice<'_> {
     }
 
     fn event_seconds(&self, kind: usize) -> Option<f64> {
-        let nodes = self.engine.server.nodes().iter().filter(|node| node.subscription.began);
-        let millis = nodes
-            .map(|node| {
-                let since_ms = node.subscription.since(kind)?;
-                let from_ms = self.from_ms.max(since_ms);
-                Some(node.subscription.covered_between(&self.engine.frame, from_ms, self.to_ms))
-            })
-            .reduce(|one, other| Some(one?.min(other?)))??;
+        let frame = &self.engine.frame;
+        let nodes = || self.engine.server.serving_kind(kind).filter(|node| node.subscription.began);
+        let sinces = nodes().map(|node| node.subscription.since(kind)).collect::<Option<Vec<_>>>()?;
+        let began_ms = self.from_ms.max(sinces.iter().copied().min()?);
+        let gap = |(node, since_ms): (&Node, &i64)| {
+            let expected = (self.to_ms - began_ms.max(node.since_ms())).max(0) as f64;
+            let known = node.subscription.covered_between(frame, began_ms.max(*since_ms), self.to_ms);
+            (expected - known).max(0.0)
+        };
+        let gaps: f64 = nodes().zip(&sinces).map(gap).sum();
+        let millis = (self.to_ms - began_ms) as f64 - gaps / sinces.len() as f64;
         self.known(millis)
     }
 

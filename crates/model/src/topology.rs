@@ -34,8 +34,18 @@ pub struct TopologyNode {
     pub role: NodeRole,
     /// Servers with the same number hold the same keys: a primary and its replicas.
     pub shard: u32,
-    /// Whether the others call it failed, or it can't be reached from here.
-    pub down: bool,
+    /// Whether the others call it failed: it serves nobody.
+    pub failed: bool,
+    /// Whether it can't be reached from here.
+    pub unreachable: bool,
+}
+
+impl TopologyNode {
+    /// Whether nothing can be asked of it now.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.failed || self.unreachable
+    }
 }
 
 /// The servers of a deployment at one moment.
@@ -109,7 +119,8 @@ mod tests {
             (K::Cluster, 3, 3, "Cluster of 3 primaries and 3 replicas"),
             (K::Cluster, 1, 0, "Cluster of 1 primary"),
         ] {
-            let node = |role| TopologyNode { node: "n".into(), role, shard: 0, down: false };
+            let node =
+                |role| TopologyNode { node: "n".into(), role, shard: 0, failed: false, unreachable: false };
             let mut nodes = vec![node(NodeRole::Primary); primaries];
             nodes.extend(vec![node(NodeRole::Replica); replicas]);
             assert_eq!(Topology { kind, nodes, ..Topology::default() }.to_string(), words);

@@ -81,7 +81,7 @@ pub(super) fn belongs(
         Some(Place::OnceAShard) => {
             let shard = topology.nodes.iter().filter(|other| other.shard == node.shard);
             let preferred =
-                shard.min_by_key(|other| (other.down, other.role != NodeRole::Replica, !runs(other)));
+                shard.min_by_key(|other| (other.is_down(), other.role != NodeRole::Replica, !runs(other)));
             preferred.is_some_and(|preferred| preferred.node == node.node)
         }
     }
@@ -94,7 +94,13 @@ mod tests {
     #[test]
     fn a_scan_runs_once_a_shard_on_a_replica_that_is_there_and_stays_where_it_is() {
         use NodeRole::{Primary, Replica};
-        let node = |name: &str, role, shard, down| TopologyNode { node: name.into(), role, shard, down };
+        let node = |name: &str, role, shard, failed| TopologyNode {
+            node: name.into(),
+            role,
+            shard,
+            failed,
+            unreachable: false,
+        };
         for (nodes, runs, expected) in [
             (vec![node("a", Primary, 0, false)], "", "a"),
             (vec![node("a", Primary, 0, false), node("b", Replica, 0, false)], "a", "b"),

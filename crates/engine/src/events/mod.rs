@@ -50,7 +50,13 @@ impl Engine {
     pub(crate) fn observe_events(&mut self, node: u32, at_ms: i64, batch: &KeyEventBatch) {
         let second = at_ms.div_euclid(1000);
         let lasting = self.server.node_mut(node).subscription.removals_last();
+        let (replica, twin) = (self.server.node_mut(node).is_replica(), self.server.node_mut(node).twin);
         for (kind, database, key) in batch.iter() {
+            // A replica deletes what its primary evicts, expires or deletes: only its misses are its own. What a
+            // second name of a server tells has been heard by its first.
+            if twin || replica && kind != KeyEventKind::Miss {
+                continue;
+            }
             let hash = self.hashing.key(database, key);
             match kind {
                 KeyEventKind::Miss => {

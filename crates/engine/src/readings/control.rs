@@ -32,7 +32,7 @@ fn events(engine: &Engine, view: &View<'_>, kind: usize) -> Option<ControlTotal>
     let tally = &engine.server.tally;
     let server = tally.sum(PAIRS[kind].0, &view.events_range) as f64;
     let counted = tally.sum(PAIRS[kind].1, &view.events_range) as f64;
-    let tolerated: u64 = engine.server.nodes().iter().map(|node| node.last_poll[kind]).sum();
+    let tolerated: u64 = engine.server.serving().map(|node| node.last_poll[kind]).sum();
     let agrees = (server - counted).abs() <= tolerated as f64;
     let remark = if agrees {
         String::new()

@@ -10,6 +10,7 @@ pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>
     let mut findings = Vec::new();
     times_to_live(engine, &mut findings);
     configuration(engine, view, &mut findings);
+    imbalance(engine, view, &mut findings);
     sources(engine, &mut findings);
     for total in totals.iter().filter(|total| !total.remark.is_empty()) {
         let remedy = if total.what.starts_with("application") {
@@ -85,6 +86,33 @@ fn configuration(engine: &Engine, view: &View<'_>, findings: &mut Vec<Finding>) 
             let summary = format!("{} has {is}; documented is {}", node.name, mebibytes(limit));
             findings.push(finding("maxmemory", "", summary, format!("CONFIG SET maxmemory {limit}")));
         }
+    }
+}
+
+/// A primary this full, and fuller than the others on average by this much, will evict before they do.
+const FULL: f64 = 0.75;
+const FULLER: f64 = 0.2;
+
+/// The sum over all primaries hides one that is about to overflow.
+fn imbalance(engine: &Engine, view: &View<'_>, findings: &mut Vec<Finding>) {
+    let primaries = engine.server.live(view.now_ms).filter(|(node, info)| {
+        info.maxmemory > 0 && !node.is_replica() && node.place.is_none_or(|place| !place.down)
+    });
+    let full: Vec<_> =
+        primaries.map(|(node, info)| (&node.name, info.used_memory as f64 / info.maxmemory as f64)).collect();
+    let Some((fullest, share)) = full.iter().max_by(|(_, one), (_, other)| one.total_cmp(other)) else {
+        return;
+    };
+    let others = full.len().saturating_sub(1).max(1) as f64;
+    let average = (full.iter().map(|(_, share)| share).sum::<f64>() - share) / others;
+    if full.len() > 1 && *share >= FULL && share - average >= FULLER {
+        let summary = format!(
+            "{fullest} uses {:.0} % of its maxmemory, the other primaries {:.0} % on average",
+            share * 100.0,
+            average * 100.0
+        );
+        let remedy = "look for large keys or one hash tag on that node (scan by namespace), or move slots away from it";
+        findings.push(finding("memory-imbalance", "", summary, remedy));
     }
 }
 

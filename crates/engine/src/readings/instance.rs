@@ -56,6 +56,13 @@ impl Counted<'_, '_> {
 
     fn exact(&self, value: f64) -> Reading {
         let server = &self.view.server;
+        if let Some(assumption) = &server.assumption {
+            let words = match &server.remark {
+                Some(remark) => format!("{assumption}; {remark}"),
+                None => assumption.clone(),
+            };
+            return Reading::modelled(value, words, server.source, server.seconds);
+        }
         let reading = Reading::exact(value, server.source, server.seconds);
         match &server.remark {
             Some(remark) => reading.with_reason(remark.clone()),
@@ -141,27 +148,41 @@ impl Counted<'_, '_> {
             return;
         };
         let source = if direct { "INFO" } else { "redis_exporter" };
+        if !levels.missing.is_empty() && self.engine.server.is_young(self.view.now_ms) {
+            for kind in [R::MemoryBytes, R::MemoryRatio, R::Keys, R::NoTtlRatio, R::ConnectedClients] {
+                readings.insert(kind, Reading::unavailable("not every server has answered yet"));
+            }
+            return;
+        }
+        let known = |value: f64| match levels.missing.as_str() {
+            "" => Reading::exact(value, source, 0.0),
+            missing => {
+                let assumption = format!("without {missing}, which does not answer");
+                Reading::modelled(value, assumption, source, 0.0)
+            }
+        };
         let level = |value: f64, what: &str| {
             if value.is_nan() {
                 Reading::unavailable(format!("redis_exporter does not report {what}"))
             } else {
-                Reading::exact(value, source, 0.0)
+                known(value)
             }
         };
         readings.insert(R::MemoryBytes, level(levels.used_memory, "memory"));
         let ratio = match levels.limit {
-            Some(limit) if levels.limited => Reading::exact(levels.used_memory / limit, source, 0.0),
-            Some(limit) => Reading::exact(levels.used_memory / limit, source, 0.0)
-                .with_reason("no maxmemory is set: this is the share of the system's memory"),
+            Some(limit) if levels.limited => known(levels.used_memory / limit),
+            Some(limit) if levels.missing.is_empty() => {
+                Reading::exact(levels.used_memory / limit, source, 0.0)
+                    .with_reason("no maxmemory is set: this is the share of the system's memory")
+            }
+            Some(limit) => known(levels.used_memory / limit),
             None => Reading::unavailable("neither maxmemory nor the system's memory is known: set maxmemory"),
         };
         readings.insert(R::MemoryRatio, ratio);
         readings.insert(R::Keys, level(levels.keys, "keys by database"));
         readings.insert(R::ConnectedClients, level(levels.clients, "clients"));
         let without = match levels.expires {
-            Some(expires) if levels.keys > 0.0 => {
-                Reading::exact((1.0 - expires / levels.keys).clamp(0.0, 1.0), source, 0.0)
-            }
+            Some(expires) if levels.keys > 0.0 => known((1.0 - expires / levels.keys).clamp(0.0, 1.0)),
             Some(_) => Reading::unavailable("the server holds no keys"),
             None => Reading::unavailable("needs INFO keyspace: connect to Redis"),
         };

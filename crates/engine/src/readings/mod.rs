@@ -11,10 +11,10 @@ mod namespace;
 mod reasons;
 mod sampled;
 mod scanned;
+mod statuses;
 mod view;
 
 use cachescope_model::snapshot::{MissCauses, NamespaceSnapshot, NodeSnapshot, Snapshot};
-use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
@@ -80,28 +80,6 @@ impl Engine {
                 maxmemory_policy: info.maxmemory_policy.clone(),
             })
             .collect()
-    }
-
-    /// One state a source: of several nodes' the worst.
-    fn sources(&self) -> Vec<SourceStatus> {
-        SourceId::ALL
-            .iter()
-            .filter_map(|spec| {
-                let states = self.states.iter().filter(|((source, _), _)| *source == spec.id);
-                states.map(|(_, state)| state).max_by_key(|state| severity(state.health)).cloned()
-            })
-            .collect()
-    }
-}
-
-fn severity(health: SourceHealth) -> u8 {
-    match health {
-        SourceHealth::Ok => 0,
-        SourceHealth::Off => 1,
-        SourceHealth::Starting => 2,
-        SourceHealth::Partial => 3,
-        SourceHealth::Unavailable => 4,
-        SourceHealth::Failed => 5,
     }
 }
 

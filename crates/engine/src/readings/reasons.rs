@@ -45,8 +45,7 @@ impl<'e> Reasons<'e> {
 
     /// What a source says about itself, where it is not well.
     fn state(&self, source: SourceId) -> Option<String> {
-        let states = self.engine.states.iter().filter(|((of, _), _)| *of == source).map(|(_, state)| state);
-        let worst = states.max_by_key(|state| super::severity(state.health))?;
+        let worst = self.engine.source(source)?;
         let title = source.spec().title;
         let remedy = if worst.remedy.is_empty() { String::new() } else { format!("; {}", worst.remedy) };
         match worst.health {

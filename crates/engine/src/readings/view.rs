@@ -9,7 +9,7 @@ use crate::applications::Way;
 use crate::engine::Engine;
 use crate::events::EVENT_KINDS;
 use crate::scan::Moments;
-use crate::server::{LEFT_AFTER_MILLIS, PAIRS};
+use crate::server::{LEFT_AFTER_MILLIS, PAIRS, named};
 use crate::window::Range;
 
 /// Shorter than this, no share of a window is worth a figure.
@@ -25,6 +25,8 @@ pub(super) struct ServerView {
     pub(super) source: &'static str,
     /// Why some of the window is missing.
     pub(super) remark: Option<String>,
+    /// What is taken for granted of servers that were not heard for some of the window.
+    pub(super) assumption: Option<String>,
 }
 
 /// One kind of events over the window.
@@ -94,7 +96,11 @@ impl<'e> View<'e> {
                 let age = (now_ms - complete.at_ms).max(0) as f64 / 1000.0;
                 let how = if complete.sampled { "sampled scan" } else { "exact scan" };
                 let running = if engine.scans.is_running() { "; the next one runs" } else { "" };
-                (format!("{how}, {} ago{running}", words(age)), age)
+                let without = match engine.scans.without.as_str() {
+                    "" => String::new(),
+                    without => format!(", without the keys of {without}"),
+                };
+                (format!("{how}, {} ago{without}{running}", words(age)), age)
             }),
         }
     }
@@ -130,32 +136,53 @@ fn server_view(engine: &Engine, now_ms: i64, seconds: u32) -> ServerView {
         let ago = words((now_ms - at_ms) as f64 / 1000.0);
         format!("{}: {why} {ago} ago; what was counted meanwhile is not known", node.name)
     });
-    ServerView { range, seconds: covered, source, remark }
+    let unheard = engine.server.unheard(&range);
+    let assumption = unheard.first().map(|(_, seconds)| {
+        let names: Vec<&str> = unheard.iter().map(|(node, _)| &*node.name).collect();
+        let longest = words(*seconds);
+        format!(
+            "assumes that {} served nobody while not heard, up to {longest} of this window",
+            named(&names)
+        )
+    });
+    ServerView { range, seconds: covered, source, remark, assumption }
 }
 
 fn event_view(engine: &Engine, range: &Range, kind: usize) -> EventView {
-    let listening = || engine.server.nodes().iter().filter(|node| node.subscription.began);
+    let serving: Vec<_> = engine.server.serving_kind(kind).filter(|node| node.may_be_heard()).collect();
+    let listening = || serving.iter().filter(|node| node.subscription.began);
     let sinces: Vec<Option<i64>> = listening().map(|node| node.subscription.since(kind)).collect();
     // Every node has to be heard: what one keeps to itself is missing from the sum.
     let Some(since_ms) =
-        sinces.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max())
+        sinces.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().min())
     else {
         return EventView::default();
     };
     let since_span = (engine.now_ms - since_ms).max(0) as f64 / 1000.0;
     let span = since_span.min(range.seconds_until(engine.now_ms));
-    let covered = listening()
-        .map(|node| node.subscription.covered_seconds(range))
-        .fold(f64::INFINITY, f64::min)
-        .min(since_span);
+    let gaps: Vec<(&str, f64)> = serving
+        .iter()
+        .map(|node| {
+            let joined = engine.now_ms.saturating_sub(node.since_ms()).max(0) as f64 / 1000.0;
+            let since = node.subscription.since(kind).map_or(0, |since_ms| engine.now_ms - since_ms);
+            let covered = node.subscription.covered_seconds(range).min(since.max(0) as f64 / 1000.0);
+            (&*node.name, (span.min(joined) - covered).max(0.0))
+        })
+        .collect();
+    // A node that was not heard is taken to have announced as much as the others.
+    let covered = span - gaps.iter().map(|(_, gap)| gap).sum::<f64>() / gaps.len() as f64;
+    let (_, gap) =
+        gaps.iter().copied().fold(("", 0.0), |one, other| if other.1 > one.1 { other } else { one });
+    let unheard: Vec<_> =
+        gaps.iter().filter(|(_, gap)| *gap > LEAST_SECONDS).map(|(name, _)| *name).collect();
     let (server, counted) = PAIRS[kind];
     let server = engine.server.tally.sum(server, range) as f64;
     let counted = engine.server.tally.sum(counted, range) as f64;
-    let tolerated: u64 = engine.server.nodes().iter().map(|node| node.last_poll[kind]).sum();
+    let tolerated: u64 = engine.server.serving().map(|node| node.last_poll[kind]).sum();
     let missing = (server - counted - tolerated as f64).max(0.0);
-    let gap = span - covered;
     let remark = if gap > LEAST_SECONDS {
-        Some(format!("events were not received for {} of this window", words(gap)))
+        let of = if serving.len() > 1 { format!(" of {}", named(&unheard)) } else { String::new() };
+        Some(format!("events{of} were not received for {} of this window", words(gap)))
     } else if missing > TOLERATED_LOSS * server {
         Some(format!("{missing:.0} of {server:.0} that the server counted were not announced to us"))
     } else {

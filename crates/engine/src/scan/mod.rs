@@ -1,12 +1,14 @@
 //! What scans found: keys, bytes and times to live by namespace.
 
 mod estimate;
+mod shards;
 mod ttl;
 
 use cachescope_model::scan::{ScanMode, ScannedKey, Ttl};
 use hashbrown::{HashMap, HashSet};
 
 pub(crate) use estimate::{Interval, Moments, share, student_t};
+pub(crate) use shards::Chosen;
 pub(crate) use ttl::TtlSketch;
 
 /// Keys remembered to recognise repeats. SCAN may repeat a key while the server resizes a table; in a larger
@@ -82,6 +84,12 @@ pub(crate) struct Scans {
     running: Vec<Running>,
     /// What the last complete scan of each node found, by row.
     last: HashMap<u32, HashMap<u32, Weighed>>,
+    /// When those ended, and whether they were samples.
+    ended: HashMap<u32, (i64, bool)>,
+    /// Which of them are put together.
+    used: Vec<u32>,
+    /// Primaries whose keys are not among them; empty where all are.
+    pub(crate) without: String,
     pub(crate) complete: Option<Complete>,
 }
 
@@ -106,13 +114,31 @@ impl Scans {
     }
 
     /// Keeps what a complete scan found in place of what the one before it on the same node did.
-    pub(crate) fn replace(&mut self, node: u32, ended: Running) {
+    pub(crate) fn replace(&mut self, node: u32, at_ms: i64, ended: Running) {
+        self.ended.insert(node, (at_ms, ended.sampled()));
         self.last.insert(node, ended.rows);
+    }
+
+    /// When the last complete scan of a node ended.
+    pub(crate) fn ended_ms(&self, node: u32) -> Option<i64> {
+        self.ended.get(&node).map(|(at_ms, _)| *at_ms)
+    }
+
+    /// Puts these scans together from now on. Returns whether any of them is another than before.
+    pub(crate) fn choose(&mut self, chosen: Chosen) -> bool {
+        let sampled =
+            chosen.nodes.iter().any(|node| self.ended.get(node).is_some_and(|(_, sampled)| *sampled));
+        let before = self.complete.map(|complete| complete.at_ms);
+        self.complete = Some(Complete { at_ms: chosen.at_ms, sampled });
+        self.without = chosen.without;
+        let others = before != Some(chosen.at_ms) || self.used != chosen.nodes;
+        self.used = chosen.nodes;
+        others
     }
 
     /// What the last complete scans found, by row and node.
     pub(crate) fn found(&self) -> impl Iterator<Item = (&u32, &Weighed)> {
-        self.last.values().flatten()
+        self.used.iter().filter_map(|node| self.last.get(node)).flatten()
     }
 
     /// Whether one runs now.
@@ -134,7 +160,7 @@ impl Running {
         self.rows.entry(row).or_default().add(key, longest_ttl_seconds);
     }
 
-    pub(crate) fn sampled(&self) -> bool {
+    fn sampled(&self) -> bool {
         matches!(self.mode, ScanMode::Sampled { .. })
     }
 }

@@ -108,6 +108,7 @@ impl Exporter {
             clients: sum(ExporterMetric::Clients).unwrap_or(f64::NAN),
             keys: sum(ExporterMetric::Keys).unwrap_or(f64::NAN),
             expires: None,
+            missing: String::new(),
         })
     }
 

@@ -1,14 +1,19 @@
 //! The servers as INFO shows them: counters as differences, with every reset noticed.
 
 mod exporter;
+mod levels;
+mod members;
 
 use std::collections::BTreeMap;
 
 use cachescope_model::observation::NodeName;
 use cachescope_model::read_commands::READ_COMMANDS;
 use cachescope_model::server::{CommandStat, ServerInfo};
+use cachescope_model::topology::Topology;
 
 pub(crate) use exporter::{Exporter, ExporterMetric};
+pub(crate) use levels::Levels;
+pub(crate) use members::{Place, named};
 
 use crate::events::Subscription;
 use crate::sample::Counted;
@@ -42,6 +47,10 @@ pub(crate) struct Node {
     pub(crate) last_poll: [u64; 3],
     /// When counting began anew, and why.
     pub(crate) reset: Option<(i64, &'static str)>,
+    /// What it is in the topology; `None` where it has left, or nobody tells.
+    pub(crate) place: Option<Place>,
+    /// Whether another name leads to the same server.
+    pub(crate) twin: bool,
 }
 
 impl Node {
@@ -55,6 +64,8 @@ impl Node {
             paired: [false; 3],
             last_poll: [0; 3],
             reset: None,
+            place: None,
+            twin: false,
         }
     }
 
@@ -73,6 +84,12 @@ impl Node {
 pub(crate) struct Server {
     numbers: BTreeMap<NodeName, u32>,
     nodes: Vec<Node>,
+    /// Which servers there are, where that is told, and when it was told first.
+    pub(crate) topology: Option<Topology>,
+    arranged_ms: Option<i64>,
+    /// Time for which counters of any server are known.
+    covered: Tally,
+    covered_to_ms: Option<i64>,
     /// Sums over the servers.
     pub(crate) tally: Tally,
     pub(crate) memory: Gauge,
@@ -115,28 +132,21 @@ impl Server {
         &self.nodes
     }
 
-    /// Servers that answered lately, by name.
-    pub(crate) fn live(&self, now_ms: i64) -> impl Iterator<Item = (&Node, &ServerInfo)> {
-        let numbers = self.numbers.values().map(|number| &self.nodes[*number as usize]);
-        let live = numbers.filter(move |node| node.answered_since(now_ms - LEFT_AFTER_MILLIS));
-        live.filter_map(|node| node.last.as_ref().map(|(info, _)| (node, info)))
-    }
-
     /// Time of the newest INFO in milliseconds.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
-        self.nodes.iter().filter_map(|node| node.last.as_ref().map(|(_, at_ms)| *at_ms)).max()
+        let members = self.nodes.iter().filter(|node| self.is_member(node));
+        members.filter_map(|node| node.last.as_ref().map(|(_, at_ms)| *at_ms)).max()
     }
 
-    /// Seconds of these slots for which counters are known: of the server that is known for longest.
+    /// Seconds of these slots for which counters are known.
     pub(crate) fn covered_seconds(&self, range: &Range) -> f64 {
-        let direct = self.nodes.iter().map(|node| node.covered_seconds(range)).fold(0.0, f64::max);
+        let direct = self.known_seconds(range);
         if direct > 0.0 { direct } else { self.exporter.covered_seconds(range) }
     }
 
     /// The same over any interval, in milliseconds.
     pub(crate) fn covered_between(&self, frame: &Frame, from_ms: i64, to_ms: i64) -> f64 {
-        let of = |node: &Node| node.covered.between(Count::CoveredMillis, frame, from_ms, to_ms);
-        let direct = self.nodes.iter().map(of).fold(0.0, f64::max);
+        let direct = self.known_between(frame, from_ms, to_ms);
         if direct > 0.0 { direct } else { self.exporter.covered_between(frame, from_ms, to_ms) }
     }
 
@@ -147,9 +157,16 @@ impl Server {
 
     /// Takes in an INFO reply.
     pub(crate) fn observe(&mut self, frame: &Frame, number: u32, at_ms: i64, info: &ServerInfo) -> Upheaval {
+        let mut upheaval = Upheaval::default();
+        let twin = self.is_twin(number, &info.run_id, at_ms);
         let tally = &mut self.tally;
         let node = &mut self.nodes[number as usize];
-        let mut upheaval = Upheaval::default();
+        if std::mem::replace(&mut node.twin, twin) || twin {
+            // Counted under its other name; from here on under this one, where that has just ended.
+            node.last = Some((info.clone(), at_ms));
+            return upheaval;
+        }
+        let mut known_from = None;
         if let Some((before, before_ms)) = &node.last {
             if at_ms <= *before_ms {
                 return upheaval;
@@ -166,6 +183,7 @@ impl Server {
                     let [(_, hits), (_, misses), ..] = increases;
                     upheaval.counted = Some(Counted { from_ms: from, to_ms: at_ms, hits, misses });
                     node.covered.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
+                    known_from = Some(from);
                     let counts = node_counts(before, info, &node.since_poll);
                     pair(tally, frame, node.paired, counts, from, at_ms);
                     node.last_poll = counts.map(|(server, counted)| server.max(counted));
@@ -177,56 +195,16 @@ impl Server {
         node.paired =
             [0, 1, 2].map(|kind| node.subscription.since(kind).is_some_and(|since_ms| since_ms <= at_ms));
         node.last = Some((info.clone(), at_ms));
+        if let Some(from_ms) = known_from {
+            self.cover(frame, from_ms, at_ms);
+        }
         self.levels(frame, at_ms);
         upheaval
     }
 
-    fn levels(&mut self, frame: &Frame, at_ms: i64) {
-        let second = at_ms.div_euclid(1000);
-        let levels = self.current(at_ms);
-        if let Some(levels) = levels {
-            self.memory.set(frame, second, levels.used_memory);
-            self.clients.set(frame, second, levels.clients);
-            self.keys.set(frame, second, levels.keys);
-            if let Some(limit) = levels.limit {
-                self.memory_ratio.set(frame, second, levels.used_memory / limit);
-            }
-        }
-    }
-
-    /// Levels over the servers that hold the data now: primaries, or all where none says it is one.
-    pub(crate) fn current(&self, now_ms: i64) -> Option<Levels> {
-        let live: Vec<_> = self.live(now_ms).map(|(_, info)| info).collect();
-        let primaries: Vec<_> = live.iter().copied().filter(|info| info.role == "master").collect();
-        let holders = if primaries.is_empty() { &live } else { &primaries };
-        if holders.is_empty() {
-            return self.exporter.levels(now_ms);
-        }
-        let sum = |of: fn(&ServerInfo) -> u64| holders.iter().map(|info| of(info) as f64).sum::<f64>();
-        let limited = holders.iter().all(|info| info.maxmemory > 0);
-        let known_system = holders.iter().all(|info| info.total_system_memory > 0);
-        let limit = if limited {
-            Some(sum(|info| info.maxmemory))
-        } else {
-            // Servers of one machine share its memory; that can't be seen from here.
-            known_system.then(|| sum(|info| info.total_system_memory))
-        };
-        let own: f64 = live.iter().map(|info| info.own.connections as f64).sum();
-        let clients: f64 = live.iter().map(|info| info.connected_clients as f64).sum();
-        Some(Levels {
-            used_memory: sum(|info| info.used_memory),
-            limit,
-            limited,
-            clients: (clients - own).max(0.0),
-            keys: holders.iter().flat_map(|info| &info.databases).map(|database| database.keys as f64).sum(),
-            expires: Some(
-                holders.iter().flat_map(|info| &info.databases).map(|database| database.expires as f64).sum(),
-            ),
-        })
-    }
-
     pub(crate) fn fold(&mut self, folds: &[Fold]) {
         self.tally.fold(folds);
+        self.covered.fold(folds);
         for gauge in [&mut self.memory, &mut self.memory_ratio, &mut self.clients, &mut self.keys] {
             gauge.fold(folds);
         }
@@ -243,19 +221,6 @@ impl Server {
             node.subscription.cover(frame, now_ms);
         }
     }
-}
-
-/// Levels of the deployment now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Levels {
-    pub(crate) used_memory: f64,
-    /// `maxmemory`, or the system's memory where none is set.
-    pub(crate) limit: Option<f64>,
-    /// Whether `limit` is `maxmemory`.
-    pub(crate) limited: bool,
-    pub(crate) clients: f64,
-    pub(crate) keys: f64,
-    pub(crate) expires: Option<f64>,
 }
 
 /// Why the counters of two replies can't be compared.
@@ -288,17 +253,23 @@ fn own(info: &ServerInfo) -> [u64; 3] {
 }
 
 /// Increases between two comparable replies, our own taken out.
+///
+/// A replica evicts and expires what its primary tells it to, and what it processes is mostly what its primary
+/// sends: of its commands only reads count, of its removals none.
 fn increases(before: &ServerInfo, now: &ServerInfo) -> [(Count, u64); 7] {
     let theirs = |total: fn(&ServerInfo) -> u64, ours: fn(&ServerInfo) -> u64| {
         (total(now) - total(before)).saturating_sub(ours(now) - ours(before))
     };
     let (calls, micros) = reads(before, now);
+    let replica = now.role == "slave";
+    let removed = |before: u64, now: u64| if replica { 0 } else { now - before };
+    let commands = theirs(|info| info.commands_processed, |info| info.own.commands);
     [
         (Count::ServerHits, theirs(|info| info.keyspace_hits, |info| info.own.hits)),
         (Count::ServerMisses, theirs(|info| info.keyspace_misses, |info| info.own.misses)),
-        (Count::ServerEvicted, now.evicted_keys - before.evicted_keys),
-        (Count::ServerExpired, now.expired_keys - before.expired_keys),
-        (Count::ServerCommands, theirs(|info| info.commands_processed, |info| info.own.commands)),
+        (Count::ServerEvicted, removed(before.evicted_keys, now.evicted_keys)),
+        (Count::ServerExpired, removed(before.expired_keys, now.expired_keys)),
+        (Count::ServerCommands, if replica { calls } else { commands }),
         (Count::ReadCalls, calls),
         (Count::ReadMicros, micros),
     ]

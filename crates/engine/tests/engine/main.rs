@@ -5,6 +5,7 @@ mod counters;
 mod events;
 mod history;
 mod keys;
+mod nodes;
 mod properties;
 mod sampled;
 mod scans;

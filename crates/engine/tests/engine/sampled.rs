@@ -6,6 +6,7 @@ use cachescope_model::observation::{EventChannels, Observed};
 use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::sample::{CommandBurst, KeyUse, SampledKeys};
+use cachescope_model::server::ServerInfo;
 
 use crate::support::{Run, at, info, near, of, row, says, strategy};
 
@@ -268,7 +269,8 @@ fn nodes_that_are_not_sampled_widen() {
     }
     for second in 0..30u64 {
         run.see(second as f64, "a", Observed::Info(Box::new(info(100 + second, 900 * second, 0))));
-        run.see(second as f64, "b", Observed::Info(Box::new(info(100 + second, 100 * second, 0))));
+        let other = ServerInfo { run_id: "b".to_owned(), ..info(100 + second, 100 * second, 0) };
+        run.see(second as f64, "b", Observed::Info(Box::new(other)));
         for part in [0.2, 0.5] {
             let mut keys = SampledKeys::default();
             (0..90).for_each(|_| keys.push(KeyUse::Lookup, 0, 0, b"user:1"));

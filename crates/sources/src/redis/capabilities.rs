@@ -16,6 +16,10 @@ use crate::error::SourceError;
 pub(super) const REDIS_SOURCES: [SourceId; 4] =
     [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::Scan];
 
+/// What is needed besides in a cluster: to find its nodes, and to read keys from replicas.
+pub(super) const CLUSTER_RULES: [&str; 5] =
+    ["+cluster|shards", "+cluster|slots", "+cluster|myid", "+cluster|info", "+readonly"];
+
 /// Whether a source works here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -95,7 +99,11 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
         role: first_of(role.as_deref().unwrap_or_default(), &hello.role),
         user,
         sources,
-        acl_line: viewing_user_line(),
+        acl_line: if first_of(&hello.mode, &told.mode) == "cluster" {
+            format!("{} {}", viewing_user_line(), CLUSTER_RULES.join(" "))
+        } else {
+            viewing_user_line()
+        },
         config_line: match &setting {
             Setting::Known(flags) if flags.missing().is_some() => flags.remedy(),
             _ => String::new(),

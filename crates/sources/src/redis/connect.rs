@@ -157,9 +157,22 @@ impl Connection {
             Value::ServerError(error) => Err(refusal(&self.target, "HELLO", &error)),
             reply => {
                 self.hello = parse_hello(&reply);
+                if self.hello.mode == "cluster" && !push {
+                    self.read_from_replicas(commands).await?;
+                }
                 Ok(())
             }
         }
+    }
+
+    /// A replica in a cluster sends whoever asks for a key to its primary, unless told that its own copy will do.
+    /// Said to a primary it changes nothing until that becomes a replica. Without permission keys of replicas
+    /// can't be weighed, which the scan then says.
+    async fn read_from_replicas(&mut self, commands: &mut u64) -> Result<(), SourceError> {
+        if let Value::ServerError(error) = self.exchange(&redis::cmd("READONLY"), commands).await? {
+            tracing::debug!(target = %self.target, code = error.code(), "READONLY is refused");
+        }
+        Ok(())
     }
 
     /// Before Redis 6.0 there is no HELLO.

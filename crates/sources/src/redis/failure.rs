@@ -30,12 +30,18 @@ pub(crate) fn was_executed(reply: &Value) -> bool {
     let Value::ServerError(error) = reply else { return true };
     let details = error.details().unwrap_or_default();
     match error.code() {
-        "NOPERM" | "NOAUTH" | "LOADING" | "BUSY" | "MASTERDOWN" | "MISCONF" | "CLUSTERDOWN" | "MOVED" => {
-            false
-        }
+        "NOPERM" | "NOAUTH" | "LOADING" | "BUSY" | "MASTERDOWN" | "MISCONF" | "CLUSTERDOWN" | "MOVED"
+        | "ASK" | "TRYAGAIN" | "READONLY" => false,
         "ERR" => !(details.starts_with("unknown") || details.starts_with("wrong number of arguments")),
         _ => true,
     }
+}
+
+/// Whether a node of a cluster says that a key's slot is, or is just going, elsewhere: that is about this key at
+/// this moment and no refusal of the command. `ASK` is said of a key that has already gone, `MOVED` also of one
+/// that has just come (Redis Cluster specification, "Redirection and resharding").
+pub(crate) fn is_elsewhere(error: &ServerError) -> bool {
+    matches!(error.code(), "MOVED" | "ASK" | "TRYAGAIN")
 }
 
 /// Words for an error reply to `command` (`INFO`, `CONFIG GET`).

@@ -7,6 +7,7 @@ use cachescope_model::observation::Observed;
 use cachescope_model::scan::{ScanChunk, ScanMode, ScannedKey, Ttl};
 use redis::{Pipeline, Value};
 
+use super::failure::is_elsewhere;
 use super::node::{Gate, RedisNode};
 use super::pace::{Pace, Step};
 use super::scan::send;
@@ -241,6 +242,11 @@ impl<'a> Pass<'a> {
             match reply {
                 Value::Int(bytes) => met[*place].memory = u64::try_from(*bytes).ok(),
                 Value::Nil => met[*place].gone = true,
+                // Counted and not weighed; one that has gone is counted where it is.
+                Value::ServerError(error) if is_elsewhere(error) => {
+                    met[*place].gone = error.code() == "ASK";
+                    met[*place].weigh = false;
+                }
                 Value::ServerError(error) => {
                     let error = gate.refusal("MEMORY USAGE", error);
                     if matches!(error.kind(), ErrorCode::Permission | ErrorCode::Unsupported) {
@@ -292,6 +298,7 @@ impl<'a> Pass<'a> {
                     hits += 1;
                     met[*place].ttl = Some(u64::try_from(*millis).map_or(Ttl::None, Ttl::Millis));
                 }
+                Value::ServerError(error) if is_elsewhere(error) => {}
                 Value::ServerError(error) => {
                     self.ttl_refused = Some(gate.refusal("PTTL", error));
                 }

@@ -53,8 +53,12 @@ impl Discovery {
 
     fn group_seen(&self, node: &RedisNode, view: sentinel::View) -> Sighting {
         let data = self.address.seeds().first().cloned().unwrap_or_else(|| node.target().clone());
-        let seen =
-            |(at, down): (Told, bool), role| Seen { target: Self::told_by(&data, &at), role, shard: 0, down };
+        let seen = |(at, down): (Told, bool), role| Seen {
+            target: Self::told_by(&data, &at),
+            role,
+            shard: 0,
+            failed: down,
+        };
         let primary = seen(view.primary, NodeRole::Primary);
         let replicas = view.replicas.into_iter().map(|replica| seen(replica, NodeRole::Replica));
         let servers = std::iter::once(primary).chain(replicas).collect();

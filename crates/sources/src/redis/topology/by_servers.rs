@@ -94,11 +94,11 @@ impl Discovery {
                 Some(seat) => seat.clone(),
                 None => Self::told_by(&at, &member.at),
             };
-            servers.push(Seen { target, role: member.role, shard: member.shard, down: member.down });
+            servers.push(Seen { target, role: member.role, shard: member.shard, failed: member.down });
         }
         if servers.is_empty() {
             let role = cachescope_model::topology::NodeRole::Primary;
-            servers.push(Seen { target: at, role, shard: 0, down: false });
+            servers.push(Seen { target: at, role, shard: 0, failed: false });
         }
         Sighting { kind: TopologyKind::Cluster, servers, remark: view.remark }
     }

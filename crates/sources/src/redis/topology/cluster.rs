@@ -3,6 +3,7 @@
 use cachescope_model::topology::NodeRole;
 use redis::{Pipeline, Value};
 
+use super::super::capabilities::CLUSTER_RULES;
 use super::super::command::text;
 use super::super::failure::user_of;
 use super::super::node::Gate;
@@ -64,7 +65,7 @@ pub(super) async fn ask(gate: &mut Gate<'_>, target: &RedisTarget) -> Result<Vie
             let user = user_of(target);
             view.remark = Some((
                 format!("user {user} may not ask {target} for the cluster's nodes, so it is watched alone"),
-                format!("ACL SETUSER {user} +cluster|shards +cluster|slots +cluster|myid +cluster|info"),
+                format!("ACL SETUSER {user} {}", CLUSTER_RULES.join(" ")),
             ));
         }
         Some(slots) => (view.members, view.slots) = parse_slots(slots),

@@ -32,7 +32,7 @@ pub(super) struct Seen {
     pub(super) role: NodeRole,
     pub(super) shard: u32,
     /// Whether others call it failed.
-    pub(super) down: bool,
+    pub(super) failed: bool,
 }
 
 /// What one look brought.
@@ -120,7 +120,8 @@ impl Discovery {
     /// primary, or it is time to look again.
     pub async fn until_worth_another_look(&self, found: &Discovered) {
         tokio::time::sleep(AT_MOST_EVERY).await;
-        let well = found.topology.remark.is_empty() && found.topology.nodes.iter().all(|node| !node.down);
+        let well =
+            found.topology.remark.is_empty() && found.topology.nodes.iter().all(|node| !node.is_down());
         let pause = if well { EVERY } else { EVERY_IN_TROUBLE };
         tokio::select! {
             () = self.nodes.news() => {}
@@ -134,7 +135,7 @@ impl Discovery {
             target: seed.clone(),
             role: NodeRole::Primary,
             shard,
-            down: false,
+            failed: false,
         };
         Sighting { servers: (0..).zip(self.address.seeds()).map(one).collect(), ..Sighting::default() }
     }
@@ -188,7 +189,8 @@ impl Discovery {
                 node: name,
                 role: seen.role,
                 shard: seen.shard,
-                down: seen.down || node.trouble().is_some(),
+                failed: seen.failed,
+                unreachable: node.trouble().is_some(),
             });
             found.nodes.push(node);
         }

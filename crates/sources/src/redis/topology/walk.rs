@@ -109,7 +109,7 @@ impl Walk {
                     known.copied().unwrap_or(NodeRole::Primary)
                 }
             };
-            servers.push(Seen { target: target.clone(), role, shard: *shard, down: !answers(name) });
+            servers.push(Seen { target: target.clone(), role, shard: *shard, failed: false });
         }
         servers
     }
@@ -162,11 +162,11 @@ mod tests {
         }
     }
 
-    /// Walks until nobody new is told of; returns name, role, shard and whether it is down.
+    /// Walks until nobody new is told of; returns name, role and shard.
     fn walked(seeds: &[&str], last: &[&str], world: &[(&str, Replication)]) -> Vec<String> {
         let seeds: Vec<_> = seeds.iter().map(|seed| at(seed)).collect();
         let seen =
-            |address: &&str| Seen { target: at(address), role: NodeRole::Replica, shard: 0, down: false };
+            |address: &&str| Seen { target: at(address), role: NodeRole::Replica, shard: 0, failed: false };
         let last = Sighting { servers: last.iter().map(seen).collect(), ..Sighting::default() };
         let mut walk = Walk::new(&seeds, Some(&last));
         let mut frontier = seeds;
@@ -184,7 +184,7 @@ mod tests {
         servers.sort_by_key(|seen| seen.target.node_name());
         let word = |seen: &Seen| {
             let role = if seen.role == NodeRole::Primary { "primary" } else { "replica" };
-            format!("{} {role} {}{}", seen.target, seen.shard, if seen.down { " down" } else { "" })
+            format!("{} {role} {}", seen.target, seen.shard)
         };
         servers.iter().map(word).collect()
     }
@@ -198,24 +198,20 @@ mod tests {
             ("d:1", told("D", "", &[])),
         ];
         for (seeds, last, expected) in [
-            (&["a:1"][..], &[][..], &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0 down"][..]),
-            (&["b:1"], &[], &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0 down"]),
+            (&["a:1"][..], &[][..], &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0"][..]),
+            (&["b:1"], &[], &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0"]),
             // The typed name is kept for a server that announces another one.
-            (&["localhost:1"], &[], &["b:1 replica 0", "c:1 replica 0 down", "localhost:1 primary 0"]),
+            (&["localhost:1"], &[], &["b:1 replica 0", "c:1 replica 0", "localhost:1 primary 0"]),
             (
                 &["d:1", "a:1"],
                 &["b:1"],
-                &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0 down", "d:1 primary 1"],
+                &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0", "d:1 primary 1"],
             ),
             // The typed one is gone: those that were found from it before lead on.
-            (
-                &["x:1"],
-                &["b:1"],
-                &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0 down", "x:1 primary 1 down"],
-            ),
+            (&["x:1"], &["b:1"], &["a:1 primary 0", "b:1 replica 0", "c:1 replica 0", "x:1 primary 1"]),
             // A server that no longer belongs to the typed one is left.
             (&["d:1"], &["b:1"], &["d:1 primary 0"]),
-            (&["x:1"], &[], &["x:1 primary 0 down"]),
+            (&["x:1"], &[], &["x:1 primary 0"]),
         ] {
             assert_eq!(walked(seeds, last, &world), expected, "{seeds:?}");
         }
