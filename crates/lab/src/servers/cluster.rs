@@ -108,6 +108,11 @@ impl RedisCluster {
         &self.nodes
     }
 
+    /// One of them, to be stopped or started again.
+    pub fn node_mut(&mut self, place: usize) -> Option<&mut RedisServer> {
+        self.nodes.get_mut(place)
+    }
+
     /// The nodes that started as primaries.
     #[must_use]
     pub fn primaries(&self) -> &[RedisServer] {
