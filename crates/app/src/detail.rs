@@ -25,6 +25,7 @@ pub(crate) fn namespace(
     };
     Ok(NamespaceDetail {
         at: snapshot.at,
+        keys: session.keys(namespace, window),
         snapshot: found,
         documented: documented.map(facts).unwrap_or_default(),
     })

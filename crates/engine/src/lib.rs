@@ -21,6 +21,7 @@ mod events;
 mod hash;
 mod history;
 mod keys;
+mod masking;
 pub mod matcher;
 mod readings;
 mod rows;

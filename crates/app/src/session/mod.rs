@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
 use cachescope_model::deployment::{Deployment, Environment};
+use cachescope_model::keys::NamespaceKeys;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
 use cachescope_model::strategy::Strategy;
@@ -222,6 +223,12 @@ impl Session {
         let snapshot = Arc::new(snapshot);
         cache.push(CachedSnapshot { tick, window, snapshot: Arc::clone(&snapshot) });
         snapshot
+    }
+
+    /// Keys of a namespace that stand out.
+    #[must_use]
+    pub fn keys(&self, namespace: &str, window: Window) -> NamespaceKeys {
+        self.engine.lock().keys(namespace, self.clock.now(), window).unwrap_or_default()
     }
 
     /// A reading's history.

@@ -1,6 +1,7 @@
 //! The plain shapes that requests and replies carry.
 
 use cachescope_model::deployment::{Deployment, DeploymentId, Environment};
+use cachescope_model::keys::NamespaceKeys;
 use cachescope_model::reading::Certainty;
 use cachescope_model::reading_kind::{ReadingKind, ReadingSpec};
 use cachescope_model::snapshot::{HistoryPoint, MissCauses, NamespaceOrigin, NamespaceSnapshot};
@@ -325,6 +326,8 @@ pub struct NamespaceDetail {
     pub snapshot: NamespaceSnapshot,
     /// What the strategy says about it, a fact a line.
     pub documented: Vec<Fact>,
+    /// Keys that are looked up and missed most.
+    pub keys: NamespaceKeys,
 }
 
 /// A documented fact.

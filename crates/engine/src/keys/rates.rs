@@ -1,6 +1,5 @@
 //! From counters to rates with their intervals.
 
-use cachescope_model::key::printable;
 use cachescope_model::keys::{KeyRate, NamespaceKeys};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
@@ -25,7 +24,7 @@ struct Found<'k> {
 impl TopKeys {
     /// The keys of a row that come most often, and seconds behind them: of this period where it covers the
     /// window, otherwise of this and the one before.
-    fn of_row(&self, row: u32, now_ms: i64, window: Window) -> (Vec<KeyRate>, f64) {
+    fn of_row(&self, engine: &Engine, row: u32, now_ms: i64, window: Window) -> (Vec<KeyRate>, f64) {
         let millis = now_ms - self.now.since_ms;
         // What nobody added to for a whole period is not about now.
         if self.now.counted == 0 || millis > 2 * PERIOD_MILLIS {
@@ -67,7 +66,7 @@ impl TopKeys {
                 let middle = (found.most + found.least) / 2.0;
                 KeyRate {
                     database: found.counter.database,
-                    key: shown(found.counter),
+                    key: shown(engine, found.counter),
                     per_second: middle / seconds,
                     low: spread(found.least).low / seconds,
                     high: spread(found.most).high / seconds,
@@ -83,8 +82,8 @@ impl TopKeys {
     }
 }
 
-fn shown(counter: &Counter) -> String {
-    let text = printable(&counter.key);
+fn shown(engine: &Engine, counter: &Counter) -> String {
+    let text = engine.shown_key(counter.database, &counter.key);
     if counter.length > counter.key.len() { format!("{text}… ({} bytes)", counter.length) } else { text }
 }
 
@@ -96,8 +95,8 @@ impl Engine {
         let row = self.rows.resolve(self.rows.find(namespace)?);
         let now_ms = now.millis().clamp(0, self.now_ms.saturating_add(86_400_000)).max(self.now_ms);
         let reasons = Reasons::new(self, now_ms);
-        let (hot, hot_seconds) = self.hot.of_row(row, now_ms, window);
-        let (missed, missed_seconds) = self.missed.of_row(row, now_ms, window);
+        let (hot, hot_seconds) = self.hot.of_row(self, row, now_ms, window);
+        let (missed, missed_seconds) = self.missed.of_row(self, row, now_ms, window);
         let quiet = |seconds: f64, what: &str, otherwise: &str| {
             if seconds > 0.0 { format!("none of its keys was {what} lately") } else { otherwise.to_owned() }
         };
