@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachescope_app::deployments;
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_app::wire::DeploymentDraft;
+use cachescope_app::{deployments, doctor};
 use cachescope_lab::servers::{RedisCluster, RedisOptions, RedisServer, SentinelGroup, SentinelOptions};
 use cachescope_model::deployment::Environment;
 use cachescope_model::reading::Certainty;
@@ -315,6 +315,16 @@ async fn replicas_are_found_from_their_primary_and_a_plain_sentinel_address_lead
         let session = watch(&url, &[SourceId::Info]).await;
         until(&session, &url, anything, |seen| seen.nodes.len() == nodes && masters(seen) == 1).await;
         session.stop().await;
+    }
+    let draft = DeploymentDraft {
+        redis_url: format!("redis://{},127.0.0.1:1", group.replicas()[0].address()),
+        ..DeploymentDraft::default()
+    };
+    let (deployment, secrets) = deployments::from_draft(&draft).expect("a good address");
+    let plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let report = doctor::of_plan(&plan).await.expect("some servers answer");
+    for words in ["2 primaries and 1 replica", "1 of 3 servers can't be reached", "127.0.0.1:1 refused"] {
+        assert!(report.server.contains(words), "{words:?} in {report:?}");
     }
     let unknown = format!("redis+sentinel://{}/other", group.sentinels()[0].address());
     let session = watch(&unknown, &[SourceId::Info]).await;

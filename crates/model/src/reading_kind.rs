@@ -118,7 +118,7 @@ macro_rules! registry {
 
 registry! {
     HitRate, "Hit rate", Ratio, Higher, true, "Hits divided by hits plus misses within the window; no traffic is no data.";
-    LookupsPerSecond, "Lookups", PerSecond, Neither, true, "Hits plus misses per second, our own taken out.";
+    LookupsPerSecond, "Lookups", PerSecond, Neither, true, "Hits plus misses per second, our own taken out; summed over all servers, replicas that serve reads included.";
     MissesPerSecond, "Misses", PerSecond, Lower, true, "Lookups per second that found no key.";
     LatencyP50Seconds, "Latency p50", Seconds, Lower, true, "Median duration of GET-like commands as a client feels it.";
     LatencyP95Seconds, "Latency p95", Seconds, Lower, true, "95th percentile of the duration of GET-like commands as a client feels it.";
@@ -128,16 +128,16 @@ registry! {
     ExecutionP50Seconds, "Execution p50", Seconds, Lower, true, "Median duration of read commands inside the server, without queue and network.";
     ExecutionP95Seconds, "Execution p95", Seconds, Lower, true, "95th percentile of the duration of read commands inside the server, without queue and network.";
     ExecutionP99Seconds, "Execution p99", Seconds, Lower, true, "99th percentile of the duration of read commands inside the server, without queue and network.";
-    MemoryBytes, "Memory", Bytes, Lower, true, "Bytes its keys occupy, by MEMORY USAGE; used_memory for the instance.";
-    MemoryRatio, "Memory share", Ratio, Lower, false, "used_memory divided by maxmemory, or by system memory where no maxmemory is set.";
-    Keys, "Keys", Count, Neither, true, "Number of keys.";
+    MemoryBytes, "Memory", Bytes, Lower, true, "Bytes its keys occupy, by MEMORY USAGE, each key once; used_memory for the instance, summed over primaries.";
+    MemoryRatio, "Memory share", Ratio, Lower, false, "used_memory divided by maxmemory, or by system memory where no maxmemory is set; of several servers the sums over primaries.";
+    Keys, "Keys", Count, Neither, true, "Number of keys, those of replicas not counted again.";
     TtlP50Seconds, "TTL p50", Seconds, Neither, true, "Median time to live of the keys that have one.";
     NoTtlRatio, "Without TTL", Ratio, Lower, true, "Share of its keys that never expire.";
-    EvictionsPerSecond, "Evictions", PerSecond, Lower, true, "Keys removed per second because memory was short.";
+    EvictionsPerSecond, "Evictions", PerSecond, Lower, true, "Keys removed per second because memory was short; on primaries, because replicas only repeat it.";
     EvictionRatio, "Eviction rate", Ratio, Lower, true, "Evictions divided by lookups within the window.";
-    ExpirationsPerSecond, "Expirations", PerSecond, Neither, true, "Keys removed per second because their time to live ran out.";
-    CommandsPerSecond, "Commands", PerSecond, Neither, false, "Commands per second, our own taken out.";
-    ConnectedClients, "Clients", Count, Neither, false, "Connected clients, our own taken out.";
+    ExpirationsPerSecond, "Expirations", PerSecond, Neither, true, "Keys removed per second because their time to live ran out; on primaries, because replicas only repeat it.";
+    CommandsPerSecond, "Commands", PerSecond, Neither, false, "Commands per second, our own taken out; of replicas the reads alone, because the rest comes from their primary.";
+    ConnectedClients, "Clients", Count, Neither, false, "Connected clients, our own taken out; summed over all servers.";
 }
 
 #[cfg(test)]
