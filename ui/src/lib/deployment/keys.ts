@@ -1,0 +1,23 @@
+// Which of the keys that stand out are shown, and how sure their rates are.
+import type { KeyRate } from '../bindings/KeyRate';
+import { show } from '../format/numbers';
+
+/** This many are shown until all are asked for. */
+export const FEW = 5;
+
+/** The first few; one more is shown rather than hidden behind a button of its own. */
+export function fewest<T>(keys: readonly T[]): readonly T[] {
+  return keys.length <= FEW + 1 ? keys : keys.slice(0, FEW);
+}
+
+/** How many logical databases the keys come from. */
+export function databases(keys: readonly KeyRate[]): number {
+  return new Set(keys.map(({ database }) => database)).size;
+}
+
+/** The interval with its unit once, such as "1.1 to 1.4 /s"; empty where both ends read the same. */
+export function rateInterval({ low, high }: Pick<KeyRate, 'low' | 'high'>): string {
+  const [from, to] = [show('per_second', low), show('per_second', high)];
+  if (from === to) return '';
+  return `${from.replace(/\s\/s$/u, '')} to ${to}`;
+}
