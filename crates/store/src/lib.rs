@@ -1,9 +1,10 @@
-//! What outlives the process: deployments, settings and secrets.
+//! What outlives the process: deployments, settings, changes to be put back, and secrets.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `store.rs` | [`Store`]: opening, and what is said about a damaged file |
 //! | `deployments.rs`, `settings.rs` | what is kept, one kind a file |
+//! | `setting_changes.rs`, `holder.rs` | what was changed in servers and has to be put back, and who holds it |
 //! | `schema.rs` | the tables and their migrations |
 //! | `writer.rs` | the one thread that owns the connection |
 //! | `set_aside.rs` | what happens to a damaged file |
@@ -18,17 +19,21 @@
 mod deployments;
 mod error;
 mod held;
+mod holder;
 mod keychain;
 mod opening_lock;
 mod owner_only;
 mod schema;
 mod secrets;
 mod set_aside;
+mod setting_changes;
 mod settings;
 mod store;
 mod url_secrets;
 mod writer;
 
 pub use error::StoreError;
+pub use holder::{ChangingLock, Holder};
 pub use secrets::{Secrets, SecretsState};
+pub use setting_changes::{NewChange, RecordedChange};
 pub use store::{DATABASE_FILE, Store};

@@ -23,7 +23,12 @@ pub(crate) struct OpeningLock {
 impl OpeningLock {
     /// Waits at most `deadline` for the other processes.
     pub(crate) fn acquire(directory: &Path, deadline: Duration) -> Result<Self, StoreError> {
-        let path = directory.join(FILE);
+        Self::acquire_named(directory, FILE, deadline)
+    }
+
+    /// The same for another purpose.
+    pub(crate) fn acquire_named(directory: &Path, file: &str, deadline: Duration) -> Result<Self, StoreError> {
+        let path = directory.join(file);
         let file = owner_only::open_file(&path).map_err(StoreError::inaccessible(&path))?;
         let began = Instant::now();
         loop {

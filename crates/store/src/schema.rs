@@ -10,7 +10,10 @@ use crate::StoreError;
 ///
 /// `deployments.position` keeps the order of adding; AUTOINCREMENT, so that a place is never given twice.
 /// `deployments.document` is the deployment as JSON: it is always read and written whole.
-const STEPS: [&str; 1] = ["
+///
+/// `setting_changes.outcome` is NULL while a change is in force; `holder` is empty for one that lasts.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE deployments (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
         id       TEXT NOT NULL UNIQUE,
@@ -20,7 +23,23 @@ const STEPS: [&str; 1] = ["
         key   TEXT NOT NULL PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE setting_changes (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        holder     TEXT NOT NULL,
+        deployment TEXT NOT NULL,
+        node       TEXT NOT NULL,
+        run_id     TEXT NOT NULL,
+        setting    TEXT NOT NULL,
+        old_value  TEXT NOT NULL,
+        new_value  TEXT NOT NULL,
+        at_ms      INTEGER NOT NULL,
+        outcome    TEXT
+    ) STRICT;
+    CREATE INDEX setting_changes_open ON setting_changes (id) WHERE outcome IS NULL;
+",
+];
 
 /// Brings the database to the newest schema, or leaves it as it was.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

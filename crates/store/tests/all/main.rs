@@ -12,6 +12,7 @@ mod parts;
 mod passwords;
 mod processes;
 mod session_only;
+mod setting_changes;
 
 use cachescope_model::deployment::Deployment;
 use cachescope_store::Store;
