@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::observation::NodeName;
+use crate::time::Timestamp;
 
 /// What a sampled command did with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,13 +108,17 @@ pub struct CommandBurst {
 pub struct Execution {
     /// The command's name in lower case.
     pub command: Arc<str>,
-    /// Its first key; `None` where it has none or none can be told.
+    /// Its first key; `None` where it has none, none can be told, or the server cut it short (beyond 128 bytes):
+    /// half a key may belong to another namespace than the whole one.
     pub key: Option<Bytes>,
     /// Microseconds inside the server, without queue and network.
     pub micros: u64,
+    /// When the server ran it, by the server's clock, to the second.
+    pub at: Timestamp,
 }
 
-/// Executions as a slow log showed them.
+/// Executions as a slow log showed them: with a threshold of 0 a fair sample of all commands, otherwise the slow
+/// ones only, which say nothing about the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExecutionBatch {
     /// Those that were read.
@@ -121,7 +126,7 @@ pub struct ExecutionBatch {
     /// Commands that were logged meanwhile and overwritten before they could be read: entries have gapless
     /// numbers.
     pub missed: u64,
-    /// Only commands that ran at least this many microseconds were logged; 0 logs every one.
+    /// Only commands that ran at least this many microseconds are in it; 0 where they were taken regardless.
     pub threshold_micros: u64,
 }
 

@@ -128,7 +128,7 @@ impl SourceId {
             title: "Slow-log sample",
             reads: "How long single commands run inside the server, by key.",
             since: "4.0",
-            acl: &["+slowlog", "+config|get", "+config|set"],
+            acl: &["+slowlog|get", "+slowlog|reset", "+config|get", "+config|set"],
             config: "slowlog-log-slower-than 0",
             cost: "0.35 µs of server time on every command while it samples; the operator's own slow log is pushed out",
             costly: true,

@@ -13,8 +13,11 @@ use super::permissions::{is_refusal, missing_rules};
 use crate::error::SourceError;
 
 /// The sources that read a Redis server.
-pub(super) const REDIS_SOURCES: [SourceId; 4] =
-    [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::Scan];
+pub(super) const REDIS_SOURCES: [SourceId; 5] =
+    [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::SlowLog, SourceId::Scan];
+
+/// Rules that let a user change something: a viewing user has none of them.
+const CHANGING_RULES: [&str; 2] = ["+config|set", "+slowlog|reset"];
 
 /// What is needed besides in a cluster: to find its nodes, and to read keys from replicas.
 pub(super) const CLUSTER_RULES: [&str; 5] =
@@ -116,7 +119,7 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
 pub fn viewing_user_line() -> String {
     let mut rules: Vec<&str> = Vec::new();
     for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
-        if !rules.contains(rule) {
+        if !rules.contains(rule) && !CHANGING_RULES.contains(rule) {
             rules.push(rule);
         }
     }
@@ -149,7 +152,7 @@ async fn notify_setting(gate: &mut Gate<'_>) -> Result<Setting, SourceError> {
     }
 }
 
-async fn whoami(gate: &mut Gate<'_>, otherwise: &str) -> String {
+pub(super) async fn whoami(gate: &mut Gate<'_>, otherwise: &str) -> String {
     match gate.ask(redis::cmd("ACL").arg("WHOAMI")).await {
         Ok(reply) => text(&reply).unwrap_or_else(|| otherwise.to_owned()),
         Err(_) => otherwise.to_owned(),
@@ -170,6 +173,9 @@ fn judge(id: SourceId, user: &str, version: &str, missing: &[String], setting: &
             if missing.iter().any(|rule| is_essential(id, rule)) { Works::No } else { Works::Partly };
         capability.why = format!("user {user} lacks {}", missing.join(" "));
         capability.remedy.push(format!("ACL SETUSER {user} {}", missing.join(" ")));
+        if id == SourceId::SlowLog && capability.works == Works::Partly {
+            add(&mut capability.why, "so the slow log can be read as it stands, and not be sampled");
+        }
     }
     if id == SourceId::Events && capability.works != Works::No {
         match setting {
@@ -209,6 +215,7 @@ fn is_essential(id: SourceId, rule: &str) -> bool {
         SourceId::Info => rule == "+info",
         SourceId::Events => rule == "+subscribe" || rule.starts_with('&'),
         SourceId::Commands => rule == "+monitor" || rule == "+wait",
+        SourceId::SlowLog => rule == "+slowlog|get",
         SourceId::Scan => rule == "+scan",
         _ => true,
     }
@@ -225,14 +232,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_viewing_user_gets_every_rule_of_every_source_once_and_resets_first() {
+    fn the_viewing_user_gets_every_rule_that_changes_nothing_once_and_resets_first() {
         let line = viewing_user_line();
         assert!(
             line.starts_with("ACL SETUSER cachescope on >PASSWORD resetchannels &__keyevent@* ~* +"),
             "{line}"
         );
         for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
-            assert_eq!(line.split(' ').filter(|word| word == rule).count(), 1, "{rule} in {line}");
+            let times = usize::from(!CHANGING_RULES.contains(rule));
+            assert_eq!(line.split(' ').filter(|word| word == rule).count(), times, "{rule} in {line}");
         }
     }
 

@@ -8,7 +8,7 @@ const WANTED: [(char, &str); 4] =
     [('E', "keyevent messages"), ('m', "misses"), ('x', "expirations"), ('e', "evictions")];
 
 /// The flags that the alias `A` stands for (`m` and `n` are not among them).
-const ALIAS_A: &str = "g$lshzxetd";
+pub(super) const ALIAS_A: &str = "g$lshzxetd";
 
 /// The setting as the server tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]

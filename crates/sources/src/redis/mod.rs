@@ -1,8 +1,8 @@
 //! Sources that read a Redis server (or one that speaks its protocol).
 //!
-//! `target` says where, `connect` gets there, `node` shares it; `info`, `events`, `commands` and `scan` are the
-//! sources;
-//! `capabilities` says beforehand which of them work here.
+//! `target` says where, `connect` gets there, `node` shares it; `info`, `events`, `commands`, `slow_log` and `scan`
+//! are the sources; `capabilities` says beforehand which of them work here; `settings` are those that may be
+//! changed for them.
 
 mod background;
 mod backoff;
@@ -25,6 +25,8 @@ mod pace;
 mod permissions;
 pub mod scan;
 mod scan_pass;
+pub mod settings;
+pub mod slow_log;
 mod stream;
 mod target;
 mod tls;

@@ -32,8 +32,17 @@ pub(super) async fn missing_rules(
     user: &str,
     spec: &SourceSpec,
 ) -> Result<Vec<String>, SourceError> {
+    missing_of(gate, user, spec.acl).await
+}
+
+/// The same of any rules.
+pub(super) async fn missing_of(
+    gate: &mut Gate<'_>,
+    user: &str,
+    rules: &[&str],
+) -> Result<Vec<String>, SourceError> {
     let mut missing = Vec::new();
-    for rule in spec.acl {
+    for rule in rules {
         let Some(command) = probe_for(rule) else { continue };
         if let Some(lacking) = lacking(gate, user, rule, &command).await?
             && !missing.contains(&lacking)
@@ -64,6 +73,9 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+client|setname" => &["CLIENT", "SETNAME", CLIENT_NAME],
         "+client|id" => &["CLIENT", "ID"],
         "+config|get" => &["CONFIG", "GET", "notify-keyspace-events"],
+        "+config|set" => &["CONFIG", "SET", "cachescope-probe", "0"], // no such setting: permitted, it fails
+        "+slowlog|get" => &["SLOWLOG", "GET", "0"],
+        "+slowlog|reset" => &["SLOWLOG", "RESET"],
         "+subscribe" => &["SUBSCRIBE", PROBED_CHANNEL],
         "+unsubscribe" => &["UNSUBSCRIBE", PROBED_CHANNEL],
         "+latency|histogram" => &["LATENCY", "HISTOGRAM", "get"],
@@ -107,7 +119,7 @@ async fn lacking(
     }
     let tried = match command_name(command).as_str() {
         // These would leave a trace.
-        "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" => return Ok(None),
+        "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => return Ok(None),
         "MONITOR" => commands::monitor_for_a_moment(gate).await,
         "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
         _ => gate.ask(command).await.map(drop),

@@ -8,4 +8,6 @@ mod info;
 mod latencies;
 mod observer;
 mod scan;
+mod settings;
+mod slow_log;
 mod watch;
