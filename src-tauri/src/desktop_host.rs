@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cachescope_app::Host;
-use directories::ProjectDirs;
+use cachescope_app::host::state_directory;
 
 /// The desktop as a host: the platform's data folder, and the command that is installed beside the window.
 pub(crate) struct DesktopHost {
@@ -14,13 +14,8 @@ impl DesktopHost {
     /// The state directory is `CACHESCOPE_STATE_DIR`, or else the platform's data folder: on Linux
     /// `$XDG_DATA_HOME/cachescope`.
     pub(crate) fn new() -> Self {
-        let named = std::env::var_os("CACHESCOPE_STATE_DIR").filter(|value| !value.is_empty());
-        let platform = || {
-            ProjectDirs::from("dev", "cachescope", "cachescope").map(|found| found.data_dir().to_path_buf())
-        };
-        // Without a home directory there is no place that lasts; the session still works.
-        let temporary = || std::env::temp_dir().join("cachescope");
-        let state_directory = named.map(PathBuf::from).or_else(platform).unwrap_or_else(temporary);
+        let named = std::env::var_os("CACHESCOPE_STATE_DIR").map(PathBuf::from);
+        let state_directory = state_directory(named);
         Self { state_directory }
     }
 }
@@ -32,6 +27,10 @@ impl Host for DesktopHost {
 
     fn state_directory(&self) -> PathBuf {
         self.state_directory.clone()
+    }
+
+    fn keeper(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
     }
 
     fn companion(&self) -> Option<PathBuf> {

@@ -21,6 +21,9 @@ mod ipc;
 mod shutdown;
 mod window;
 
+use std::process::ExitCode;
+
+use cachescope_app::custody::keeping;
 use cachescope_app::wire::Request;
 use cachescope_app::{App, Host};
 use tauri::RunEvent;
@@ -35,7 +38,11 @@ use crate::desktop_host::DesktopHost;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {
+fn main() -> ExitCode {
+    // Before anything else: as a keeper there is no window.
+    if keeping::is_asked_for() {
+        return keeping::run();
+    }
     log_to_stderr();
     #[cfg(target_os = "linux")]
     interpreter::ensure();
@@ -76,6 +83,7 @@ fn main() {
             block_on(shutdown::stop(&app));
         }
     });
+    ExitCode::SUCCESS
 }
 
 /// Standard error, filtered by `CACHESCOPE_LOG` in the notation of `tracing-subscriber`'s `EnvFilter`;

@@ -8,20 +8,22 @@ use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::SessionClock;
+use cachescope_sources::redis::settings::ChangePlan;
 use cachescope_store::{Secrets, SecretsState, Store};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::adoption::{self, Proposal};
+use crate::custody::{Approvals, Custody, Guarded};
 use crate::demo::{self, DemoProcess};
 use crate::host::Host;
 use crate::session::{Session, SessionPlan};
 use crate::watch::{Watch, start as start_watch};
 use crate::wire::{
     AdoptionView, AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request,
-    SecretsPlace, View, WireError, WireErrorCode,
+    SecretsPlace, SourcePrice, View, WireError, WireErrorCode,
 };
-use crate::{connection_test, deployments, detail, doctor, export, history, rows, strategies};
+use crate::{connection_test, deployments, detail, doctor, export, history, prices, rows, strategies};
 
 /// The app behind a shell. Clones are the same app.
 #[derive(Clone)]
@@ -34,6 +36,9 @@ struct Inner {
     /// `None` where the state directory can't be used: then deployments live as long as the program.
     store: Option<Store>,
     secrets: Secrets,
+    /// `None` where what is changed can't be recorded: then nothing is.
+    custody: Option<Custody>,
+    approvals: Approvals,
     sessions: Mutex<Vec<Arc<Session>>>,
     demo: tokio::sync::Mutex<Option<RunningDemo>>,
     notices: Vec<String>,
@@ -57,12 +62,15 @@ impl App {
         let directory = host.state_directory();
         let mut notices = Vec::new();
         let store = open_store(directory, &mut notices).await;
+        let custody = open_custody(store.clone(), host.state_directory(), host.keeper(), &mut notices);
         let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
         let app = Self {
             inner: Arc::new(Inner {
                 host: Box::new(host),
                 store: store.clone(),
                 secrets,
+                custody,
+                approvals: Approvals::default(),
                 sessions: Mutex::new(Vec::new()),
                 demo: tokio::sync::Mutex::new(None),
                 notices,
@@ -128,9 +136,27 @@ impl App {
                 self.remove(&deployment).await?;
                 Reply::RemoveDeployment(Nothing {})
             }
-            Request::SetSource { deployment, source, on } => {
-                self.session(&deployment)?.set_source(source, on);
+            Request::SetSource { deployment, source, on, approval } => {
+                self.set_source(&deployment, source, on, approval.as_deref()).await?;
                 Reply::SetSource(Nothing {})
+            }
+            Request::PreviewSource { deployment, source } => {
+                Reply::PreviewSource(self.preview(&deployment, source).await?)
+            }
+            Request::PreviewEvents { deployment } => {
+                Reply::PreviewEvents(self.preview(&deployment, SourceId::Events).await?)
+            }
+            Request::EnableEvents { deployment, approval } => {
+                let session = self.session(&deployment)?;
+                let approved = self.redeem(&approval, &deployment, Guarded::Events)?;
+                session.enable_events(approved).await?;
+                Reply::EnableEvents(Nothing {})
+            }
+            Request::RestoreEvents { deployment } => {
+                Reply::RestoreEvents(self.session(&deployment)?.restore_events().await?)
+            }
+            Request::SlowCommands { deployment, namespace } => {
+                Reply::SlowCommands(self.session(&deployment)?.slow_commands(namespace.as_deref()))
             }
             Request::Doctor { deployment } => {
                 let session = self.session(&deployment)?;
@@ -226,6 +252,45 @@ impl App {
         self.inner.clock.now()
     }
 
+    /// What a source would cost and change, and the approval of just that.
+    async fn preview(&self, id: &DeploymentId, source: SourceId) -> Result<SourcePrice, WireError> {
+        let session = self.session(id)?;
+        let what = match source {
+            SourceId::Events => Guarded::Events,
+            SourceId::SlowLog => Guarded::SlowLog,
+            _ => return Ok(prices::of_source(source)),
+        };
+        let plans = session.preview(what).await?;
+        let to_approve = what == Guarded::SlowLog || plans.iter().any(|plan| !plan.is_empty());
+        let approval = to_approve.then(|| self.inner.approvals.issue(id, what, plans.clone(), self.now()));
+        Ok(prices::of_change(what, &plans, approval))
+    }
+
+    fn redeem(&self, token: &str, id: &DeploymentId, what: Guarded) -> Result<Vec<ChangePlan>, WireError> {
+        self.inner.approvals.redeem(token, id, what, self.now())
+    }
+
+    async fn set_source(
+        &self,
+        id: &DeploymentId,
+        source: SourceId,
+        on: bool,
+        approval: Option<&str>,
+    ) -> Result<(), WireError> {
+        let session = self.session(id)?;
+        match (source, on, approval) {
+            (SourceId::SlowLog, true, Some(token)) => {
+                let approved = self.redeem(token, id, Guarded::SlowLog)?;
+                session.sample_slow_log(approved).await?;
+            }
+            _ => session.set_source(source, on),
+        }
+        if source == SourceId::Events && !on {
+            session.restore_events().await?;
+        }
+        Ok(())
+    }
+
     fn info(&self) -> AppInfo {
         let secrets = match self.inner.secrets.state() {
             SecretsState::Keychain => SecretsPlace::Keychain,
@@ -237,7 +302,8 @@ impl App {
     /// Begins a kept deployment's session, in place of one it may have.
     async fn begin(&self, deployment: Deployment) {
         let secrets = self.kept_secrets(Some(&deployment.id)).await;
-        let plan = deployments::plan(deployment, secrets).await;
+        let mut plan = deployments::plan(deployment, secrets).await;
+        plan.custody.clone_from(&self.inner.custody);
         self.put(Session::start(plan));
     }
 
@@ -370,7 +436,8 @@ impl App {
         let process = DemoProcess::start(&companion).await?;
         let deployment = demo::deployment(&process.addresses);
         let id = deployment.id.clone();
-        let plan = deployments::plan(deployment, deployments::KeptSecrets::default()).await;
+        let mut plan = deployments::plan(deployment, deployments::KeptSecrets::default()).await;
+        plan.custody.clone_from(&self.inner.custody);
         *self.inner.demo_deployment.lock() = Some(id.clone());
         self.put(Session::start(plan));
         *running = Some(RunningDemo { process, deployment: id.clone() });
@@ -394,6 +461,21 @@ async fn off_thread<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => Err(WireError::new(WireErrorCode::Storage, format!("it was broken off: {error}"))),
+    }
+}
+
+fn open_custody(
+    store: Option<Store>,
+    directory: PathBuf,
+    keeper: Option<PathBuf>,
+    notices: &mut Vec<String>,
+) -> Option<Custody> {
+    match Custody::open(store?, directory, keeper) {
+        Ok(custody) => Some(custody),
+        Err(error) => {
+            notices.push(format!("{error}. No settings of servers are changed."));
+            None
+        }
     }
 }
 

@@ -231,6 +231,7 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
         sources: None,
         scan: ScanPlan::default(),
         timeout: std::time::Duration::from_secs(5),
+        custody: None,
     }
 }
 

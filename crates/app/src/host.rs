@@ -16,9 +16,28 @@ pub trait Host: Send + Sync + 'static {
     /// process of its own; `None` where there is none.
     fn companion(&self) -> Option<PathBuf>;
 
+    /// The program that keeps what is changed in servers and puts it back when this one is killed: it runs
+    /// [`crate::custody::keeping::run`] when it is started with [`crate::custody::keeping::ARGUMENT`]. This very
+    /// program, where it does that. `None`: then no settings are changed.
+    fn keeper(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Whether secrets may go to the keychain of the operating system. A command that lives for seconds
     /// keeps them in memory.
     fn uses_keychain(&self) -> bool {
         true
     }
+}
+
+/// Where state is kept: `named`, or else the platform's data folder (on Linux `$XDG_DATA_HOME/cachescope`).
+#[must_use]
+pub fn state_directory(named: Option<PathBuf>) -> PathBuf {
+    let platform = || {
+        directories::ProjectDirs::from("dev", "cachescope", "cachescope")
+            .map(|found| found.data_dir().to_path_buf())
+    };
+    // Without a home directory there is no place that lasts; the session still works.
+    let temporary = || std::env::temp_dir().join("cachescope");
+    named.filter(|path| !path.as_os_str().is_empty()).or_else(platform).unwrap_or_else(temporary)
 }

@@ -8,6 +8,7 @@
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
@@ -15,6 +16,7 @@
 pub mod adoption;
 pub mod app;
 pub mod connection_test;
+pub mod custody;
 pub mod demo;
 pub mod deployments;
 mod detail;
@@ -25,6 +27,7 @@ mod frame_size;
 mod frames;
 mod history;
 pub mod host;
+pub mod prices;
 pub mod rows;
 pub mod session;
 pub mod strategies;

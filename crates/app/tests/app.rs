@@ -122,9 +122,14 @@ async fn a_deployment_is_tested_saved_watched_kept_and_removed_and_its_password_
     let Reply::Rows(page) = rows else { panic!("another answer: {rows:?}") };
     assert!(page.rows.iter().all(|row| row.cells.len() == page.columns.len()));
 
-    app.handle(Request::SetSource { deployment: id.clone(), source: SourceId::Scan, on: false })
-        .await
-        .expect("it is there");
+    app.handle(Request::SetSource {
+        deployment: id.clone(),
+        source: SourceId::Scan,
+        on: false,
+        approval: None,
+    })
+    .await
+    .expect("it is there");
     app.stop().await;
 
     let again = self::app(&state).await;

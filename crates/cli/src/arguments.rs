@@ -26,7 +26,6 @@ pub(crate) struct Common {
     pub(crate) environment: Option<EnvironmentName>,
     /// Where state is kept [default: the platform's data folder].
     #[arg(long, global = true, value_name = "DIR", env = "CACHESCOPE_STATE_DIR")]
-    #[allow(dead_code, reason = "read by the commands that keep something; none of this release's do")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Trust this certificate authority (PEM) instead of the system's.
     #[arg(long, global = true, value_name = "FILE")]
@@ -66,6 +65,11 @@ pub(crate) enum Command {
     Scrape(Scrape),
     /// Say what can be measured on a server, what not, why, and the lines that would enable it.
     Doctor(Doctor),
+    /// Show, enable and restore the keyspace events of a server.
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
     /// List, show and check strategies.
     Strategy {
         #[command(subcommand)]
@@ -109,6 +113,9 @@ pub(crate) struct Snapshot {
     /// Only these sources, costly ones too: info, events, commands, slowlog, scan, probe, metrics, prometheus.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) sources: Option<Vec<String>>,
+    /// Let slowlog change settings for a while where --environment production is given.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `scan`.
@@ -134,6 +141,27 @@ pub(crate) struct Scrape {
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+/// `events …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Say what the server announces, and the command that would add what is missing. Changes nothing.
+    Show(Doctor),
+    /// Have the server announce misses, evictions and expirations, until they are restored. Flags that are set stay.
+    Enable(Enable),
+    /// Put the setting back as it was before `enable`. Flags that others set meanwhile stay.
+    Restore(Doctor),
+}
+
+/// `events enable`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Enable {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Change it on production too.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `strategy …`.

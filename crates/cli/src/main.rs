@@ -5,6 +5,7 @@
 
 mod arguments;
 mod commands;
+mod custody;
 mod deployment;
 mod failure;
 mod figures;
@@ -14,12 +15,17 @@ mod table;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use cachescope_app::custody::keeping;
 use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    // Before anything else: a keeper has no arguments to read.
+    if keeping::is_asked_for() {
+        return keeping::run();
+    }
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -49,6 +55,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Scan(command) => commands::scan::run(command, &common).await,
         Command::Scrape(command) => commands::scrape::run(command, &common).await,
         Command::Doctor(command) => commands::doctor::run(command, &common).await,
+        Command::Events { command } => commands::events::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }

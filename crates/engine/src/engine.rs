@@ -12,6 +12,7 @@ use cachescope_model::time::Timestamp;
 use crate::applications::{Applications, Names};
 use crate::discovery::Discovery;
 use crate::events::{Events, OwnMisses, Tombstones};
+use crate::execution::Executions;
 use crate::hash::Hashing;
 use crate::keys::TopKeys;
 use crate::matcher::Matcher;
@@ -65,6 +66,7 @@ pub struct Engine {
     pub(crate) missed: TopKeys,
     pub(crate) applications: Applications,
     pub(crate) scans: Scans,
+    pub(crate) executions: Executions,
     pub(crate) signals: BTreeMap<String, Option<f64>>,
     pub(crate) states: BTreeMap<(SourceId, u32), SourceStatus>,
     pub(crate) now_ms: i64,
@@ -110,6 +112,7 @@ impl Engine {
             missed: TopKeys::default(),
             applications,
             scans: Scans::default(),
+            executions: Executions::default(),
             signals: BTreeMap::new(),
             states: BTreeMap::new(),
             now_ms: 0,
@@ -156,6 +159,7 @@ impl Engine {
             Observed::ScanStarted(ScanStarted { scan, mode, .. }) => self.scans.started(node, *scan, *mode),
             Observed::ScanChunk(chunk) => self.observe_scan(node, chunk),
             Observed::ScanFinished(finished) => self.observe_scan_end(node, at_ms, *finished),
+            Observed::Executions(batch) => self.observe_executions(&observation.node, at_ms, batch),
             Observed::Metrics(batch) => {
                 let mut intake = crate::applications::Intake {
                     frame: &self.frame,
@@ -206,6 +210,7 @@ impl Engine {
             self.server.fold(&folds);
             self.applications.fold(&folds);
             self.sample.fold(&folds);
+            self.executions.fold(&folds);
         }
         self.server.cover_events(&self.frame, now_ms);
         if now_ms - self.swept_ms > 600_000 {

@@ -6,7 +6,7 @@
 //!
 //! - [`matcher`], `discovery`, `rows`: which namespace a key belongs to
 //! - `server`: INFO's counters as differences; `events`: misses and their causes; `applications`: what the
-//!   application counts itself; `scan`: keys, bytes and times to live
+//!   application counts itself; `scan`: keys, bytes and times to live; `execution`: how long sampled commands ran
 //! - `sample`: lookups by namespace from bursts of commands
 //! - `keys`: which keys are looked up and missed most
 //! - `window`: counts over time, bounded
@@ -18,6 +18,7 @@ mod applications;
 mod discovery;
 mod engine;
 mod events;
+mod execution;
 mod hash;
 mod history;
 mod keys;

@@ -5,6 +5,7 @@ use cachescope_model::strategy::Strategy;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::execution::{Histogram, SlowList};
 use crate::scan::Weighed;
 use crate::window::{Count, Fold, Frame, Range, Tally};
 
@@ -29,6 +30,10 @@ pub(crate) struct Row {
     pub(crate) carriers: SmallVec<[u32; 2]>,
     /// Its part of the last complete scan.
     pub(crate) scanned: Option<Box<Weighed>>,
+    /// How long its sampled reads ran.
+    pub(crate) executions: Option<Box<Histogram>>,
+    /// Its slowest commands.
+    pub(crate) slow: SlowList,
     /// Bytes and keys of complete scans, oldest first, by time in milliseconds.
     pub(crate) scans: Vec<(i64, f64, f64)>,
     /// Into which row it went when discovery found that it was part of a wider one.
@@ -47,6 +52,8 @@ impl Row {
             tally: Tally::default(),
             carriers: SmallVec::new(),
             scanned: None,
+            executions: None,
+            slow: SlowList::default(),
             scans: Vec::new(),
             merged_into: None,
         }
@@ -130,6 +137,10 @@ impl Rows {
         self.discovered -= 1;
         let target = &mut self.rows[into as usize];
         target.tally.merge(&gone.tally);
+        if let Some(executions) = gone.executions {
+            target.executions.get_or_insert_default().merge(&executions);
+        }
+        target.slow.merge(gone.slow);
         if let Some(scanned) = gone.scanned {
             target.scanned.get_or_insert_default().merge(&scanned);
         }
@@ -191,6 +202,9 @@ impl Rows {
     pub(crate) fn fold(&mut self, folds: &[Fold]) {
         for row in &mut self.rows {
             row.tally.fold(folds);
+            if let Some(executions) = &mut row.executions {
+                executions.fold(folds);
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod reading_kind;
 pub mod sample;
 pub mod scan;
 pub mod server;
+pub mod slow_command;
 pub mod snapshot;
 pub mod source;
 pub mod strategy;

@@ -86,7 +86,8 @@ impl Store {
     /// # Errors
     /// When another process has it for longer than `deadline`.
     pub fn lock_changes(&self, deadline: std::time::Duration) -> Result<ChangingLock, StoreError> {
-        OpeningLock::acquire_named(self.directory(), CHANGING, deadline).map(|lock| ChangingLock { _lock: lock })
+        OpeningLock::acquire_named(self.directory(), CHANGING, deadline)
+            .map(|lock| ChangingLock { _lock: lock })
     }
 
     fn directory(&self) -> &Path {

@@ -27,7 +27,11 @@ impl OpeningLock {
     }
 
     /// The same for another purpose.
-    pub(crate) fn acquire_named(directory: &Path, file: &str, deadline: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn acquire_named(
+        directory: &Path,
+        file: &str,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
         let path = directory.join(file);
         let file = owner_only::open_file(&path).map_err(StoreError::inaccessible(&path))?;
         let began = Instant::now();

@@ -2,6 +2,8 @@
 
 mod follow;
 mod health;
+mod settings;
+mod slow_log;
 mod sources;
 mod start;
 mod worker;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
 use cachescope_model::deployment::{Deployment, Environment};
 use cachescope_model::keys::NamespaceKeys;
+use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
 use cachescope_model::strategy::Strategy;
@@ -29,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::health::Connection;
 use self::sources::Running;
+pub(crate) use self::sources::connect_options;
+use crate::custody::{Custody, Held};
 use crate::deployments;
 
 /// What a session needs to begin.
@@ -53,6 +58,8 @@ pub struct SessionPlan {
     pub scan: ScanPlan,
     /// How long one request of a source may take.
     pub timeout: std::time::Duration,
+    /// Who keeps what is changed in the server; `None` where nothing may be changed.
+    pub custody: Option<Custody>,
 }
 
 impl SessionPlan {
@@ -117,6 +124,8 @@ pub struct Session {
     last_data: Arc<Mutex<Option<Timestamp>>>,
     ticks: watch::Receiver<u64>,
     running: Arc<Mutex<Running>>,
+    /// Changes of the servers' events setting that are in force.
+    held_events: tokio::sync::Mutex<Vec<Held>>,
     cancel: CancellationToken,
 }
 
@@ -156,6 +165,7 @@ impl Session {
             last_data,
             ticks,
             running,
+            held_events: tokio::sync::Mutex::default(),
             cancel,
         });
         for spec in SourceId::ALL {
@@ -167,6 +177,7 @@ impl Session {
             let following = follow::spawn(discovery, Arc::clone(&session.running), Arc::clone(&session.plan));
             session.running.lock().keep(following);
         }
+        session.recover();
         session
     }
 
@@ -237,6 +248,12 @@ impl Session {
         self.engine.lock().history(query)
     }
 
+    /// The slowest commands of the last hour, slowest first, at most ten a namespace; `None` is all namespaces.
+    #[must_use]
+    pub fn slow_commands(&self, namespace: Option<&str>) -> Vec<SlowCommand> {
+        self.engine.lock().slow_commands(self.clock.now(), namespace)
+    }
+
     /// The session's time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -259,7 +276,7 @@ impl Session {
         self.last_data.lock().is_some()
     }
 
-    /// Ends every task of the session and waits until they have.
+    /// Ends every task of the session, waits until they have, and puts back what was changed.
     pub async fn stop(&self) {
         self.cancel.cancel();
         let tasks = self.running.lock().take_tasks();
@@ -270,6 +287,7 @@ impl Session {
                 tracing::error!("a source panicked: {error}");
             }
         }
+        self.put_everything_back().await;
     }
 }
 

@@ -14,14 +14,15 @@ use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::names;
 use cachescope_sources::prometheus::source::{self as prometheus, PrometheusQueries, PrometheusTarget};
 use cachescope_sources::redis::ConnectOptions;
+use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::topology::Discovered;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::SessionPlan;
-use super::start;
+use super::{SessionPlan, slow_log, start};
+use crate::custody::Held;
 use crate::deployments;
 
 /// How often metrics are asked for.
@@ -46,6 +47,9 @@ pub(super) struct Running {
     off: BTreeMap<SourceId, Timestamp>,
     /// Tasks that were told to end and may still be at it.
     ending: Vec<JoinHandle<()>>,
+    /// Approved samples of slow logs, for the tasks that are about to start.
+    sampled: Vec<Held>,
+    followed: Arc<Notify>,
 }
 
 impl Running {
@@ -63,7 +67,35 @@ impl Running {
             tasks: BTreeMap::new(),
             off: BTreeMap::new(),
             ending: Vec::new(),
+            sampled: Vec::new(),
+            followed: Arc::default(),
         }
+    }
+
+    /// The servers that are there now and not down; none before the first look at them.
+    pub(super) fn redis_nodes(&self) -> Vec<Arc<RedisNode>> {
+        let up = self.servers.topology.nodes.iter().filter(|node| !node.down);
+        up.filter_map(|node| self.servers.node(&node.node)).collect()
+    }
+
+    /// Woken whenever other servers are there than before.
+    pub(super) fn followed(&self) -> Arc<Notify> {
+        Arc::clone(&self.followed)
+    }
+
+    /// Samples these servers' slow logs from the next start of that source on.
+    pub(super) fn sample_slow_log(&mut self, approved: Vec<Held>) {
+        self.sampled.extend(approved);
+    }
+
+    /// Approved samples that no task took up, because their server is gone.
+    pub(super) fn take_unused(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.sampled)
+    }
+
+    fn take_sampled(&mut self, node: &RedisNode) -> Option<Held> {
+        let place = self.sampled.iter().position(|held| held.plan().node == node.name())?;
+        Some(self.sampled.remove(place))
     }
 
     pub(super) fn on(&self) -> Vec<SourceId> {
@@ -86,6 +118,7 @@ impl Running {
     /// Returns what is to be said about what ended.
     pub(super) fn follow(&mut self, servers: Discovered, plan: &SessionPlan) -> Vec<Observation> {
         self.servers = servers;
+        self.followed.notify_waiters();
         let on: Vec<_> = self.on.iter().copied().filter(|source| start::reads_redis(*source)).collect();
         on.into_iter().flat_map(|source| self.arrange(source, plan)).collect()
     }
@@ -180,7 +213,7 @@ impl Running {
     }
 
     fn start(
-        &self,
+        &mut self,
         source: SourceId,
         at: &NodeName,
         cancel: &CancellationToken,
@@ -191,6 +224,10 @@ impl Running {
             SourceId::Prometheus => self.start_prometheus(cancel, plan).into_iter().collect(),
             _ => {
                 let Some(node) = self.servers.node(at) else { return Vec::new() };
+                if source == SourceId::SlowLog {
+                    let held = self.take_sampled(&node);
+                    return vec![tokio::spawn(slow_log::run(self.context(at, cancel), node, held))];
+                }
                 start::on_node(source, self.context(at, cancel), node, plan).into_iter().collect()
             }
         }
@@ -222,7 +259,7 @@ impl Running {
 }
 
 /// Deadlines and certificates of the Redis connections.
-pub(super) fn connect_options(tls: &TlsFiles, timeout: Duration) -> ConnectOptions {
+pub(crate) fn connect_options(tls: &TlsFiles, timeout: Duration) -> ConnectOptions {
     ConnectOptions { tls: tls_options(tls), connect_timeout: timeout, command_timeout: timeout }
 }
 

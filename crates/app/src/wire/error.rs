@@ -12,6 +12,8 @@ pub enum WireErrorCode {
     BadInput,
     /// A server can't be reached or refuses.
     Unreachable,
+    /// The approval is missing, used, too old, or for something else; nothing was changed.
+    NotApproved,
     /// The local store failed.
     Storage,
     /// The demo can't run here.

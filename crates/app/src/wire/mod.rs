@@ -5,10 +5,12 @@
 
 mod error;
 mod frames;
+mod prices;
 mod requests;
 mod views;
 
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
+pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
 pub use requests::{Reply, Request};
 pub use views::*;

@@ -2,10 +2,12 @@
 
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::source::SourceId;
 use cachescope_model::window::Window;
 use serde::{Deserialize, Serialize};
 
+use super::prices::*;
 use super::views::*;
 
 /// Declares each request with its reply once: from this follow [`Request`], [`Reply`] and the page's `Replies`
@@ -50,7 +52,7 @@ requests! {
         /// Which one.
         deployment: DeploymentId,
     } -> Nothing;
-    /// Switches a source on or off for this session.
+    /// Switches a source on or off for this session. Without an approval the slow log is read as it stands.
     SetSource {
         /// Which one.
         deployment: DeploymentId,
@@ -58,7 +60,42 @@ requests! {
         source: SourceId,
         /// Whether it shall be on.
         on: bool,
+        /// The approval of its price, where it changes settings of the server.
+        #[serde(default)]
+        #[ts(optional)]
+        approval: Option<String>,
     } -> Nothing;
+    /// What a source would cost and change; changes nothing.
+    PreviewSource {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Which source.
+        source: SourceId,
+    } -> SourcePrice;
+    /// What would be set so that keyspace events are announced; changes nothing.
+    PreviewEvents {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> SourcePrice;
+    /// Has keyspace events announced until they are restored, the source is switched off or this program ends.
+    EnableEvents {
+        /// Which one.
+        deployment: DeploymentId,
+        /// The approval that came with the preview.
+        approval: String,
+    } -> Nothing;
+    /// Puts the setting of keyspace events back.
+    RestoreEvents {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<SettingOutcome>;
+    /// The slowest commands of the last hour, at most ten a namespace; no namespace is all.
+    SlowCommands {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template; `None` or empty as the request says.
+        namespace: Option<String>,
+    } -> Vec<SlowCommand>;
     /// What can be measured here, what not, why, and the lines that would enable it.
     Doctor {
         /// Which one.

@@ -10,19 +10,20 @@ use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
 
 use crate::arguments::{Common, Snapshot};
-use crate::deployment;
 use crate::failure::Failure;
 use crate::figures;
 use crate::output;
+use crate::{custody, deployment};
 
 /// How long a first scan may go on beyond the watching, before what is known is printed without it.
 const SCAN_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failure> {
-    let plan =
+    let mut plan =
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
+    plan.custody = custody::for_sources(&plan, common).await?;
     let session = Session::start(plan);
-    let watched = watch(&session, command.watch_for, common.timeout).await;
+    let watched = watch(&session, command.watch_for, common, command.yes).await;
     let figures = session.snapshot(window_for(command.watch_for));
     session.stop().await;
     watched?;
@@ -34,13 +35,16 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     Ok(())
 }
 
-/// Watches for as long as was asked for, and until the first scan has ended where one runs.
+/// Watches for as long as was asked for, and until the first scan has ended where one runs. A slow log that was
+/// named is sampled; `yes` lets it be on production too.
 pub(crate) async fn watch(
     session: &Arc<Session>,
     watch_for: Duration,
-    timeout: Duration,
+    common: &Common,
+    yes: bool,
 ) -> Result<(), Failure> {
-    deployment::first_data(session, timeout).await?;
+    deployment::first_data(session, common.timeout).await?;
+    custody::sample_slow_log(session, common, yes).await;
     let never = |_: &Session| false;
     deployment::watch_until(session, watch_for, never).await?;
     if session.sources_on().contains(&SourceId::Scan) {

@@ -7,22 +7,24 @@ use cachescope_model::window::Window;
 
 use crate::arguments::{Common, Snapshot};
 use crate::commands::snapshot::{render, window_for};
-use crate::deployment;
 use crate::failure::Failure;
+use crate::{custody, deployment};
 
 /// Cursor home, and clear to the end of the screen: repainting without a flicker.
 const HOME: &str = "\x1b[H\x1b[J";
 
 pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failure> {
-    let plan =
+    let mut plan =
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
     let window = window_for(command.watch_for).max(Window::TenSeconds);
+    plan.custody = custody::for_sources(&plan, common).await?;
     let session = Session::start(plan);
     let first = deployment::first_data(&session, common.timeout).await;
     if let Err(failure) = first {
         session.stop().await;
         return Err(failure);
     }
+    custody::sample_slow_log(&session, common, command.yes).await;
     let mut ticks = session.ticks();
     let terminal = std::io::stdout().is_terminal();
     let ended = loop {

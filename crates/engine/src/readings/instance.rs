@@ -112,7 +112,7 @@ impl Counted<'_, '_> {
             ),
             None => self.no_info(),
         };
-        execution::of_instance(execution, readings);
+        execution::of_instance(self.engine, self.view, execution, readings);
     }
 
     fn removals(&self, figures: &Result<Figures, Reason>, readings: &mut Readings) {

@@ -36,7 +36,7 @@ pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, int
     removals(view, row, &figures, readings);
     let carriers = row.carriers.iter().copied();
     latency::readings(engine, view, carriers, &figures, NO_LATENCY, readings);
-    execution::of_row(readings);
+    execution::of_row(view, row, readings);
     scanned::of_row(engine, view, number, row, readings);
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Reasons<'e> {
     pub(super) scan: Reason,
     pub(super) metrics: Reason,
     pub(crate) sample: Reason,
+    pub(super) slow_log: Reason,
 }
 
 /// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
@@ -34,12 +35,14 @@ impl<'e> Reasons<'e> {
             scan: Reason::default(),
             metrics: Reason::default(),
             sample: Reason::default(),
+            slow_log: Reason::default(),
         };
         reasons.info = reasons.of_info();
         reasons.events = [0, 1, 2].map(|kind| reasons.of_events(kind));
         reasons.scan = reasons.of_scan();
         reasons.metrics = reasons.of_metrics();
         reasons.sample = reasons.of_sample();
+        reasons.slow_log = reasons.of_slow_log();
         reasons
     }
 
@@ -110,6 +113,15 @@ impl<'e> Reasons<'e> {
         match self.state(SourceId::Scan) {
             Some(state) => state.into(),
             None => "no scan yet: switch on the source scan, or run cachescope scan".into(),
+        }
+    }
+
+    fn of_slow_log(&self) -> Reason {
+        match self.state(SourceId::SlowLog) {
+            Some(state) => state.into(),
+            None => "no server tells execution time by key; it needs a sample of the slow log: switch on the source \
+                     slowlog and approve its price, or name it with --sources slowlog"
+                .into(),
         }
     }
 

@@ -3,6 +3,7 @@
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
+use super::execution::Sampled;
 use super::reasons::Reasons;
 use super::sampled::SampleView;
 use crate::applications::Way;
@@ -67,6 +68,8 @@ pub(crate) struct View<'e> {
     /// By which most of the application's labels are counted.
     pub(super) main_way: Option<Way>,
     pub(super) reasons: Reasons<'e>,
+    /// What the slow-log sample says.
+    pub(super) sampled: Sampled,
     /// How a figure of the last complete scan is called, and seconds since then.
     pub(super) scan: Option<(String, f64)>,
     /// What was weighed, over all rows.
@@ -84,6 +87,7 @@ impl<'e> View<'e> {
         let why = [&reasons.sample, &reasons.events[0]];
         Self {
             now_ms,
+            sampled: Sampled::new(engine, &events_range, reasons.slow_log.clone()),
             server: server_view(engine, now_ms, seconds),
             sample: SampleView::new(engine, now_ms, seconds, &events[0], why),
             events,

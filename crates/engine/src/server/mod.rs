@@ -300,6 +300,11 @@ fn read(before: &ServerInfo, now: &ServerInfo, stat: &CommandStat) -> Option<(u6
     Some((others, u64::try_from(share).unwrap_or(micros)))
 }
 
+/// Whether a command, in lower case, is one of the reads that execution times are about.
+pub(crate) fn is_read(command: &str) -> bool {
+    READ_COMMANDS.contains(&command)
+}
+
 fn flushed(before: &ServerInfo, now: &ServerInfo) -> bool {
     FLUSH_COMMANDS.iter().any(|command| {
         let calls = |info: &ServerInfo| find(info, command).map_or(0, |stat| stat.calls);

@@ -105,6 +105,10 @@ pub(crate) enum Count {
     SampleBlindMillis,
     /// INFO's lookups of nodes that are not sampled while others are.
     UnsampledLookups,
+    /// Commands that a sample of the slow log showed.
+    ExecutionsSeen,
+    /// Commands that were logged meanwhile and not read.
+    ExecutionsMissed,
 }
 
 /// Columns by what they count.

@@ -7,9 +7,7 @@ use cachescope_model::observation::Observed;
 use cachescope_model::sample::ExecutionBatch;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_sources::redis::settings::plan_slow_log;
-use cachescope_sources::redis::slow_log::{
-    GentleOptions, SampleEnd, SampleOptions, Sampled, read, sample,
-};
+use cachescope_sources::redis::slow_log::{GentleOptions, SampleEnd, SampleOptions, Sampled, read, sample};
 use redis::aio::MultiplexedConnection;
 
 use super::watch::{Watch, node, server};
@@ -69,8 +67,11 @@ async fn what_the_operator_logs_is_read_as_it_stands_once_and_nothing_is_changed
     assert_eq!(first.executions.len(), 1);
     assert_eq!(&*first.executions[0].command, "debug");
     assert!(first.executions[0].micros >= 5000);
-    run(&mut lab, &["EVAL", "redis.call('PING') local n = 0 for i = 1, 3e6 do n = n + i end return n", "1", "k:1"])
-        .await;
+    run(
+        &mut lab,
+        &["EVAL", "redis.call('PING') local n = 0 for i = 1, 3e6 do n = n + i end return n", "1", "k:1"],
+    )
+    .await;
     let second = watch.until(batch).await;
     assert_eq!(second.executions.len(), 1, "the first is not told again");
     assert_eq!(second.executions[0].key.as_deref(), Some(&b"k:1"[..]));
@@ -174,7 +175,8 @@ async fn an_operators_own_threshold_set_meanwhile_ends_the_sample_and_stays() {
         tokio::task::yield_now().await;
     }
     run(&mut lab, &["CONFIG", "SET", "slowlog-log-slower-than", "777"]).await;
-    let drain = tokio::spawn(async move { while !matches!(watch.next().await.what, Observed::EventsLost) {} });
+    let drain =
+        tokio::spawn(async move { while !matches!(watch.next().await.what, Observed::EventsLost) {} });
     let ended = sampling.await.expect("it ends");
     drain.abort();
     assert!(matches!(&ended.end, SampleEnd::Stopped(why) if why.contains("777")), "{ended:?}");

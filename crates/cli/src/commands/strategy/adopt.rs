@@ -15,7 +15,7 @@ pub(crate) async fn run(command: Adopt, common: &Common) -> Result<(), Failure> 
     let plan = deployment::plan(&command.target, common, None, ScanPlan::default()).await?;
     let watched = plan.deployment.clone();
     let session = Session::start(plan);
-    let ended = snapshot::watch(&session, command.watch_for, common.timeout).await;
+    let ended = snapshot::watch(&session, command.watch_for, common, false).await;
     let figures = session.snapshot(snapshot::window_for(command.watch_for));
     session.stop().await;
     ended?;

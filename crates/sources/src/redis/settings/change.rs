@@ -51,7 +51,15 @@ fn changed_since(node: &RedisNode, what: &str) -> SourceError {
     )
 }
 
-/// The server's `run_id`.
+/// The server's `run_id`, which changes with each of its starts.
+///
+/// # Errors
+/// When it can't be asked, or doesn't tell.
+pub async fn run_id_of(node: &RedisNode) -> Result<String, SourceError> {
+    run_id(&mut node.gate().await).await
+}
+
+/// The same under a gate.
 pub(crate) async fn run_id(gate: &mut Gate<'_>) -> Result<String, SourceError> {
     let reply = gate.ask(redis::cmd("INFO").arg("server")).await?;
     let told = info_reply::parse(&text(&reply).unwrap_or_default());

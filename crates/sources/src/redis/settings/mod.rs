@@ -21,7 +21,7 @@ mod plan;
 mod put_back;
 mod setting;
 
-pub use change::change;
+pub use change::{change, run_id_of};
 pub(crate) use change::{run_id, value};
 pub use plan::{ChangePlan, KnownChange, PlannedChange, plan_events, plan_slow_log};
 pub(crate) use put_back::slow_log_commands;

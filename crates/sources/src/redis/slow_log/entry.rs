@@ -79,7 +79,12 @@ pub(super) struct Reader {
 impl Reader {
     /// The executions of others among the entries, which come newest first; oldest first.
     pub(super) fn executions(&mut self, entries: &[Entry]) -> Vec<Execution> {
-        entries.iter().rev().filter(|entry| !entry.is_ours()).filter_map(|entry| self.execution(entry)).collect()
+        entries
+            .iter()
+            .rev()
+            .filter(|entry| !entry.is_ours())
+            .filter_map(|entry| self.execution(entry))
+            .collect()
     }
 
     fn execution(&mut self, entry: &Entry) -> Option<Execution> {
