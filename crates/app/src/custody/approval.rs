@@ -118,7 +118,10 @@ mod tests {
         let approvals = Approvals::default();
         let issue = || approvals.issue(&id("a"), Guarded::Events, Vec::new(), Timestamp(0)).token;
         let (first, second) = (issue(), issue());
-        let last = (0..MOST_OPEN - 1).map(|_| issue()).last().expect("there are some");
+        let mut last = String::new();
+        for _ in 0..MOST_OPEN - 1 {
+            last = issue();
+        }
         for (token, good) in [(first, false), (second, true), (last, true)] {
             let redeemed = approvals.redeem(&token, &id("a"), Guarded::Events, Timestamp(1));
             assert_eq!(redeemed.is_ok(), good);

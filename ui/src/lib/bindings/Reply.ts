@@ -12,10 +12,13 @@ import type { NamespaceDetail } from "./NamespaceDetail";
 import type { Nothing } from "./Nothing";
 import type { Registry } from "./Registry";
 import type { RowPage } from "./RowPage";
+import type { SettingOutcome } from "./SettingOutcome";
+import type { SlowCommand } from "./SlowCommand";
+import type { SourcePrice } from "./SourcePrice";
 import type { StrategyCheck } from "./StrategyCheck";
 import type { StrategySummary } from "./StrategySummary";
 
 /**
  * What the app answers: under the request's name.
  */
-export type Reply = { "reply": "app_info", "data": AppInfo } | { "reply": "registry", "data": Registry } | { "reply": "deployments", "data": Array<DeploymentView> } | { "reply": "test_connection", "data": ConnectionReport } | { "reply": "save_deployment", "data": DeploymentId } | { "reply": "remove_deployment", "data": Nothing } | { "reply": "set_source", "data": Nothing } | { "reply": "doctor", "data": DoctorReport } | { "reply": "strategies", "data": Array<StrategySummary> } | { "reply": "check_strategy", "data": StrategyCheck } | { "reply": "preview_adoption", "data": AdoptionView } | { "reply": "adopt", "data": AdoptionView } | { "reply": "rows", "data": RowPage } | { "reply": "namespace_detail", "data": NamespaceDetail } | { "reply": "history", "data": Array<HistorySeries> } | { "reply": "findings", "data": Array<Finding> } | { "reply": "export", "data": string } | { "reply": "demo_status", "data": DemoStatus } | { "reply": "start_demo", "data": DeploymentId } | { "reply": "stop_demo", "data": Nothing };
+export type Reply = { "reply": "app_info", "data": AppInfo } | { "reply": "registry", "data": Registry } | { "reply": "deployments", "data": Array<DeploymentView> } | { "reply": "test_connection", "data": ConnectionReport } | { "reply": "save_deployment", "data": DeploymentId } | { "reply": "remove_deployment", "data": Nothing } | { "reply": "set_source", "data": Nothing } | { "reply": "preview_source", "data": SourcePrice } | { "reply": "preview_events", "data": SourcePrice } | { "reply": "enable_events", "data": Nothing } | { "reply": "restore_events", "data": Array<SettingOutcome> } | { "reply": "slow_commands", "data": Array<SlowCommand> } | { "reply": "doctor", "data": DoctorReport } | { "reply": "strategies", "data": Array<StrategySummary> } | { "reply": "check_strategy", "data": StrategyCheck } | { "reply": "preview_adoption", "data": AdoptionView } | { "reply": "adopt", "data": AdoptionView } | { "reply": "rows", "data": RowPage } | { "reply": "namespace_detail", "data": NamespaceDetail } | { "reply": "history", "data": Array<HistorySeries> } | { "reply": "findings", "data": Array<Finding> } | { "reply": "export", "data": string } | { "reply": "demo_status", "data": DemoStatus } | { "reply": "start_demo", "data": DeploymentId } | { "reply": "stop_demo", "data": Nothing };

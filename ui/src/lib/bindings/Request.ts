@@ -34,7 +34,43 @@ source: SourceId,
 /**
  * Whether it shall be on.
  */
-on: boolean, } | { "request": "doctor", 
+on: boolean, 
+/**
+ * The approval of its price, where it changes settings of the server.
+ */
+approval?: string, } | { "request": "preview_source", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Which source.
+ */
+source: SourceId, } | { "request": "preview_events", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "enable_events", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * The approval that came with the preview.
+ */
+approval: string, } | { "request": "restore_events", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "slow_commands", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Its template; `None` or empty as the request says.
+ */
+namespace: string | null, } | { "request": "doctor", 
 /**
  * Which one.
  */
