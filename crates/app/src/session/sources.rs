@@ -72,10 +72,12 @@ impl Running {
         }
     }
 
-    /// The servers that are there now and not down; none before the first look at them.
+    /// The servers that can be asked now; all, where none seems to be, so that asking says why. None before the
+    /// first look at them.
     pub(super) fn redis_nodes(&self) -> Vec<Arc<RedisNode>> {
-        let up = self.servers.topology.nodes.iter().filter(|node| !node.down);
-        up.filter_map(|node| self.servers.node(&node.node)).collect()
+        let up = self.servers.topology.nodes.iter().filter(|node| !node.failed && !node.unreachable);
+        let up: Vec<_> = up.filter_map(|node| self.servers.node(&node.node)).collect();
+        if up.is_empty() { self.servers.nodes.clone() } else { up }
     }
 
     /// Woken whenever other servers are there than before.
