@@ -2,10 +2,13 @@
 
 mod capabilities;
 mod commands;
+mod commands_end;
+mod commands_trouble;
 mod connect;
 mod events;
 mod info;
 mod latencies;
+mod lookups;
 mod observer;
 mod scan;
 mod settings;

@@ -274,13 +274,15 @@ impl Reading<'_> {
         }
         if self.began.is_none() && self.steps.front() == Some(&Step::Block) {
             self.began = Some((Instant::now(), line.micros));
-            self.ran(u64::from(self.counted_when_it_blocks()));
+            let at_its_end = self.counted_when_it_ends();
+            self.ran(u64::from(!at_its_end));
             if let (Some(_), Some(span)) = (self.plan.blocking_key, &mut self.span) {
                 span.missed(MISSES_OF_XREAD);
                 self.own_misses = MISSES_OF_XREAD;
             }
             // What follows is executed when the time is up: declared before the first span closes.
-            let end = node.background().span_from(due.checked_sub(EARLIER).unwrap_or(due));
+            let mut end = node.background().span_from(due.checked_sub(EARLIER).unwrap_or(due));
+            end.ran(u64::from(at_its_end));
             self.span = Some(end);
         } else {
             self.ended_micros = Some(line.micros);
@@ -304,23 +306,18 @@ impl Reading<'_> {
             self.monitored = true;
         }
         let executed = match step {
-            // Counted already, or when its time was up, or never.
-            Step::Block if self.began.is_some() => self.counted_when_it_ends(),
+            // Counted when it began.
+            Step::Block if self.began.is_some() => false,
             Step::End if matches!(reply, Value::Okay) => self.version >= (7, 2),
             _ => was_executed(reply),
         };
         self.ran(u64::from(executed));
     }
 
-    /// Up to Redis 7.0 a command that blocks is counted as processed when it begins to.
-    fn counted_when_it_blocks(&self) -> bool {
-        self.version < (7, 2)
-    }
-
-    /// Since Redis 7.2 it is counted when it is served or its time is up; but WAIT only when it is served, which
-    /// ours never is (`replyToBlockedClientTimedOut` in Redis's blocked.c).
+    /// Up to Redis 7.0 a command that blocks is counted as processed when it begins to; since 7.2 when it is
+    /// served, its time is up or its client is gone (`updateStatsOnUnblock` in Redis's blocked.c).
     fn counted_when_it_ends(&self) -> bool {
-        self.version >= (7, 2) && self.plan.blocking_key.is_some()
+        self.version >= (7, 2)
     }
 
     fn ran(&mut self, commands: u64) {
