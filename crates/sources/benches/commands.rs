@@ -48,7 +48,7 @@ fn ours(mut bytes: &[u8]) -> usize {
     let (mut feed, mut collector) = (Feed::default(), Collector::default());
     let (mut keys, mut lines) = (0, 0);
     loop {
-        while let Ok(Some(item)) = feed.next() {
+        while let Ok(Some(item)) = feed.take() {
             match item {
                 Item::Line(line, _) => {
                     collector.line(&line, &mut lookups);
@@ -75,7 +75,10 @@ fn ours(mut bytes: &[u8]) -> usize {
 
 /// What one would write first: no escapes, no quotes, no keys.
 fn plain(feed: &str) -> usize {
-    feed.lines().filter(|line| line.starts_with("+1")).map(|line| line.split(' ').map(str::to_owned).count()).sum()
+    feed.lines()
+        .filter(|line| line.starts_with("+1"))
+        .map(|line| line.split(' ').map(str::to_owned).count())
+        .sum()
 }
 
 fn reads() -> String {
@@ -107,11 +110,20 @@ fn mixed() -> String {
         }
         let micros = number % 1_000_000;
         let _ = match number % 8 {
-            0 => write!(feed, "+1795181777.{micros:06} [0 10.0.0.1:4] \"SET\" \"user:{number}\" \"{value}\" \"EX\" \"60\"\r\n"),
+            0 => write!(
+                feed,
+                "+1795181777.{micros:06} [0 10.0.0.1:4] \"SET\" \"user:{number}\" \"{value}\" \"EX\" \"60\"\r\n"
+            ),
             1 => write!(feed, "+1795181777.{micros:06} [3 [::1]:4] \"hgetall\" \"cart:{number}\"\r\n"),
             2 => write!(feed, "+1795181777.{micros:06} [0 lua] \"get\" \"lock:{number}\"\r\n"),
-            3 => write!(feed, "+1795181777.{micros:06} [0 10.0.0.1:4] \"MGET\" \"a:{number}\" \"b:{number}\" \"c:{number}\"\r\n"),
-            4 => write!(feed, "+1795181777.{micros:06} [0 unix:/run/redis.sock] \"GET\" \"\\xff\\x00odd \\\"key\\\" {number}\"\r\n"),
+            3 => write!(
+                feed,
+                "+1795181777.{micros:06} [0 10.0.0.1:4] \"MGET\" \"a:{number}\" \"b:{number}\" \"c:{number}\"\r\n"
+            ),
+            4 => write!(
+                feed,
+                "+1795181777.{micros:06} [0 unix:/run/redis.sock] \"GET\" \"\\xff\\x00odd \\\"key\\\" {number}\"\r\n"
+            ),
             _ => write!(feed, "+1795181777.{micros:06} [0 10.0.0.1:4] \"GET\" \"user:{number}:profile\"\r\n"),
         };
     }

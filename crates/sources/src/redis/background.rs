@@ -50,7 +50,7 @@ impl Background {
         let number = state.next;
         state.next += 1;
         state.spans.insert(number, from);
-        Span { background: Arc::clone(self), number, commands: 0, misses: 0 }
+        Span { background: Arc::clone(self), number, commands: 0 }
     }
 
     /// What they did to the server's counters up to now.
@@ -89,7 +89,6 @@ pub(crate) struct Span {
     background: Arc<Background>,
     number: u64,
     commands: u64,
-    misses: u64,
 }
 
 impl Span {
@@ -97,18 +96,12 @@ impl Span {
     pub(crate) fn ran(&mut self, commands: u64) {
         self.commands += commands;
     }
-
-    /// So many lookups of theirs missed.
-    pub(crate) fn missed(&mut self, misses: u64) {
-        self.misses += misses;
-    }
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
         let mut state = self.background.lock();
         state.own.commands += self.commands;
-        state.own.misses += self.misses;
         // One that never opened disturbs nobody.
         if state.spans.remove(&self.number).is_some_and(|from| from <= Instant::now()) {
             state.closed += 1;
@@ -136,13 +129,12 @@ mod tests {
         });
         tokio::task::yield_now().await;
         first.ran(3);
-        first.missed(1);
         drop(first);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "the second is open still");
         drop(second);
         let calm = waiting.await.expect("it becomes calm");
-        assert_eq!((background.own().commands, background.own().misses), (3, 1));
+        assert_eq!(background.own().commands, 3);
         assert!(background.undisturbed(calm));
         drop(later);
         assert!(background.undisturbed(calm), "it never opened");

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! The server reads all of this before it begins, so it stops by itself whatever happens to us: a process that is
-//! stopped or killed at the worst moment leaves at most one burst in the server's output buffer. On a replica,
-//! which refuses WAIT, XREAD blocks on a key of ours that isn't there.
+//! stopped or killed at the worst moment leaves at most one burst in the server's output buffer. A replica refuses
+//! WAIT, and a connection in MONITOR mode may not block on keys: there this can't be had.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -38,8 +38,6 @@ use crate::redis::node::RedisNode;
 const EARLIER: Duration = Duration::from_millis(2);
 /// An idle server looks for clients whose time is up ten times a second; a line without a command makes it look.
 const POKE_EVERY: Duration = Duration::from_millis(4);
-/// XREAD looks a key up once while it reads its arguments and once more to serve it.
-const MISSES_OF_XREAD: u64 = 2;
 /// More replicas than any server has, and different each time, so that our lines can be recognised.
 const TOKENS: std::ops::Range<u32> = 1_000_000_000..2_000_000_000;
 
@@ -48,8 +46,6 @@ const TOKENS: std::ops::Range<u32> = 1_000_000_000..2_000_000_000;
 pub(super) struct Plan<'a> {
     /// How long the server is to tell, in whole milliseconds.
     pub(super) millis: u64,
-    /// The key that XREAD blocks on, on replicas; WAIT blocks elsewhere.
-    pub(super) blocking_key: Option<&'a [u8]>,
     /// Channels of keymiss, where they can be heard.
     pub(super) channels: &'a [String],
     /// What it may cost the server before it is cut short.
@@ -68,12 +64,11 @@ pub(super) enum Step {
 }
 
 impl Step {
-    fn name(self, plan: &Plan<'_>) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Introduce => "HELLO",
             Self::Subscribe => "SUBSCRIBE",
             Self::Monitor => "MONITOR",
-            Self::Block if plan.blocking_key.is_some() => "XREAD",
             Self::Block => "WAIT",
             Self::Mark => "PING",
             Self::End => "RESET",
@@ -92,8 +87,6 @@ pub(super) struct Outcome {
     pub(super) round_trip: Duration,
     /// From the moment at which the burst should have ended to its last answer.
     pub(super) late: Duration,
-    /// Lookups of our own blocking key that missed.
-    pub(super) own_misses: u64,
     /// Whether the subscription stood.
     pub(super) subscribed: bool,
     /// Why it was cut short; the connection is of no use any more then.
@@ -133,7 +126,6 @@ pub(super) async fn run(
         last_micros: 0,
         monitored: false,
         subscribed: false,
-        own_misses: 0,
         refused: Vec::new(),
     };
     link.write(&request).await?;
@@ -185,14 +177,7 @@ fn request(link: &Link, manners: &Manners, plan: &Plan<'_>, token: &[u8]) -> (Ve
     }
     request.command(&[b"MONITOR"]);
     let millis = plan.millis.to_string();
-    match plan.blocking_key {
-        None => request.command(&[b"WAIT", token, millis.as_bytes()]),
-        Some(key) => {
-            // An id that nothing can be after, and that says which burst it is.
-            let id = [token, b"-0"].concat();
-            request.command(&[b"XREAD", b"BLOCK", millis.as_bytes(), b"STREAMS", key, &id]);
-        }
-    }
+    request.command(&[b"WAIT", token, millis.as_bytes()]);
     request.command(&[b"PING", token]);
     request.command(&[match manners.ends_by {
         EndsBy::Reset => &b"RESET"[..],
@@ -218,7 +203,6 @@ struct Reading<'a> {
     last_micros: u64,
     monitored: bool,
     subscribed: bool,
-    own_misses: u64,
     refused: Vec<(Step, SourceError, ServerError)>,
 }
 
@@ -231,7 +215,7 @@ impl Reading<'_> {
         due: Instant,
     ) -> Result<Option<&'static str>, SourceError> {
         loop {
-            match link.feed.next() {
+            match link.feed.take() {
                 Ok(None) => return Ok(None),
                 Ok(Some(Item::Line(line, bytes))) => {
                     self.weight.line(bytes);
@@ -276,10 +260,6 @@ impl Reading<'_> {
             self.began = Some((Instant::now(), line.micros));
             let at_its_end = self.counted_when_it_ends();
             self.ran(u64::from(!at_its_end));
-            if let (Some(_), Some(span)) = (self.plan.blocking_key, &mut self.span) {
-                span.missed(MISSES_OF_XREAD);
-                self.own_misses = MISSES_OF_XREAD;
-            }
             // What follows is executed when the time is up: declared before the first span closes.
             let mut end = node.background().span_from(due.checked_sub(EARLIER).unwrap_or(due));
             end.ran(u64::from(at_its_end));
@@ -290,8 +270,7 @@ impl Reading<'_> {
     }
 
     fn miss(&mut self, database: u16, key: Option<&[u8]>) {
-        let ours = key.is_some() && key == self.plan.blocking_key;
-        if self.monitored && !ours {
+        if self.monitored {
             self.weight.event();
             self.collector.miss(database, key);
         }
@@ -300,7 +279,7 @@ impl Reading<'_> {
     fn reply(&mut self, reply: &Value, node: &RedisNode) {
         let Some(step) = self.steps.pop_front() else { return };
         if let Value::ServerError(error) = reply {
-            let words = refusal(node.target(), step.name(self.plan), error);
+            let words = refusal(node.target(), step.name(), error);
             self.refused.push((step, words, error.clone()));
         } else if step == Step::Monitor {
             self.monitored = true;
@@ -340,7 +319,6 @@ impl Reading<'_> {
             weight: self.weight,
             round_trip: self.began.map_or(now, |(at, _)| at).saturating_duration_since(written),
             late: now.saturating_duration_since(due),
-            own_misses: self.own_misses,
             subscribed: self.subscribed,
             cut,
             refused: self.refused,

@@ -116,7 +116,7 @@ impl Link {
 
     async fn reply(&mut self) -> Result<Value, SourceError> {
         loop {
-            match self.feed.next() {
+            match self.feed.take() {
                 Ok(Some(Item::Reply(bytes))) => return value(bytes).ok_or_else(|| self.unreadable()),
                 Ok(Some(_)) => {}
                 Ok(None) => timeout(self.deadline, self.read())

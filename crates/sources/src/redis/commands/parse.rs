@@ -59,7 +59,7 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Where the next bytes are to be read to; never empty once [`next`](Self::next) gave `None`.
+    /// Where the next bytes are to be read to; never empty once [`take`](Self::take) gave `None`.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -85,7 +85,7 @@ impl Feed {
     ///
     /// # Errors
     /// When no item can be told from the next any more: the connection is of no use then.
-    pub fn next(&mut self) -> Result<Option<Item<'_>>, Broken> {
+    pub fn take(&mut self) -> Result<Option<Item<'_>>, Broken> {
         if !self.skipped() {
             return Ok(None);
         }
@@ -236,7 +236,7 @@ mod tests {
         let mut feed = Feed::default();
         let (mut items, mut rest, mut scratch) = (Vec::new(), bytes, Vec::new());
         loop {
-            while let Some(item) = feed.next()? {
+            while let Some(item) = feed.take()? {
                 items.push(match item {
                     Item::Line(line, _) => {
                         let mut arguments = line.arguments;

@@ -53,8 +53,6 @@ struct Server {
     manners: Manners,
     settings: Settings,
     lookups: Lookups,
-    /// The key that XREAD blocks on where WAIT is refused.
-    blocking_key: Option<Vec<u8>>,
     /// Whether a miss was ever heard: where the setting can't be read, that tells that they are announced.
     heard_misses: bool,
     /// Whether the output buffer may be looked at.
@@ -121,14 +119,15 @@ impl<'a> Session<'a> {
         let mut link = Link::connect(self.node, &mut gate).await?;
         let manners = link.greet(&mut gate).await?;
         drop(gate);
+        if matches!(manners.hello.role.as_str(), "replica" | "slave") {
+            return Err(words::replica(self.node.target()));
+        }
         let settings = settings::read(self.node, &manners).await?;
         let lookups = Lookups::new(&manners.hello.version);
-        let blocking_key = matches!(manners.hello.role.as_str(), "replica" | "slave").then(nobodys_key);
         let server = Server {
             manners,
             settings,
             lookups,
-            blocking_key,
             heard_misses: false,
             sees_buffer: true,
             unsubscribed: None,
@@ -144,10 +143,9 @@ impl<'a> Session<'a> {
         link: &mut Link,
         due: super::budget::Due,
     ) -> Result<Option<Outcome>, Ended> {
-        let Server { manners, settings, lookups, blocking_key, sees_buffer, .. } = server;
+        let Server { manners, settings, lookups, sees_buffer, .. } = server;
         let plan = Plan {
             millis: u64::try_from(due.length.as_millis()).unwrap_or(u64::MAX),
-            blocking_key: blocking_key.as_deref(),
             channels: settings.channels(),
             most: due.most,
         };
@@ -176,11 +174,6 @@ impl<'a> Session<'a> {
             match step {
                 Step::Mark => {}
                 Step::Subscribe => server.unsubscribed = Some(error.clone()),
-                Step::Block
-                    if reply.details().is_some_and(|details| details.contains("replica instances")) =>
-                {
-                    server.blocking_key = Some(nobodys_key());
-                }
                 // A failover ended it early.
                 Step::Block if reply.code() == "UNBLOCKED" => {}
                 step => return Err(Ended::Broken(words::refused(self.node.target(), *step, error, reply))),
@@ -193,18 +186,12 @@ impl<'a> Session<'a> {
     }
 
     async fn hand_on(&mut self, server: &mut Server, outcome: Outcome) -> Result<(), Ended> {
-        let Outcome { mut burst, own_misses, cut, .. } = outcome;
+        let Outcome { mut burst, cut, .. } = outcome;
         server.heard_misses |=
             burst.keys.iter().any(|key| key.used == cachescope_model::sample::KeyUse::Miss);
         burst.misses_told &= server.settings.misses.unwrap_or(server.heard_misses);
         if let Some(reason) = cut {
             tracing::debug!(reason, commands = burst.commands, "a burst was cut short");
-        }
-        if let Some(key) = &server.blocking_key {
-            for _ in 0..own_misses {
-                let missed = Observed::OwnMiss { database: 0, key: key.clone().into() };
-                self.send(missed).await?;
-            }
         }
         let (commands, unread) = (burst.commands, burst.unread);
         self.send(Observed::Commands(burst)).await?;
@@ -239,10 +226,6 @@ impl<'a> Session<'a> {
     async fn pause(&self, pause: Duration) -> Result<(), Ended> {
         if pause.is_zero() || self.context.sleep(pause).await { Ok(()) } else { Err(Ended::Unwanted) }
     }
-}
-
-fn nobodys_key() -> Vec<u8> {
-    format!("cachescope:nothing:{:016x}", rand::random::<u64>()).into_bytes()
 }
 
 /// Ends when too much waits for us in the server's output buffer. `allowed` becomes `false` where that may not be

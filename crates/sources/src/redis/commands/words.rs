@@ -65,6 +65,15 @@ pub(super) fn standing(standing: &Standing<'_>) -> (SourceHealth, String, String
     }
 }
 
+/// Words for a replica: WAIT is refused there, and a connection in MONITOR mode may not block on a key.
+pub(super) fn replica(target: &RedisTarget) -> SourceError {
+    SourceError::new(
+        ErrorCode::Unsupported,
+        format!("{target} is a replica, on which a burst of MONITOR can't be made to end by itself"),
+        "sample its primary; misses of reads that this replica serves are seen by keyspace events",
+    )
+}
+
 /// Words for what the server refused and nothing can be sampled without.
 pub(super) fn refused(
     target: &RedisTarget,
@@ -84,12 +93,8 @@ pub(super) fn refused(
             format!("{target} has no WAIT, without which a burst of MONITOR would not end by itself"),
             slow_log,
         ),
-        (Step::Block, _) if matches!(reply.code(), "MOVED" | "CROSSSLOT" | "CLUSTERDOWN") => {
-            SourceError::new(
-                ErrorCode::Unsupported,
-                format!("commands can't be sampled on {target}, a replica within a cluster"),
-                "sample its primary",
-            )
+        (Step::Block, _) if reply.details().is_some_and(|details| details.contains("replica instances")) => {
+            replica(target)
         }
         _ => error.clone(),
     }
