@@ -21,8 +21,8 @@ const TOLERANCE: f64 = 0.15;
 async fn fill(connection: &mut MultiplexedConnection) -> Result<()> {
     for number in 0..40u64 {
         let mut pipeline = redis::pipe();
-        // From 64 KiB to 1.3 MiB, so that the large namespace has a tail of its own.
-        let large = "v".repeat(65_536 + 32_768 * usize::try_from(number)?);
+        // From 32 KiB to 670 KiB, so that the large namespace has a tail of its own.
+        let large = "v".repeat(32_768 + 16_384 * usize::try_from(number)?);
         pipeline.cmd("SET").arg(format!("large:{number}")).arg(large).ignore();
         for small in 0..25 {
             pipeline.cmd("SET").arg(format!("small:{}", number * 25 + small)).arg("v").ignore();
@@ -41,10 +41,10 @@ async fn load(server: &RedisServer, seed: u64, mut stop: watch::Receiver<bool>) 
         for _ in 0..PIPELINED {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let drawn = state >> 33;
-            let key = match drawn % 16 {
-                // A copy of the value's length is made inside the server, without sending it all.
-                0 => format!("large:{}", (drawn / 16) % 40),
-                _ => format!("small:{}", (drawn / 16) % 1_000),
+            let key = match drawn % 2 {
+                // Half of the reads, so that its p99 rests on enough of them.
+                0 => format!("large:{}", (drawn / 2) % 40),
+                _ => format!("small:{}", (drawn / 2) % 1_000),
             };
             pipeline.cmd("GET").arg(key).ignore();
         }
