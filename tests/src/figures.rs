@@ -56,6 +56,13 @@ impl Namespace {
         self.0["readings"][kind]["value"].as_f64()
     }
 
+    /// Low end, value and high end of one of its readings; `None` where it is unavailable.
+    #[must_use]
+    pub fn interval(&self, kind: &str) -> Option<[f64; 3]> {
+        let reading = &self.0["readings"][kind];
+        Some([reading["low"].as_f64()?, reading["value"].as_f64()?, reading["high"].as_f64()?])
+    }
+
     /// Where a reading comes from, in words; empty where it has none.
     #[must_use]
     pub fn source(&self, kind: &str) -> &str {

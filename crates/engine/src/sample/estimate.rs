@@ -10,6 +10,8 @@ use crate::window::Count;
 
 /// Events, bursts and INFO are not read at the same instant: seconds by which their edges may differ.
 const EDGE_SECONDS: f64 = 0.1;
+/// The variance with which an interval reaches one up and down.
+const ONE_DISPLACED: f64 = 1.0 / (Z95 * Z95);
 /// Where the sampled lookups, scaled by time, are within this share of INFO's, they agree.
 pub(crate) const TOLERATED: f64 = 0.03;
 
@@ -67,6 +69,8 @@ pub(crate) struct Sums {
     /// What one more sampled count would add.
     weight: f64,
     freedom: f64,
+    /// How many times the variance is what it would be if lookups came one by one: how long runs are.
+    runs: f64,
     /// Seconds by which a burst's edges differ from INFO's.
     edge_seconds: f64,
     /// |INFO's misses − events| of the same stretches, and their share.
@@ -105,6 +109,7 @@ impl Sums {
             told: sum(Count::SampleUntoldMillis) < 1.0,
             weight: ratio(sum(Count::SampleWeight), sum(Count::SampleDivided)) * runs,
             freedom,
+            runs,
             edge_seconds: EDGE_SECONDS + ratio(sum(Count::SampleMicros) / 1e6, bursts),
             misaligned: if announced > 0.0 {
                 ratio((server_misses - announced).abs(), announced)
@@ -139,7 +144,9 @@ impl Sums {
         let known = row.lookups.max(misses.value);
         // What the bursts divided: hits where they told misses, otherwise lookups.
         let divided = if self.told { known - misses.value } else { known };
-        let edge = if self.seconds > 0.0 { divided * self.edge_seconds / self.seconds } else { 0.0 };
+        // At least one lookup may be on the other side of an edge, where that is not unlikely.
+        let edge = divided * self.edge_seconds / self.seconds.max(self.edge_seconds) * self.runs;
+        let edge = if edge > 0.05 { edge.max(ONE_DISPLACED) } else { edge };
         let variance = row.variance.max(row.binomial) + edge;
         let found = self.widened(interval::of_total(divided, variance, self.weight, self.freedom));
         let (lookups, hit_rate) = if self.told {

@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 pub(crate) use estimate::{Estimate, MOST_UNKNOWN, RowSums, Sums, TOLERATED};
 pub(crate) use interval::of_total;
 pub(crate) use stratum::Counted;
-use stratum::{Closed, Lookups, Outcome, RowResult, Seen, Stratum};
+use stratum::{Closed, Lookups, Outcome, RowResult, Seen, Strata};
 
 use crate::engine::Engine;
 use crate::rows::Rows;
@@ -27,7 +27,7 @@ const SILENT_AFTER_MILLIS: i64 = 15_000;
 /// One node's sample.
 #[derive(Clone, Debug, Default)]
 struct NodeSample {
-    open: Stratum,
+    strata: Strata,
     last_burst_ms: Option<i64>,
     closed_ms: Option<i64>,
     covered: Tally,
@@ -87,14 +87,14 @@ impl Sample {
     /// A miss event of others came, or one turned out to be ours.
     pub(crate) fn announced(&mut self, node: u32, row: u32, by: i64) {
         if let Some(sample) = self.nodes.get_mut(&node) {
-            sample.open.announced(row, by);
+            sample.strata.announced(row, by);
         }
     }
 
     /// The node's counters can't be compared with those before.
     pub(crate) fn interrupted(&mut self, node: u32, at_ms: i64) {
         if let Some(sample) = self.nodes.get_mut(&node) {
-            sample.open.interrupted(at_ms);
+            sample.strata.interrupted(at_ms);
         }
     }
 
@@ -115,7 +115,7 @@ impl Sample {
             }
             return;
         };
-        match sample.open.counted(counted, events, |row| rows.resolve(row)) {
+        match sample.strata.counted(counted, events, |row| rows.resolve(row)) {
             Outcome::Open => {}
             Outcome::Unseen(lookups) => {
                 if self.sampled_lately(counted.to_ms) {
@@ -205,7 +205,7 @@ impl Sample {
         }
         let node = self.nodes.entry(node).or_default();
         node.last_burst_ms = Some(at_ms);
-        node.open.burst(seen, &self.touched);
+        node.strata.burst(at_ms, seen, &self.touched);
         self.touched.clear();
     }
 

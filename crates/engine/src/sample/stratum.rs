@@ -12,6 +12,9 @@ const LEAST_LOOKUPS: f64 = 50.0;
 /// A stretch does not get longer than this, however little was seen.
 const LONGEST_MILLIS: i64 = 10_000;
 
+/// Something is always unseen: at the edges. Also lets runs be seen where everything else is.
+const LEAST_UNSEEN: f64 = 0.005;
+
 /// What one burst counted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
@@ -47,9 +50,9 @@ struct RowSample {
     announced: i64,
 }
 
-/// One that is still open.
+/// One stretch while it is counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stratum {
+struct Stratum {
     from_ms: Option<i64>,
     to_ms: i64,
     hits: f64,
@@ -57,14 +60,22 @@ pub(crate) struct Stratum {
     bursts: f64,
     commands: u64,
     unread: u64,
-    /// Bursts that did not tell misses.
-    untold: u64,
+    /// Bursts that told misses, and lookups in them. One that was cut short tells none.
+    told_bursts: f64,
+    told: f64,
     seen: Totals,
     seen_hits: Totals,
     seen_misses: Totals,
     seconds: Totals,
     seen_by_seconds: f64,
     rows: HashMap<u32, RowSample>,
+}
+
+/// A node's stretches: one that is open, and one that has ended and waits for the burst across its end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Strata {
+    open: Stratum,
+    ended: Option<Stratum>,
 }
 
 /// What one row did in a closed stretch.
@@ -115,89 +126,114 @@ pub(crate) enum Outcome {
     Unseen(f64),
 }
 
-impl Stratum {
-    /// The next stretch begins with this INFO reply.
-    pub(crate) fn begin(&mut self, at_ms: i64) {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.clear();
-        *self = Self { from_ms: Some(at_ms), to_ms: at_ms, rows, ..Self::default() };
-    }
-
+impl Strata {
     /// INFO's counters of this moment can't be compared with those before.
     pub(crate) fn interrupted(&mut self, at_ms: i64) {
-        if self.from_ms.is_some() && at_ms > self.to_ms {
-            self.begin(at_ms);
+        if self.open.from_ms.is_some() && at_ms > self.open.to_ms {
+            self.open = Stratum::from(at_ms);
         }
     }
 
-    pub(crate) fn burst(&mut self, seen: &Seen, lookups: &[Lookups]) {
-        if self.from_ms.is_none() {
-            return;
+    /// A burst that ended at this moment. One that began before the open stretch belongs to both in part: an
+    /// even rate within so short a time is all that is assumed.
+    pub(crate) fn burst(&mut self, at_ms: i64, seen: &Seen, lookups: &[Lookups]) {
+        let Some(from_ms) = self.open.from_ms else { return };
+        let length_ms = (seen.micros as f64 / 1e3).max(0.001);
+        let within = ((at_ms - from_ms).max(0) as f64 / length_ms).min(1.0);
+        if let Some(ended) = self.ended.as_mut().filter(|_| within < 1.0) {
+            ended.add(seen, lookups, 1.0 - within);
         }
-        let total = |of: fn(&Lookups) -> u32| lookups.iter().map(|row| f64::from(of(row))).sum::<f64>();
-        let (all, missed) = (total(|row| row.all), total(|row| row.missed));
-        self.bursts += 1.0;
-        self.commands = self.commands.saturating_add(seen.commands);
-        self.unread = self.unread.saturating_add(seen.unread);
-        self.untold += u64::from(!seen.misses_told);
-        self.seen.add(all);
-        self.seen_hits.add(all - missed);
-        self.seen_misses.add(missed);
-        let seconds = seen.micros as f64 / 1e6;
-        self.seconds.add(seconds);
-        self.seen_by_seconds += all * seconds;
-        for row in lookups {
-            let (of_all, of_missed) = (f64::from(row.all), f64::from(row.missed));
-            let sample = self.rows.entry(row.row).or_default();
-            sample.lookups.add(of_all, all);
-            sample.hits.add(of_all - of_missed, all - missed);
-            sample.misses.add(of_missed, missed);
+        if within > 0.0 {
+            self.open.add(seen, lookups, within);
         }
+        self.open.commands = self.open.commands.saturating_add(seen.commands);
+        self.open.unread = self.open.unread.saturating_add(seen.unread);
     }
 
     /// A miss event came, or turned out to be ours.
     pub(crate) fn announced(&mut self, row: u32, by: i64) {
-        if self.from_ms.is_some() {
-            self.rows.entry(row).or_default().announced += by;
+        if self.open.from_ms.is_some() {
+            self.open.rows.entry(row).or_default().announced += by;
         }
     }
 
-    /// Takes in INFO's counts; closes the stretch where enough of it was seen. `events` says since when miss
-    /// events arrive without a gap, `resolve` which row a row has become.
+    /// Takes in INFO's counts; ends the stretch where enough of it was seen, and divides the one that had ended
+    /// before. `events` says since when miss events arrive without a gap, `resolve` which row a row has become.
     pub(crate) fn counted(
         &mut self,
         counted: &Counted,
         events: Option<i64>,
         resolve: impl Fn(u32) -> u32,
     ) -> Outcome {
-        let Some(from_ms) = self.from_ms else {
-            self.begin(counted.to_ms);
-            return Outcome::Open;
+        let outcome = match self.ended.take() {
+            Some(mut ended) => ended.close(events, resolve),
+            None => Outcome::Open,
         };
-        self.to_ms = counted.to_ms;
-        self.hits += counted.hits as f64;
-        self.misses += counted.misses as f64;
-        let enough = self.bursts >= 2.0 && self.seen.sum >= LEAST_LOOKUPS;
-        if !enough && self.to_ms - from_ms < LONGEST_MILLIS {
-            return Outcome::Open;
+        let open = &mut self.open;
+        let Some(from_ms) = open.from_ms else {
+            self.open = Stratum::from(counted.to_ms);
+            return outcome;
+        };
+        open.to_ms = counted.to_ms;
+        open.hits += counted.hits as f64;
+        open.misses += counted.misses as f64;
+        let enough = open.bursts >= 2.0 && open.seen.sum >= LEAST_LOOKUPS;
+        if enough || open.to_ms - from_ms >= LONGEST_MILLIS {
+            self.ended = Some(std::mem::replace(open, Stratum::from(counted.to_ms)));
         }
+        outcome
+    }
+}
+
+impl Stratum {
+    /// The stretch that begins with this INFO reply.
+    fn from(at_ms: i64) -> Self {
+        Self { from_ms: Some(at_ms), to_ms: at_ms, ..Self::default() }
+    }
+
+    fn close(&mut self, events: Option<i64>, resolve: impl Fn(u32) -> u32) -> Outcome {
         let lookups = self.hits + self.misses;
-        let outcome = if lookups > 0.0 && self.seen.sum <= 0.0 {
+        let Some(from_ms) = self.from_ms else { return Outcome::Open };
+        if lookups > 0.0 && self.seen.sum <= 0.0 {
             Outcome::Unseen(lookups)
         } else {
             self.divide(from_ms, events.is_some_and(|since_ms| since_ms <= from_ms), resolve)
-        };
-        self.begin(counted.to_ms);
-        outcome
+        }
+    }
+
+    /// Adds a share of a burst.
+    fn add(&mut self, seen: &Seen, lookups: &[Lookups], part: f64) {
+        let total =
+            |of: fn(&Lookups) -> u32| lookups.iter().map(|row| f64::from(of(row))).sum::<f64>() * part;
+        let (all, missed) = (total(|row| row.all), total(|row| row.missed));
+        self.bursts += 1.0;
+        self.seen.add(all);
+        if seen.misses_told {
+            self.told_bursts += 1.0;
+            self.told += all;
+            self.seen_hits.add(all - missed);
+            self.seen_misses.add(missed);
+        }
+        let seconds = seen.micros as f64 / 1e6 * part;
+        self.seconds.add(seconds);
+        self.seen_by_seconds += all * seconds;
+        for row in lookups {
+            let (of_all, of_missed) = (f64::from(row.all) * part, f64::from(row.missed) * part);
+            let sample = self.rows.entry(row.row).or_default();
+            sample.lookups.add(of_all, all);
+            if seen.misses_told {
+                sample.hits.add(of_all - of_missed, all - missed);
+                sample.misses.add(of_missed, missed);
+            }
+        }
     }
 
     fn divide(&mut self, from_ms: i64, events: bool, resolve: impl Fn(u32) -> u32) -> Outcome {
         let lookups = self.hits + self.misses;
-        let told = self.untold == 0 && (self.bursts > 0.0 || events);
-        let unseen = if lookups > 0.0 { (1.0 - self.seen.sum / lookups).clamp(0.0, 1.0) } else { 0.0 };
-        let division = |total: f64, seen: Totals| Division { total, seen, bursts: self.bursts, unseen };
-        let all = division(lookups, self.seen);
-        let (hits, misses) = (division(self.hits, self.seen_hits), division(self.misses, self.seen_misses));
+        let length = (self.to_ms - from_ms) as f64 / 1000.0;
+        // A few bursts that do not tell misses are left out rather than all that tell them.
+        let told = if self.bursts > 0.0 { self.told > 0.5 * self.seen.sum } else { events };
+        let [all, hits, misses] = self.divisions();
         let mut by_row = HashMap::<u32, RowSample>::with_capacity(self.rows.len());
         for (row, sample) in self.rows.drain() {
             let known = by_row.entry(resolve(row)).or_default();
@@ -234,14 +270,28 @@ impl Stratum {
             commands: self.commands,
             unread: self.unread,
             sampled_seconds: self.seconds.sum,
-            weight: divided.weight() * divided.total * unseen,
+            weight: divided.weight() * divided.total * divided.unseen,
             divided: divided.total,
             lookup_weight: all.weight(),
-            by_time: self.by_time((self.to_ms - from_ms) as f64 / 1000.0),
+            by_time: self.by_time(length),
             told,
             misses_known: events || told,
         };
         Outcome::Closed(closed, rows)
+    }
+
+    /// How INFO's lookups, hits and misses are divided.
+    fn divisions(&self) -> [Division; 3] {
+        let lookups = self.hits + self.misses;
+        let unseen =
+            |seen: f64| if lookups > 0.0 { (1.0 - seen / lookups).clamp(LEAST_UNSEEN, 1.0) } else { 0.0 };
+        let division =
+            |total, seen, bursts, of_seen| Division { total, seen, bursts, unseen: unseen(of_seen) };
+        [
+            division(lookups, self.seen, self.bursts, self.seen.sum),
+            division(self.hits, self.seen_hits, self.told_bursts, self.told),
+            division(self.misses, self.seen_misses, self.told_bursts, self.told),
+        ]
     }
 
     /// What was seen, scaled to the stretch by time alone, and the variance of that between bursts.
