@@ -5,6 +5,7 @@ import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
+import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
@@ -187,7 +188,19 @@ export function fixture(parameters: URLSearchParams): Transport {
         views = views.filter(({ deployment }) => deployment.id !== asked.deployment);
         return { reply: asked.request, data: {} };
       case 'set_source':
+      case 'enable_events':
         return { reply: asked.request, data: {} };
+      case 'preview_source':
+        return { reply: asked.request, data: priceOf(asked.source) };
+      case 'preview_events':
+        return { reply: asked.request, data: priceOf('events') };
+      case 'restore_events':
+        return {
+          reply: asked.request,
+          data: [{ node: '10.0.4.11:6379', setting: 'notify-keyspace-events', outcome: 'put back to "Emx"' }],
+        };
+      case 'slow_commands':
+        return { reply: asked.request, data: [] };
       case 'doctor':
         return {
           reply: asked.request,
