@@ -11,7 +11,7 @@ use cachescope_model::time::Timestamp;
 
 use crate::applications::{Applications, Names};
 use crate::discovery::Discovery;
-use crate::events::{Events, OwnMisses, Tombstones};
+use crate::events::Events;
 use crate::execution::Executions;
 use crate::hash::Hashing;
 use crate::keys::TopKeys;
@@ -36,13 +36,15 @@ const LATEST_MILLIS: i64 = 253_402_300_800_000;
 pub struct EngineOptions {
     /// How many namespaces may be discovered; what does not fit is part of the remainder.
     pub max_discovered: usize,
-    /// How many removed keys are remembered to explain misses, 24 bytes each.
+    /// How many keys are remembered to explain misses, at most 24 bytes each and taken as they come: those that
+    /// went, and, while there is room, those that are there. Up to this number none is forgotten; beyond it
+    /// misses of forgotten keys are of unknown cause.
     pub tombstones: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { max_discovered: 500, tombstones: 262_144 }
+        Self { max_discovered: 500, tombstones: 524_288 }
     }
 }
 
@@ -106,7 +108,7 @@ impl Engine {
             rows,
             discovery: Discovery::new(options.max_discovered),
             server: Server::default(),
-            events: Events { tombstones: Tombstones::new(options.tombstones), own: OwnMisses::default() },
+            events: Events::new(options.tombstones),
             sample: Sample::default(),
             hot: TopKeys::default(),
             missed: TopKeys::default(),
@@ -128,11 +130,11 @@ impl Engine {
         let node = self.server.number(&observation.node);
         match &observation.what {
             Observed::Info(info) => {
-                let upheaval = self.server.observe(&self.frame, node, at_ms, info);
-                if upheaval.forget_removals {
-                    self.events.tombstones.clear();
+                let told = self.server.observe(&self.frame, node, at_ms, info);
+                if let Some(silence) = &told.silence {
+                    self.observe_silence(node, silence);
                 }
-                match upheaval.counted {
+                match told.counted {
                     Some(counted) => {
                         let events = self.server.node_mut(node).subscription.unbroken_since(0);
                         self.sample.counted(&mut self.rows, &self.frame, node, &counted, events);
@@ -146,18 +148,14 @@ impl Engine {
             }
             Observed::EventsBegan(channels) => {
                 self.server.node_mut(node).subscription.begin(at_ms, *channels);
+                self.server.node_mut(node).standing.begin(at_ms, *channels);
             }
             Observed::Events(batch) => self.observe_events(node, at_ms, batch),
-            Observed::EventsLost => {
-                let frame = &self.frame;
-                self.server.node_mut(node).subscription.lose(frame, at_ms);
-                // A key may have come back and gone again unseen.
-                self.events.tombstones.clear();
-            }
+            Observed::EventsLost => self.observe_loss(node, at_ms),
             Observed::Commands(burst) => self.observe_commands(node, at_ms, burst),
             Observed::OwnMiss { database, key } => self.observe_own_miss(node, at_ms, *database, key),
             Observed::ScanStarted(ScanStarted { scan, mode, .. }) => self.scans.started(node, *scan, *mode),
-            Observed::ScanChunk(chunk) => self.observe_scan(node, chunk),
+            Observed::ScanChunk(chunk) => self.observe_scan(node, at_ms, chunk),
             Observed::ScanFinished(finished) => self.observe_scan_end(node, at_ms, *finished),
             Observed::Executions(batch) => self.observe_executions(&observation.node, at_ms, batch),
             Observed::Metrics(batch) => {
@@ -211,8 +209,10 @@ impl Engine {
             self.applications.fold(&folds);
             self.sample.fold(&folds);
             self.executions.fold(&folds);
+            self.events.provisional.expire(now_ms, &mut self.rows, &self.frame);
         }
         self.server.cover_events(&self.frame, now_ms);
+        self.follow_misses(now_ms);
         if now_ms - self.swept_ms > 600_000 {
             self.swept_ms = now_ms;
             self.applications.forget_old_series(now_ms);
@@ -244,7 +244,7 @@ impl Engine {
         }
     }
 
-    fn observe_scan(&mut self, node: u32, chunk: &ScanChunk) {
+    fn observe_scan(&mut self, node: u32, at_ms: i64, chunk: &ScanChunk) {
         for key in &chunk.keys {
             let hash = self.hashing.key(chunk.database, &key.key);
             // Looked up again for each key: attributing a key may change the rows.
@@ -253,6 +253,7 @@ impl Engine {
                 continue;
             }
             let row = self.attribute_or_discover(chunk.database, &key.key);
+            self.observe_existing(node, at_ms, hash);
             let ttl = self.rows.get(row).longest_ttl_seconds;
             if let Some(running) = self.scans.running(node, chunk.scan) {
                 running.add(row, key, ttl);

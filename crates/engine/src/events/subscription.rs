@@ -120,9 +120,4 @@ impl Subscription {
         let told = [self.channels.misses, self.channels.evictions, self.channels.expirations][kind];
         self.began && told.is_none() && !self.heard[kind]
     }
-
-    /// Whether a removal explains every later miss: a key that comes back and goes again is announced.
-    pub(crate) fn removals_last(&self) -> bool {
-        self.channels.deletions == Some(true) || self.channels.additions == Some(true)
-    }
 }

@@ -100,7 +100,8 @@ fn causes(tally: &crate::window::Tally, range: &Range) -> MissCauses {
         expired: tally.sum(Count::MissExpired, range),
         evicted: tally.sum(Count::MissEvicted, range),
         deleted: tally.sum(Count::MissDeleted, range),
+        flushed: tally.sum(Count::MissFlushed, range),
+        cold: tally.sum(Count::MissCold, range),
         unknown: tally.sum(Count::MissUnknown, range),
-        ..MissCauses::default()
     }
 }

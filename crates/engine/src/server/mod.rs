@@ -3,6 +3,7 @@
 mod exporter;
 mod levels;
 mod members;
+mod silence;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ pub(crate) use exporter::{Exporter, ExporterMetric};
 pub(crate) use levels::Levels;
 pub(crate) use members::{Place, named};
 
-use crate::events::Subscription;
+use crate::events::{Silence, Standing, Subscription};
 use crate::sample::Counted;
 use crate::window::{Count, Fold, Frame, Gauge, Range, Tally};
 
@@ -28,8 +29,6 @@ const LONGEST_INTERVAL_MILLIS: i64 = 3_600_000;
 /// More nodes than a cluster of the supported size has are not kept.
 const MOST_NODES: usize = 1_024;
 
-/// Commands after which keys are gone without a word.
-const FLUSH_COMMANDS: [&str; 3] = ["flushall", "flushdb", "swapdb"];
 
 /// One server.
 #[derive(Clone, Debug)]
@@ -39,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) last: Option<(ServerInfo, i64)>,
     covered: Tally,
     pub(crate) subscription: Subscription,
+    /// What its events and INFO replies allow to conclude about its keys.
+    pub(crate) standing: Standing,
     /// Misses, evictions and expirations announced since the last INFO.
     pub(crate) since_poll: [i64; 3],
     /// Which kinds of events were due during the whole interval that is running.
@@ -60,6 +61,7 @@ impl Node {
             last: None,
             covered: Tally::default(),
             subscription: Subscription::default(),
+            standing: Standing::default(),
             since_poll: [0; 3],
             paired: [false; 3],
             last_poll: [0; 3],
@@ -101,10 +103,10 @@ pub(crate) struct Server {
 }
 
 /// What an INFO reply gave away besides its figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Upheaval {
-    /// Keys may have gone without an event: a restart or a flush.
-    pub(crate) forget_removals: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// What went without an event; `None` for a reply that comes out of order.
+    pub(crate) silence: Option<Silence>,
     /// Lookups since the reply before, where the two can be compared.
     pub(crate) counted: Option<Counted>,
 }
@@ -156,22 +158,23 @@ impl Server {
     }
 
     /// Takes in an INFO reply.
-    pub(crate) fn observe(&mut self, frame: &Frame, number: u32, at_ms: i64, info: &ServerInfo) -> Upheaval {
-        let mut upheaval = Upheaval::default();
+    pub(crate) fn observe(&mut self, frame: &Frame, number: u32, at_ms: i64, info: &ServerInfo) -> Told {
+        let mut told = Told::default();
         let twin = self.is_twin(number, &info.run_id, at_ms);
         let tally = &mut self.tally;
         let node = &mut self.nodes[number as usize];
         if std::mem::replace(&mut node.twin, twin) || twin {
             // Counted under its other name; from here on under this one, where that has just ended.
             node.last = Some((info.clone(), at_ms));
-            return upheaval;
+            return told;
         }
         let mut known_from = None;
+        let mut silence = silence::first(info, at_ms);
         if let Some((before, before_ms)) = &node.last {
             if at_ms <= *before_ms {
-                return upheaval;
+                return told;
             }
-            upheaval.forget_removals = before.run_id != info.run_id || flushed(before, info);
+            silence = silence::between(before, info, *before_ms, at_ms);
             match discontinuity(before, info, at_ms - before_ms) {
                 Some(reason) => node.reset = Some((at_ms, reason)),
                 None => {
@@ -181,7 +184,7 @@ impl Server {
                         tally.spread(count, frame, from, at_ms, increase);
                     }
                     let [(_, hits), (_, misses), ..] = increases;
-                    upheaval.counted = Some(Counted { from_ms: from, to_ms: at_ms, hits, misses });
+                    told.counted = Some(Counted { from_ms: from, to_ms: at_ms, hits, misses });
                     node.covered.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
                     known_from = Some(from);
                     let counts = node_counts(before, info, &node.since_poll);
@@ -195,11 +198,20 @@ impl Server {
         node.paired =
             [0, 1, 2].map(|kind| node.subscription.since(kind).is_some_and(|since_ms| since_ms <= at_ms));
         node.last = Some((info.clone(), at_ms));
+        node.standing.informed(&silence);
         if let Some(from_ms) = known_from {
             self.cover(frame, from_ms, at_ms);
         }
         self.levels(frame, at_ms);
-        upheaval
+        told.silence = Some(silence);
+        told
+    }
+
+    /// Whether a primary's events are heard.
+    pub(crate) fn hears_a_primary(&self) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.subscription.up && !node.standing.replica && node.answered_since(i64::MIN))
     }
 
     pub(crate) fn fold(&mut self, folds: &[Fold]) {
@@ -303,13 +315,6 @@ fn read(before: &ServerInfo, now: &ServerInfo, stat: &CommandStat) -> Option<(u6
 /// Whether a command, in lower case, is one of the reads that execution times are about.
 pub(crate) fn is_read(command: &str) -> bool {
     READ_COMMANDS.contains(&command)
-}
-
-fn flushed(before: &ServerInfo, now: &ServerInfo) -> bool {
-    FLUSH_COMMANDS.iter().any(|command| {
-        let calls = |info: &ServerInfo| find(info, command).map_or(0, |stat| stat.calls);
-        calls(now) > calls(before)
-    })
 }
 
 /// Server's and announced counts of the same interval: misses, evictions, expirations.

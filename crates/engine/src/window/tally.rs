@@ -109,6 +109,38 @@ pub(crate) enum Count {
     ExecutionsSeen,
     /// Commands that were logged meanwhile and not read.
     ExecutionsMissed,
+    /// Miss events of a key whose database had been flushed.
+    MissFlushed,
+    /// Miss events of a key not seen since watching began.
+    MissCold,
+    /// Miss events of a key that nobody filled, of whatever cause.
+    MissUnfilled,
+    /// First misses of an evicted key, less than a second after the eviction; likewise below.
+    EvictedSecond,
+    /// Less than ten seconds.
+    EvictedTenSeconds,
+    /// Less than a minute.
+    EvictedMinute,
+    /// Less than ten minutes.
+    EvictedTenMinutes,
+    /// Less than an hour.
+    EvictedHour,
+    /// An hour or more.
+    EvictedLonger,
+    /// First misses of an expired key, less than a second after the server removed it; likewise below.
+    ExpiredSecond,
+    /// Less than ten seconds.
+    ExpiredTenSeconds,
+    /// Less than a minute.
+    ExpiredMinute,
+    /// Less than ten minutes.
+    ExpiredTenMinutes,
+    /// Less than an hour.
+    ExpiredHour,
+    /// An hour or more.
+    ExpiredLonger,
+    /// Misses that themselves made the server remove the key: how long ago its time ran out is not told.
+    ExpiredOnAccess,
 }
 
 /// Columns by what they count.

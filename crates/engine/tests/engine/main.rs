@@ -1,6 +1,7 @@
 //! The engine through its public door: tables of time and expectation for every rule.
 
 mod applications;
+mod causes;
 mod counters;
 mod events;
 mod history;
