@@ -11,7 +11,8 @@ pub enum KeyEventKind {
     Evicted,
     /// `expired`: removed because its time ran out (flag `x`).
     Expired,
-    /// `del`: removed by DEL, UNLINK or an expiry in the past (flag `g`).
+    /// `del`, `rename_from`, `move_from`: removed by a command, such as DEL, UNLINK, an expiry in the past, the
+    /// removal of a collection's last element, RENAME or MOVE (flag `g`).
     Deleted,
     /// `new`: added (flag `n`, since 7.0).
     New,

@@ -108,12 +108,15 @@ impl AsyncPushSender for Inbox {
     }
 }
 
-/// The events there are channels for, with the server's names.
-pub(super) const KINDS: [(KeyEventKind, &str); 5] = [
+/// The events there are channels for, with the server's names. A key that was renamed or moved to another
+/// database was removed by a command, as a deleted one was; under its other name or database it is `new`.
+pub(super) const KINDS: [(KeyEventKind, &str); 7] = [
     (KeyEventKind::Miss, "keymiss"),
     (KeyEventKind::Evicted, "evicted"),
     (KeyEventKind::Expired, "expired"),
     (KeyEventKind::Deleted, "del"),
+    (KeyEventKind::Deleted, "rename_from"),
+    (KeyEventKind::Deleted, "move_from"),
     (KeyEventKind::New, "new"),
 ];
 
