@@ -188,6 +188,14 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))
             }
+            Request::CauseHistory { deployment, namespace, seconds, points } => {
+                let session = self.session(&deployment)?;
+                Reply::CauseHistory(history::causes(&session, namespace.as_deref(), seconds, points))
+            }
+            Request::Misses { deployment, namespace, window } => {
+                let session = self.session(&deployment)?;
+                Reply::Misses(detail::misses(&session, namespace.as_deref(), window)?)
+            }
             Request::Findings { deployment } => {
                 let session = self.session(&deployment)?;
                 Reply::Findings(session.snapshot(Default::default()).findings.clone())

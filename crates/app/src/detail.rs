@@ -1,6 +1,7 @@
 //! Everything about one namespace.
 
 use cachescope_model::duration;
+use cachescope_model::misses::MissInsights;
 use cachescope_model::strategy::Namespace;
 use cachescope_model::window::Window;
 
@@ -16,19 +17,27 @@ pub(crate) fn namespace(
     let snapshot = session.snapshot(window);
     let found = snapshot.namespaces.iter().find(|row| row.namespace == namespace).cloned();
     let documented = session.strategy().namespaces.iter().find(|entry| entry.template.as_str() == namespace);
-    let Some(found) = found else {
-        return Err(WireError::new(
-            WireErrorCode::NotFound,
-            format!("there is no namespace {namespace:?} any more"),
-        )
-        .with_remedy("choose another row"));
-    };
+    let Some(found) = found else { return Err(gone(namespace)) };
     Ok(NamespaceDetail {
         at: snapshot.at,
         keys: session.keys(namespace, window),
         snapshot: found,
         documented: documented.map(facts).unwrap_or_default(),
     })
+}
+
+/// What its misses say beyond their number.
+pub(crate) fn misses(
+    session: &Session,
+    namespace: Option<&str>,
+    window: Window,
+) -> Result<MissInsights, WireError> {
+    session.misses(namespace, window).ok_or_else(|| gone(namespace.unwrap_or_default()))
+}
+
+fn gone(namespace: &str) -> WireError {
+    let words = format!("there is no namespace {namespace:?} any more");
+    WireError::new(WireErrorCode::NotFound, words).with_remedy("choose another row")
 }
 
 /// What the document says about a namespace, a fact a line.

@@ -1,6 +1,7 @@
 //! Histories and spark lines.
 
 use cachescope_engine::HistoryQuery;
+use cachescope_model::misses::CausePoint;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::time::Timestamp;
 
@@ -47,6 +48,18 @@ pub(crate) fn series(
             points: session.history(&query(now, namespace, *kind, seconds, points)),
         })
         .collect()
+}
+
+/// Why keys missed, over time. Spans and counts outside their range are brought into it.
+pub(crate) fn causes(
+    session: &Session,
+    namespace: Option<&str>,
+    seconds: u32,
+    points: u32,
+) -> Vec<CausePoint> {
+    let (seconds, points) = (seconds.clamp(10, 86_400), points.clamp(2, 1_000));
+    let now = session.now();
+    session.cause_history(namespace, now.plus_millis(-i64::from(seconds) * 1000), now, points as usize)
 }
 
 /// Adds hit-rate spark lines to the rows of a page.

@@ -10,11 +10,12 @@
 //! - `sample`: lookups by namespace from bursts of commands
 //! - `keys`: which keys are looked up and missed most
 //! - `window`: counts over time, bounded
-//! - `readings`: the figures with their certainty; `history`: the same as a series
+//! - `readings`: the figures with their certainty; `history`, `cause_history`: the same as a series
 //!
 //! Deliberately not here: I/O, alerts, and anything that is kept beyond the process.
 
 mod applications;
+mod cause_history;
 mod discovery;
 mod engine;
 mod events;

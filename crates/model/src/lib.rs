@@ -13,6 +13,7 @@ pub mod events;
 pub mod key;
 pub mod keys;
 pub mod metrics;
+pub mod misses;
 pub mod observation;
 pub mod read_commands;
 pub mod reading;

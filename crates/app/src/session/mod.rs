@@ -14,6 +14,7 @@ use std::sync::Arc;
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
 use cachescope_model::deployment::{Deployment, Environment};
 use cachescope_model::keys::NamespaceKeys;
+use cachescope_model::misses::{CausePoint, MissInsights};
 use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
@@ -252,6 +253,24 @@ impl Session {
     #[must_use]
     pub fn slow_commands(&self, namespace: Option<&str>) -> Vec<SlowCommand> {
         self.engine.lock().slow_commands(self.clock.now(), namespace)
+    }
+
+    /// Misses by cause over time; see [`Engine::cause_history`].
+    #[must_use]
+    pub fn cause_history(
+        &self,
+        namespace: Option<&str>,
+        from: Timestamp,
+        to: Timestamp,
+        points: usize,
+    ) -> Vec<CausePoint> {
+        self.engine.lock().cause_history(namespace, from, to, points)
+    }
+
+    /// What misses say beyond their number; `None` where the namespace is not known.
+    #[must_use]
+    pub fn misses(&self, namespace: Option<&str>, window: Window) -> Option<MissInsights> {
+        self.engine.lock().misses(namespace, self.clock.now(), window)
     }
 
     /// The session's time.

@@ -149,6 +149,26 @@ requests! {
         /// How many points at most; 2 to 1,000.
         points: u32,
     } -> Vec<HistorySeries>;
+    /// Why keys missed, over time; no namespace is the whole deployment.
+    CauseHistory {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template; an empty one is the remainder.
+        namespace: Option<String>,
+        /// How far back from now, in seconds; 10 to 86,400.
+        seconds: u32,
+        /// How many points at most; 2 to 1,000.
+        points: u32,
+    } -> Vec<cachescope_model::misses::CausePoint>;
+    /// What the misses of a namespace say beyond their number; no namespace is the whole deployment.
+    Misses {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template; an empty one is the remainder.
+        namespace: Option<String>,
+        /// Over which window.
+        window: Window,
+    } -> cachescope_model::misses::MissInsights;
     /// What the strategy and the observed disagree about.
     Findings {
         /// Which one.

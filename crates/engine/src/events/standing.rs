@@ -208,8 +208,13 @@ impl Standing {
         self.removers_ms.is_none_or(|last_ms| last_ms + APART_MILLIS < at_ms)
     }
 
+    /// When the last flush was that may have taken keys of which nothing was heard.
+    pub(crate) fn last_flush_unseen(&self) -> Option<i64> {
+        if self.is_whole() { None } else { self.flushes.map(|(_, last_ms)| last_ms) }
+    }
+
     /// Whether INFO replies ever came.
-    pub(super) fn is_informed(&self) -> bool {
+    pub(crate) fn is_informed(&self) -> bool {
         self.baseline_ms.is_some()
     }
 }

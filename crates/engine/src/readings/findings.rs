@@ -12,6 +12,7 @@ pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>
     configuration(engine, view, &mut findings);
     imbalance(engine, view, &mut findings);
     sources(engine, &mut findings);
+    findings.extend(super::misses::findings(engine, view));
     for total in totals.iter().filter(|total| !total.remark.is_empty()) {
         let remedy = if total.what.starts_with("application") {
             "compare the strategy's metric names and labels with the application, and its Redis with this one"
@@ -26,7 +27,7 @@ pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>
     findings
 }
 
-fn finding(code: &str, namespace: &str, summary: String, remedy: impl Into<String>) -> Finding {
+pub(super) fn finding(code: &str, namespace: &str, summary: String, remedy: impl Into<String>) -> Finding {
     Finding { code: code.to_owned(), namespace: namespace.to_owned(), summary, remedy: remedy.into() }
 }
 

@@ -7,6 +7,7 @@ mod execution;
 mod findings;
 mod instance;
 mod latency;
+mod misses;
 mod namespace;
 mod reasons;
 mod sampled;

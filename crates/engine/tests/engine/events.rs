@@ -135,7 +135,11 @@ fn an_undisturbed_run_shows_no_loss_whenever_info_and_events_come() {
         let total = snapshot.control_totals.iter().find(|total| total.what == "misses").expect("compared");
         assert_eq!(total.loss_ratio, Some(0.0), "lag {lag}: {total:?}");
         assert_eq!(of(&snapshot, "user:{id}", R::MissesPerSecond).certainty, Certainty::Exact, "lag {lag}");
-        assert!(snapshot.findings.is_empty(), "{:?}", snapshot.findings);
+        assert!(
+            snapshot.findings.iter().all(|finding| finding.code != "counters-disagree"),
+            "{:?}",
+            snapshot.findings
+        );
     }
 }
 
