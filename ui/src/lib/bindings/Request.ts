@@ -130,7 +130,35 @@ seconds: number,
 /**
  * How many points at most; 2 to 1,000.
  */
-points: number, } | { "request": "findings", 
+points: number, } | { "request": "cause_history", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Its template; an empty one is the remainder.
+ */
+namespace: string | null, 
+/**
+ * How far back from now, in seconds; 10 to 86,400.
+ */
+seconds: number, 
+/**
+ * How many points at most; 2 to 1,000.
+ */
+points: number, } | { "request": "misses", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Its template; an empty one is the remainder.
+ */
+namespace: string | null, 
+/**
+ * Over which window.
+ */
+window: Window, } | { "request": "findings", 
 /**
  * Which one.
  */
