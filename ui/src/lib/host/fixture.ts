@@ -8,6 +8,7 @@ import type { View } from '../bindings/View';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
+import { causesOf, missesOf } from './fixture/misses';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
 /** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
@@ -229,6 +230,10 @@ export function fixture(parameters: URLSearchParams): Transport {
           reply: asked.request,
           data: historyOf(asked.namespace, asked.kinds, asked.seconds, asked.points, scene),
         };
+      case 'cause_history':
+        return { reply: asked.request, data: causesOf(asked.seconds, asked.points) };
+      case 'misses':
+        return { reply: asked.request, data: missesOf(asked.window) };
       case 'findings':
         return {
           reply: asked.request,
