@@ -29,7 +29,6 @@ const LONGEST_INTERVAL_MILLIS: i64 = 3_600_000;
 /// More nodes than a cluster of the supported size has are not kept.
 const MOST_NODES: usize = 1_024;
 
-
 /// One server.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -207,11 +206,10 @@ impl Server {
         told
     }
 
-    /// Whether a primary's events are heard.
+    /// Whether the events of a server are heard that is known to be a primary.
     pub(crate) fn hears_a_primary(&self) -> bool {
-        self.nodes
-            .iter()
-            .any(|node| node.subscription.up && !node.standing.replica && node.answered_since(i64::MIN))
+        let known = |node: &Node| node.place.is_some() || node.last.is_some();
+        self.nodes.iter().any(|node| node.subscription.up && known(node) && !node.is_replica())
     }
 
     pub(crate) fn fold(&mut self, folds: &[Fold]) {
