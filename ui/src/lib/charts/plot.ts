@@ -1,8 +1,7 @@
 // uPlot, loaded when the first chart needs it, and how our charts look.
 import type uPlot from 'uplot';
 
-import type { HistorySeries } from '../bindings/HistorySeries';
-import type { ReadingKind } from '../bindings/ReadingKind';
+import type { HistoryPoint } from '../bindings/HistoryPoint';
 import type { Unit } from '../bindings/Unit';
 import { show } from '../format/numbers';
 import { normaliseLanguage } from './language';
@@ -18,19 +17,27 @@ export function loadPlot(): Promise<typeof uPlot> {
   return loading;
 }
 
+/** One line's points, oldest first: the history of a reading, or of a part of a whole. */
+export interface Series {
+  kind: string;
+  points: readonly HistoryPoint[];
+}
+
 /** What one chart shows. */
-export interface ChartSpec {
+export interface ChartSpec<Kind extends string = string> {
   id: string;
   title: string;
   unit: Unit;
   /** The first is the main line; `colour` is the name of a custom property. */
-  lines: { kind: ReadingKind; name: string; colour: string }[];
+  lines: { kind: Kind; name: string; colour: string }[];
   /** A dashed line with its name. */
   target?: { value: number; name: string } | null;
+  /** The lines are parts of a whole, drawn as areas on each other, the first lowest. */
+  stacked?: boolean;
 }
 
 /** Columns for uPlot: seconds, then each line, then the first line's interval, low and high. */
-export function columnsOf(spec: ChartSpec, series: readonly HistorySeries[]): (number | null)[][] {
+export function columnsOf(spec: ChartSpec, series: readonly Series[]): (number | null)[][] {
   const times = new Set<number>();
   const points = spec.lines.map(({ kind }) => series.find((one) => one.kind === kind)?.points ?? []);
   for (const line of points) for (const { at } of line) times.add(at);
@@ -50,6 +57,20 @@ export function columnsOf(spec: ChartSpec, series: readonly HistorySeries[]): (n
     high[index] = point.high;
   }
   return [at.map((time) => time / 1000), ...values, low, high];
+}
+
+/** Each line on top of those before it. Where one of them is a gap, all are: part of a whole says nothing. */
+export function stackOf(columns: readonly (number | null)[][], lines: number): (number | null)[][] {
+  let below: (number | null)[] | undefined;
+  return columns.map((column, place) => {
+    if (place === 0 || place > lines) return column;
+    const under = below;
+    below = column.map((value, at) => {
+      const ground = under ? (under[at] ?? null) : 0;
+      return value === null || ground === null ? null : value + ground;
+    });
+    return below;
+  });
 }
 
 /** Whether any line has any value. */
@@ -158,16 +179,21 @@ export function optionsOf(
     ],
     series: [
       {},
-      ...spec.lines.map(({ colour: name }) => ({
+      ...spec.lines.map(({ colour: name }, place) => ({
         stroke: colour(name),
-        width: 1.5,
+        ...(spec.stacked && place === 0 ? { fill: colour(name) } : {}),
+        width: spec.stacked ? 1 : 1.5,
         points: { show: false },
         spanGaps: false,
       })),
       { stroke: 'transparent', width: 0, points: { show: false } },
       { stroke: 'transparent', width: 0, points: { show: false } },
     ],
-    bands: [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
+    bands: spec.stacked
+      ? spec.lines
+          .slice(1)
+          .map(({ colour: name }, place) => ({ series: [place + 2, place + 1], fill: colour(name) }))
+      : [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
     hooks: {
       draw: [
         (plot) =>

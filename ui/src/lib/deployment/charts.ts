@@ -21,7 +21,7 @@ export function readEveryMs(seconds: number): number {
 }
 
 /** The charts of a namespace or of a whole deployment; a hit rate below its target is drawn as such. */
-export function chartsOf(target: number | null, below: boolean, maxmemory: number): ChartSpec[] {
+export function chartsOf(target: number | null, below: boolean, maxmemory: number): ChartSpec<ReadingKind>[] {
   return [
     {
       id: 'hit_rate',
@@ -62,6 +62,6 @@ export function chartsOf(target: number | null, below: boolean, maxmemory: numbe
 }
 
 /** Every reading that some charts need, once. */
-export function kindsOf(charts: readonly ChartSpec[]): ReadingKind[] {
+export function kindsOf(charts: readonly ChartSpec<ReadingKind>[]): ReadingKind[] {
   return [...new Set(charts.flatMap(({ lines }) => lines.map(({ kind }) => kind)))];
 }
