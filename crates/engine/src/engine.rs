@@ -10,6 +10,7 @@ use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
 
 use crate::applications::{Applications, Names};
+use crate::command_times::CommandTimes;
 use crate::discovery::Discovery;
 use crate::events::Events;
 use crate::execution::Executions;
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) server: Server,
     pub(crate) events: Events,
     pub(crate) sample: Sample,
+    pub(crate) command_times: CommandTimes,
     /// Keys that are looked up most, and that miss most.
     pub(crate) hot: TopKeys,
     pub(crate) missed: TopKeys,
@@ -110,6 +112,7 @@ impl Engine {
             server: Server::default(),
             events: Events::new(options.tombstones),
             sample: Sample::default(),
+            command_times: CommandTimes::default(),
             hot: TopKeys::default(),
             missed: TopKeys::default(),
             applications,
@@ -130,6 +133,12 @@ impl Engine {
         let node = self.server.number(&observation.node);
         match &observation.what {
             Observed::Info(info) => {
+                match self.server.reads_since(node, at_ms, info) {
+                    Some((from_ms, reads)) => {
+                        self.command_times.counted(&self.frame, from_ms, at_ms, &reads);
+                    }
+                    None => self.command_times.interrupted(node),
+                }
                 let told = self.server.observe(&self.frame, node, at_ms, info);
                 if let Some(silence) = &told.silence {
                     self.observe_silence(node, silence);
@@ -153,6 +162,11 @@ impl Engine {
             Observed::Events(batch) => self.observe_events(node, at_ms, batch),
             Observed::EventsLost => self.observe_loss(node, at_ms),
             Observed::Commands(burst) => self.observe_commands(node, at_ms, burst),
+            Observed::CommandLatencies(latencies) => {
+                self.command_times.observe(&self.frame, node, at_ms, latencies);
+            }
+            Observed::NoCommandLatencies(why) => self.command_times.refused(node, why),
+            Observed::Probes(probes) => self.observe_probes(node, at_ms, probes),
             Observed::OwnMiss { database, key } => self.observe_own_miss(node, at_ms, *database, key),
             Observed::ScanStarted(ScanStarted { scan, mode, .. }) => self.scans.started(node, *scan, *mode),
             Observed::ScanChunk(chunk) => self.observe_scan(node, at_ms, chunk),
@@ -210,6 +224,7 @@ impl Engine {
             self.sample.fold(&folds);
             self.executions.fold(&folds);
             self.events.provisional.expire(now_ms, &mut self.rows, &self.frame);
+            self.command_times.fold(&folds);
         }
         self.server.cover_events(&self.frame, now_ms);
         self.follow_misses(now_ms);
@@ -258,6 +273,7 @@ impl Engine {
             if let Some(running) = self.scans.running(node, chunk.scan) {
                 running.add(row, key, ttl);
             }
+            self.may_probe(row, node, at_ms, chunk.database, &key.key);
         }
     }
 

@@ -5,13 +5,16 @@ use cachescope_model::snapshot::HistoryPoint;
 use cachescope_model::time::Timestamp;
 
 use crate::applications::latency::{self, merge_counts};
+use crate::command_times::{SERVER_SCALE, merged};
 use crate::engine::Engine;
 use crate::events::MISSES;
+use crate::probes::{TRIP_SCALE, bounds_of, least_samples};
+use crate::readings::mixed;
 use crate::rows::{OTHER, Row};
 use crate::sample::{RowSums, Sums};
 use crate::server::Node;
 use crate::server::PAIRS;
-use crate::window::{Count, Gauge, Tally};
+use crate::window::{Count, Counts, Gauge, Tally, add_counts, total};
 
 /// More points than a chart can show.
 const MOST_POINTS: usize = 10_000;
@@ -142,6 +145,7 @@ impl Slice<'_> {
         let rate = |count: Count| exact(sum(count) / self.server_seconds()?);
         let lookups = || sum(Count::ServerHits) + sum(Count::ServerMisses);
         let known = self.server_seconds().is_some();
+        let all = || engine.rows.live().map(|(_, row)| row);
         let everywhere = || (0..engine.applications.carriers.len() as u32).collect::<Vec<_>>();
         match kind {
             R::HitRate if known => ratio(sum(Count::ServerHits), lookups()),
@@ -157,6 +161,9 @@ impl Slice<'_> {
             R::ExecutionMeanSeconds if sum(Count::ReadCalls) > 0.0 => {
                 exact(sum(Count::ReadMicros) / sum(Count::ReadCalls) / 1e6)
             }
+            R::ExecutionP50Seconds => self.execution(0.5, None),
+            R::ExecutionP95Seconds => self.execution(0.95, None),
+            R::ExecutionP99Seconds => self.execution(0.99, None),
             R::MemoryBytes => self.level(&server.memory),
             R::MemoryRatio => self.level(&server.memory_ratio),
             R::Keys => self.level(&server.keys),
@@ -165,9 +172,9 @@ impl Slice<'_> {
                 self.application_seconds(&[])?;
                 self.application(kind, &engine.applications.total, &[])
             }
-            R::LatencyP50Seconds => self.quantile(0.5, &everywhere()),
-            R::LatencyP95Seconds => self.quantile(0.95, &everywhere()),
-            R::LatencyP99Seconds => self.quantile(0.99, &everywhere()),
+            R::LatencyP50Seconds => self.quantile(0.5, &everywhere()).or_else(|| self.probed(0.5, all())),
+            R::LatencyP95Seconds => self.quantile(0.95, &everywhere()).or_else(|| self.probed(0.95, all())),
+            R::LatencyP99Seconds => self.quantile(0.99, &everywhere()).or_else(|| self.probed(0.99, all())),
             _ => None,
         }
     }
@@ -189,9 +196,12 @@ impl Slice<'_> {
             }
             R::HitRate | R::LookupsPerSecond => self.lookups(kind, row),
             R::LatencyMeanSeconds => self.of_carriers(kind, row),
-            R::LatencyP50Seconds => self.quantile(0.5, &row.carriers),
-            R::LatencyP95Seconds => self.quantile(0.95, &row.carriers),
-            R::LatencyP99Seconds => self.quantile(0.99, &row.carriers),
+            R::LatencyP50Seconds => self.quantile(0.5, &row.carriers).or_else(|| self.probed(0.5, [row])),
+            R::LatencyP95Seconds => self.quantile(0.95, &row.carriers).or_else(|| self.probed(0.95, [row])),
+            R::LatencyP99Seconds => self.quantile(0.99, &row.carriers).or_else(|| self.probed(0.99, [row])),
+            R::ExecutionP50Seconds => self.execution(0.5, Some(row)),
+            R::ExecutionP95Seconds => self.execution(0.95, Some(row)),
+            R::ExecutionP99Seconds => self.execution(0.99, Some(row)),
             // The remainder's memory follows from everything else: it has no history of its own.
             R::MemoryBytes if number != OTHER => self.scanned(row, |(_, bytes, _)| *bytes),
             R::Keys => self.scanned(row, |(_, _, keys)| *keys),
@@ -259,6 +269,39 @@ impl Slice<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Our own round trips, where they are enough for this quantile.
+    fn probed<'r>(&self, quantile: f64, rows: impl IntoIterator<Item = &'r Row>) -> Point {
+        let mut counts = Counts::new();
+        for probed in rows.into_iter().filter_map(|row| row.probed.as_deref()) {
+            let more = probed.trips.counts_between(&self.engine.frame, self.from_ms, self.to_ms);
+            add_counts(&mut counts, &more, 1.0);
+        }
+        let samples = total(&counts);
+        if samples < least_samples(quantile) {
+            return None;
+        }
+        let found = TRIP_SCALE.quantile(quantile, &counts)?;
+        let (low, high) = bounds_of(quantile, samples as u64);
+        let at = |rank: u64| TRIP_SCALE.at_rank(rank as f64, &counts);
+        Some((found.seconds, low.and_then(at).map(|at| at.low), high.and_then(at).map(|at| at.high)))
+    }
+
+    /// Execution time: of all keys from the server's histograms, of a row by model, which has no interval.
+    fn execution(&self, quantile: f64, row: Option<&Row>) -> Point {
+        let times = &self.engine.command_times;
+        let (frame, from_ms, to_ms) = (&self.engine.frame, self.from_ms, self.to_ms);
+        self.known(times.covered_between(frame, from_ms, to_ms))?;
+        let by_command = times.counts_between(frame, from_ms, to_ms);
+        let all = merged(&by_command);
+        let Some(row) = row else {
+            let found = SERVER_SCALE.quantile(quantile, &all)?;
+            return Some((found.seconds, Some(found.low), Some(found.high)));
+        };
+        let mix = row.reads.counts_between(frame, from_ms, to_ms);
+        let reads = mix.iter().map(|(_, count)| count).sum();
+        exact(SERVER_SCALE.quantile(quantile, &mixed(&mix, reads, &by_command, &all)?)?.seconds)
     }
 
     fn quantile(&self, quantile: f64, carriers: &[u32]) -> Point {

@@ -9,6 +9,7 @@
 //!   application counts itself; `scan`: keys, bytes and times to live; `execution`: how long sampled commands ran
 //! - `sample`: lookups by namespace from bursts of commands
 //! - `keys`: which keys are looked up and missed most
+//! - `command_times`: how long read commands run inside the server; `probes`: our own round trips
 //! - `window`: counts over time, bounded
 //! - `readings`: the figures with their certainty; `history`, `cause_history`: the same as a series
 //!
@@ -16,6 +17,7 @@
 
 mod applications;
 mod cause_history;
+mod command_times;
 mod discovery;
 mod engine;
 mod events;
@@ -25,6 +27,7 @@ mod history;
 mod keys;
 mod masking;
 pub mod matcher;
+mod probes;
 mod readings;
 mod rows;
 mod sample;

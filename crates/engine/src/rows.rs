@@ -5,7 +5,9 @@ use cachescope_model::strategy::Strategy;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::command_times::ReadMix;
 use crate::execution::{Histogram, SlowList};
+use crate::probes::Probed;
 use crate::scan::Weighed;
 use crate::window::{Count, Fold, Frame, Range, Tally};
 
@@ -36,6 +38,10 @@ pub(crate) struct Row {
     pub(crate) slow: SlowList,
     /// Bytes and keys of complete scans, oldest first, by time in milliseconds.
     pub(crate) scans: Vec<(i64, f64, f64)>,
+    /// With which commands its keys are read, by sample.
+    pub(crate) reads: ReadMix,
+    /// Our own round trips on its keys.
+    pub(crate) probed: Option<Box<Probed>>,
     /// Into which row it went when discovery found that it was part of a wider one.
     merged_into: Option<u32>,
 }
@@ -55,6 +61,8 @@ impl Row {
             executions: None,
             slow: SlowList::default(),
             scans: Vec::new(),
+            reads: ReadMix::default(),
+            probed: None,
             merged_into: None,
         }
     }
@@ -141,6 +149,10 @@ impl Rows {
             target.executions.get_or_insert_default().merge(&executions);
         }
         target.slow.merge(gone.slow);
+        target.reads.merge(&gone.reads);
+        if let Some(probed) = gone.probed {
+            target.probed.get_or_insert_default().merge(&probed);
+        }
         if let Some(scanned) = gone.scanned {
             target.scanned.get_or_insert_default().merge(&scanned);
         }
@@ -204,6 +216,10 @@ impl Rows {
             row.tally.fold(folds);
             if let Some(executions) = &mut row.executions {
                 executions.fold(folds);
+            }
+            row.reads.fold(folds);
+            if let Some(probed) = &mut row.probed {
+                probed.fold(folds);
             }
         }
     }

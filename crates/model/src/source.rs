@@ -121,7 +121,15 @@ impl SourceId {
                    core by default",
             costly: true,
             by_hand: false,
-            yields: &[R::HitRate, R::LookupsPerSecond, R::EvictionRatio],
+            yields: &[
+                R::HitRate,
+                R::LookupsPerSecond,
+                R::EvictionRatio,
+                R::ExecutionMeanSeconds,
+                R::ExecutionP50Seconds,
+                R::ExecutionP95Seconds,
+                R::ExecutionP99Seconds,
+            ],
         },
         SourceSpec {
             id: Self::SlowLog,
@@ -155,11 +163,11 @@ impl SourceId {
         SourceSpec {
             id: Self::Probe,
             title: "Probe",
-            reads: "How long our own reads of a namespace's keys take, from here.",
+            reads: "How long our own reads of a namespace's keys take, from here: GET where the server can keep it from making a key look used (CLIENT NO-TOUCH, Redis 7.2), TYPE elsewhere.",
             since: "2.8",
-            acl: &["~*", "+get", "+type", "+client|no-touch"],
+            acl: &["~*", "+get", "+type", "+memory|usage", "+select"],
             config: "",
-            cost: "a few reads a second",
+            cost: "at most 20 lookups a second altogether and 1 % of the server's time; values above 64 KiB are never fetched",
             costly: true,
             by_hand: false,
             yields: &[

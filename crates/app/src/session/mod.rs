@@ -25,6 +25,7 @@ use cachescope_sources::context::SessionClock;
 use cachescope_sources::prometheus::source::PrometheusTarget;
 use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::TlsOptions;
+use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::topology::Discovery;
 use parking_lot::Mutex;
 use secrecy::SecretString;
@@ -147,6 +148,7 @@ impl Session {
         let cancel = CancellationToken::new();
         let last_data = Arc::new(Mutex::new(None));
         let (sink, observations) = worker::channel();
+        let (candidates, to_probe) = watch::channel(Arc::default());
         let ticks = worker::spawn(worker::Worker {
             engine: Arc::clone(&engine),
             clock,
@@ -154,10 +156,12 @@ impl Session {
             last_data: Arc::clone(&last_data),
             cancel: cancel.clone(),
             infos: 0,
+            candidates,
         });
+        let probe = ProbeOptions { candidates: to_probe, budget: Arc::default(), may_touch: false };
         let on = plan.sources.clone().unwrap_or_else(|| default_sources(&plan.deployment));
         let plan = Arc::new(plan);
-        let running = Arc::new(Mutex::new(Running::new(clock, sink, cancel.clone())));
+        let running = Arc::new(Mutex::new(Running::new(clock, sink, cancel.clone(), probe)));
         let session = Arc::new(Self {
             plan,
             clock,

@@ -16,6 +16,7 @@ use cachescope_sources::prometheus::source::{self as prometheus, PrometheusQueri
 use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::TlsOptions;
+use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::topology::Discovered;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -39,6 +40,8 @@ pub(super) struct Running {
     pub(super) sink: mpsc::Sender<Observation>,
     pub(super) cancel: CancellationToken,
     on: BTreeSet<SourceId>,
+    /// Which keys may be probed, and the turns of all servers.
+    probe: ProbeOptions,
     /// The servers that are there now.
     servers: Discovered,
     /// By source and server; sources that read no Redis run at a server without name.
@@ -57,12 +60,14 @@ impl Running {
         clock: SessionClock,
         sink: mpsc::Sender<Observation>,
         cancel: CancellationToken,
+        probe: ProbeOptions,
     ) -> Self {
         Self {
             clock,
             sink,
             cancel,
             on: BTreeSet::new(),
+            probe,
             servers: Discovered::default(),
             tasks: BTreeMap::new(),
             off: BTreeMap::new(),
@@ -230,7 +235,9 @@ impl Running {
                     let held = self.take_sampled(&node);
                     return vec![tokio::spawn(slow_log::run(self.context(at, cancel), node, held))];
                 }
-                start::on_node(source, self.context(at, cancel), node, plan).into_iter().collect()
+                start::on_node(source, self.context(at, cancel), node, plan, &self.probe)
+                    .into_iter()
+                    .collect()
             }
         }
     }

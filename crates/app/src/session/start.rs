@@ -11,6 +11,7 @@ use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::commands::{self, CommandsOptions};
 use cachescope_sources::redis::events::{self, EventsOptions};
 use cachescope_sources::redis::info::{self, InfoOptions};
+use cachescope_sources::redis::probe::{self, ProbeOptions};
 use cachescope_sources::redis::scan::{self, ScanOptions};
 use tokio::task::JoinHandle;
 
@@ -48,11 +49,13 @@ pub(super) fn on_node(
     context: SourceContext,
     node: Arc<RedisNode>,
     plan: &SessionPlan,
+    probe: &ProbeOptions,
 ) -> Option<JoinHandle<()>> {
     Some(match source {
         SourceId::Info => tokio::spawn(info::run(context, node, InfoOptions::default())),
         SourceId::Events => tokio::spawn(events::run(context, node, EventsOptions::default())),
         SourceId::Commands => tokio::spawn(commands::run(context, node, CommandsOptions::default())),
+        SourceId::Probe => tokio::spawn(probe::run(context, node, probe.clone())),
         SourceId::Scan => tokio::spawn(scan::run(context, node, scan_options(plan))),
         _ => return None,
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cachescope_engine::Engine;
 use cachescope_model::observation::{Observation, Observed};
+use cachescope_model::sample::ProbeCandidate;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::SessionClock;
 use parking_lot::Mutex;
@@ -20,6 +21,9 @@ const WAITING: usize = 512;
 /// Observations taken at once, so that the engine's lock is held shortly.
 const BATCH: usize = 64;
 
+/// Keys that may be probed at one time, over all namespaces.
+const MOST_PROBED: usize = 200;
+
 /// INFO replies that are shown at once, instead of at the end of their second: the first brings levels, the
 /// second the first rates.
 const AT_ONCE: u8 = 2;
@@ -32,6 +36,8 @@ pub(super) struct Worker {
     pub(super) cancel: CancellationToken,
     /// INFO replies that came so far, up to [`AT_ONCE`].
     pub(super) infos: u8,
+    /// Keys that may be probed, anew every second.
+    pub(super) candidates: watch::Sender<Arc<Vec<ProbeCandidate>>>,
 }
 
 pub(super) fn channel() -> (mpsc::Sender<Observation>, mpsc::Receiver<Observation>) {
@@ -53,6 +59,7 @@ pub(super) fn spawn(mut worker: Worker) -> watch::Receiver<u64> {
                 _ = second.tick() => {
                     worker.clock.notice_sleep();
                     worker.engine.lock().advance(worker.clock.now());
+                    worker.offer_keys();
                     ticked.send_modify(|tick| *tick += 1);
                 }
                 received = worker.observations.recv_many(&mut waiting, BATCH) => {
@@ -72,6 +79,18 @@ pub(super) fn spawn(mut worker: Worker) -> watch::Receiver<u64> {
 }
 
 impl Worker {
+    /// Tells which keys may be probed, where they are others than before.
+    fn offer_keys(&self) {
+        let keys = self.engine.lock().probe_candidates(MOST_PROBED);
+        self.candidates.send_if_modified(|known| {
+            let changed = **known != keys;
+            if changed {
+                *known = Arc::new(keys);
+            }
+            changed
+        });
+    }
+
     /// Feeds the engine. Returns whether this was the first data of the session, or its first rates.
     fn take(&mut self, waiting: &mut Vec<Observation>) -> bool {
         let infos = waiting.iter().filter(|seen| matches!(seen.what, Observed::Info(_))).count();

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind as R;
 
+use super::execution_times;
 use super::view::View;
 use crate::engine::Engine;
 use crate::execution::{Distribution, Estimate};
 use crate::rows::Row;
 use crate::window::{Count, Range};
 
-const NO_QUANTILES: &str = "INFO tells means only; quantiles need LATENCY HISTOGRAM, which is not read yet";
-const QUANTILES: [(R, f64); 3] =
+pub(super) const QUANTILES: [(R, f64); 3] =
     [(R::ExecutionP50Seconds, 0.5), (R::ExecutionP95Seconds, 0.95), (R::ExecutionP99Seconds, 0.99)];
 const NO_UPPER_END: &str = "too few reads were sampled to say how much higher it may be";
 
@@ -40,6 +40,11 @@ impl Sampled {
         };
         Self { source, missing, seen }
     }
+
+    /// Whether the slow log was sampled within the window.
+    pub(super) fn is_there(&self) -> bool {
+        self.seen > 0
+    }
 }
 
 pub(super) fn of_row(view: &View<'_>, row: &Row, readings: &mut Readings) {
@@ -54,7 +59,8 @@ pub(super) fn of_row(view: &View<'_>, row: &Row, readings: &mut Readings) {
 pub(super) fn of_instance(engine: &Engine, view: &View<'_>, mean: Reading, readings: &mut Readings) {
     readings.insert(R::ExecutionMeanSeconds, mean);
     let found = engine.executions.reads.within(&view.events_range);
-    quantiles(&found, &view.sampled, view, readings, || NO_QUANTILES.into());
+    quantiles(&found, &view.sampled, view, readings, || missing(&view.sampled));
+    execution_times::of_instance(view, readings);
 }
 
 fn missing(sampled: &Sampled) -> Cow<'static, str> {

@@ -6,14 +6,14 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use super::application::{Figures, NO_TRAFFIC};
 use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, ServerView, View};
-use super::{application, event_rates, execution, latency, scanned};
+use super::{application, event_rates, execution, latency, probed, scanned};
 use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::server::STALE_AFTER_MILLIS;
 use crate::window::Count;
 
-const NO_LATENCY: &str =
-    "the application has no latency histogram that is recognised: name it in the strategy (metrics.latency)";
+const NO_LATENCY: &str = "the application has no latency histogram that is recognised: name it in the strategy \
+     (metrics.latency), or switch on the source probe";
 
 pub(super) fn readings(engine: &Engine, view: &View<'_>) -> Readings {
     let mut readings = Readings::new();
@@ -23,6 +23,7 @@ pub(super) fn readings(engine: &Engine, view: &View<'_>) -> Readings {
     counted.removals(&figures, &mut readings);
     let all = 0..engine.applications.carriers.len() as u32;
     latency::readings(engine, view, all, &figures, NO_LATENCY, &mut readings);
+    probed::of_instance(engine, view, &mut readings);
     counted.levels(&mut readings);
     let weighed = scanned::of_all(engine);
     let ttl = match (&view.scan, weighed.ttls.median()) {

@@ -4,11 +4,14 @@ mod application;
 mod control;
 mod event_rates;
 mod execution;
+mod execution_model;
+mod execution_times;
 mod findings;
 mod instance;
 mod latency;
 mod misses;
 mod namespace;
+mod probed;
 mod reasons;
 mod sampled;
 mod scanned;
@@ -19,6 +22,7 @@ use cachescope_model::snapshot::{MissCauses, NamespaceSnapshot, NodeSnapshot, Sn
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
+pub(crate) use execution_model::mixed;
 pub(crate) use reasons::Reasons;
 pub(crate) use view::View;
 

@@ -7,14 +7,14 @@ use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot}
 use super::application::Figures;
 use super::reasons::Reason;
 use super::view::View;
-use super::{application, causes, event_rates, execution, latency, scanned};
+use super::{application, causes, event_rates, execution, execution_model, latency, probed, scanned};
 use crate::engine::Engine;
 use crate::rows::{OTHER, Row};
 use crate::sample::Estimate;
 use crate::window::Count;
 
 const NO_LATENCY: &str =
-    "the application's latency histogram has no label for namespaces: add one to see it here";
+    "the application's latency histogram has no label for namespaces: add one, or switch on the source probe";
 
 /// Fills in a row's snapshot, whichever row's stood there before.
 pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, into: &mut NamespaceSnapshot) {
@@ -37,6 +37,8 @@ pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, int
     let carriers = row.carriers.iter().copied();
     latency::readings(engine, view, carriers, &figures, NO_LATENCY, readings);
     execution::of_row(view, row, readings);
+    probed::of_row(view, row, readings);
+    execution_model::of_row(engine, view, row, readings);
     scanned::of_row(engine, view, number, row, readings);
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Reasons<'e> {
     pub(super) metrics: Reason,
     pub(crate) sample: Reason,
     pub(super) slow_log: Reason,
+    pub(super) probe: Reason,
 }
 
 /// Kinds of events in the order of the engine's columns: what, and the flag that announces it.
@@ -36,6 +37,7 @@ impl<'e> Reasons<'e> {
             metrics: Reason::default(),
             sample: Reason::default(),
             slow_log: Reason::default(),
+            probe: Reason::default(),
         };
         reasons.info = reasons.of_info();
         reasons.events = [0, 1, 2].map(|kind| reasons.of_events(kind));
@@ -43,6 +45,7 @@ impl<'e> Reasons<'e> {
         reasons.metrics = reasons.of_metrics();
         reasons.sample = reasons.of_sample();
         reasons.slow_log = reasons.of_slow_log();
+        reasons.probe = reasons.of_probe();
         reasons
     }
 
@@ -146,6 +149,13 @@ impl<'e> Reasons<'e> {
         match self.state(SourceId::Commands) {
             Some(state) => state.into(),
             None => "no sample of the commands: switch on the source commands".into(),
+        }
+    }
+
+    fn of_probe(&self) -> Reason {
+        match self.state(SourceId::Probe) {
+            Some(state) => state.into(),
+            None => "no round trips of our own on its keys: switch on the source probe".into(),
         }
     }
 

@@ -4,6 +4,7 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
 use super::execution::Sampled;
+use super::execution_times::TimesView;
 use super::reasons::Reasons;
 use super::sampled::SampleView;
 use crate::applications::Way;
@@ -67,6 +68,7 @@ pub(crate) struct View<'e> {
     pub(super) ways: [Option<WayView>; 2],
     /// By which most of the application's labels are counted.
     pub(super) main_way: Option<Way>,
+    pub(super) times: TimesView,
     pub(super) reasons: Reasons<'e>,
     /// What the slow-log sample says.
     pub(super) sampled: Sampled,
@@ -94,6 +96,7 @@ impl<'e> View<'e> {
             events_range,
             ways: Way::ALL.map(|way| way_view(engine, way, now_ms, seconds)),
             main_way: engine.applications.main_way(),
+            times: TimesView::new(engine, now_ms, seconds, &reasons.info),
             reasons,
             weighed: super::scanned::of_all(engine).memory,
             scan: engine.scans.complete.map(|complete| {

@@ -17,6 +17,7 @@ pub(crate) use interval::of_total;
 pub(crate) use stratum::Counted;
 use stratum::{Closed, Lookups, Outcome, RowResult, Seen, Strata};
 
+use crate::command_times;
 use crate::engine::Engine;
 use crate::rows::Rows;
 use crate::window::{Count, Fold, Frame, Range, Tally};
@@ -245,6 +246,8 @@ impl Engine {
                 *missed.entry(self.hashing.key(used.database, used.key)).or_default() += 1;
             }
         }
+        let reads = command_times::places(&burst.names);
+        let second = at_ms.div_euclid(1000);
         for used in burst.keys.iter().filter(|used| used.used == KeyUse::Lookup) {
             let hash = self.hashing.key(used.database, used.key);
             let row = self.attribute_or_discover(used.database, used.key);
@@ -259,6 +262,12 @@ impl Engine {
                 }
                 _ => false,
             };
+            if !is_miss {
+                self.may_probe(row, node, at_ms, used.database, used.key);
+            }
+            if let Some(Some(command)) = reads.get(usize::from(used.command)) {
+                self.rows.get_mut(row).reads.add(&self.frame, second, *command);
+            }
             self.sample.count(row, 1, u32::from(is_miss));
         }
         self.sample.missed = missed;

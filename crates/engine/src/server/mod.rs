@@ -16,6 +16,7 @@ pub(crate) use exporter::{Exporter, ExporterMetric};
 pub(crate) use levels::Levels;
 pub(crate) use members::{Place, named};
 
+use crate::command_times::{self, ReadIncrease};
 use crate::events::{Silence, Standing, Subscription};
 use crate::sample::Counted;
 use crate::window::{Count, Fold, Frame, Gauge, Range, Tally};
@@ -127,6 +128,26 @@ impl Server {
 
     pub(crate) fn node_mut(&mut self, number: u32) -> &mut Node {
         &mut self.nodes[number as usize]
+    }
+
+    /// The name of a node.
+    pub(crate) fn name(&self, number: u32) -> NodeName {
+        self.nodes[number as usize].name.clone()
+    }
+
+    /// What read commands did since the last INFO, and when that was; `None` where this one can't be compared
+    /// with it. To be asked before [`observe`](Self::observe).
+    pub(crate) fn reads_since(
+        &self,
+        number: u32,
+        at_ms: i64,
+        info: &ServerInfo,
+    ) -> Option<(i64, Vec<ReadIncrease>)> {
+        let (before, before_ms) = self.nodes[number as usize].last.as_ref()?;
+        if at_ms <= *before_ms || discontinuity(before, info, at_ms - before_ms).is_some() {
+            return None;
+        }
+        Some((*before_ms, reads(before, info)))
     }
 
     pub(crate) fn nodes(&self) -> &[Node] {
@@ -270,10 +291,12 @@ fn increases(before: &ServerInfo, now: &ServerInfo) -> [(Count, u64); 7] {
     let theirs = |total: fn(&ServerInfo) -> u64, ours: fn(&ServerInfo) -> u64| {
         (total(now) - total(before)).saturating_sub(ours(now) - ours(before))
     };
-    let (calls, micros) = reads(before, now);
     let replica = now.role == "slave";
     let removed = |before: u64, now: u64| if replica { 0 } else { now - before };
     let commands = theirs(|info| info.commands_processed, |info| info.own.commands);
+    let (calls, micros) = reads(before, now).iter().fold((0u64, 0u64), |(calls, micros), read| {
+        (calls.saturating_add(read.calls), micros.saturating_add(read.micros))
+    });
     [
         (Count::ServerHits, theirs(|info| info.keyspace_hits, |info| info.own.hits)),
         (Count::ServerMisses, theirs(|info| info.keyspace_misses, |info| info.own.misses)),
@@ -289,12 +312,16 @@ fn find<'a>(info: &'a ServerInfo, command: &str) -> Option<&'a CommandStat> {
     info.commands.iter().find(|stat| stat.command == command)
 }
 
-/// Calls and microseconds of read commands of others; none where a counter went back.
-fn reads(before: &ServerInfo, now: &ServerInfo) -> (u64, u64) {
-    let stats = READ_COMMANDS.iter().filter_map(|command| find(now, command));
-    stats.filter_map(|stat| read(before, now, stat)).fold((0, 0), |(calls, micros), (more, longer)| {
-        (calls.saturating_add(more), micros.saturating_add(longer))
-    })
+/// Calls and microseconds of read commands of others; without those of which a counter went back.
+fn reads(before: &ServerInfo, now: &ServerInfo) -> Vec<ReadIncrease> {
+    let stats = now.commands.iter();
+    stats
+        .filter_map(|stat| {
+            let command = command_times::place(&stat.command)?;
+            let (calls, micros) = read(before, now, stat)?;
+            Some(ReadIncrease { command, calls, micros })
+        })
+        .collect()
 }
 
 /// Calls and microseconds of one command. Of our own GETs the number is known and not how long they took: they

@@ -2,11 +2,13 @@
 //!
 //! A busy counter costs about 1 kB for a whole day, an idle one 8 bytes or nothing.
 
+mod buckets;
 mod column;
 mod frame;
 mod gauge;
 mod tally;
 
+pub(crate) use buckets::{Buckets, Counts, add_counts, total};
 pub(crate) use column::Column;
 pub(crate) use frame::{Fold, Frame, Range};
 pub(crate) use gauge::Gauge;

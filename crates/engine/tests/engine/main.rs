@@ -11,3 +11,4 @@ mod properties;
 mod sampled;
 mod scans;
 mod support;
+mod times;

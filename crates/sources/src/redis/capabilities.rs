@@ -13,11 +13,20 @@ use super::permissions::{is_refusal, missing_rules};
 use crate::error::SourceError;
 
 /// The sources that read a Redis server.
-pub(super) const REDIS_SOURCES: [SourceId; 5] =
-    [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::SlowLog, SourceId::Scan];
+pub(super) const REDIS_SOURCES: [SourceId; 6] = [
+    SourceId::Info,
+    SourceId::Events,
+    SourceId::Commands,
+    SourceId::SlowLog,
+    SourceId::Scan,
+    SourceId::Probe,
+];
 
 /// Rules that let a user change something: a viewing user has none of them.
 const CHANGING_RULES: [&str; 2] = ["+config|set", "+slowlog|reset"];
+
+/// The version that brought CLIENT NO-TOUCH.
+const NO_TOUCH_SINCE: &str = "7.2";
 
 /// What is needed besides in a cluster: to find its nodes, and to read keys from replicas.
 pub(super) const CLUSTER_RULES: [&str; 5] =
@@ -199,6 +208,16 @@ fn judge(id: SourceId, user: &str, version: &str, missing: &[String], setting: &
             }
         }
     }
+    if id == SourceId::Probe && capability.works != Works::No && older(version, NO_TOUCH_SINCE) {
+        capability.works = Works::Partly;
+        add(
+            &mut capability.why,
+            &format!(
+                "it asks TYPE instead of GET, because a GET makes a key look used before version \
+                 {NO_TOUCH_SINCE}; this is {version}"
+            ),
+        );
+    }
     capability
 }
 
@@ -217,6 +236,7 @@ fn is_essential(id: SourceId, rule: &str) -> bool {
         SourceId::Commands => rule == "+monitor" || rule == "+wait",
         SourceId::SlowLog => rule == "+slowlog|get",
         SourceId::Scan => rule == "+scan",
+        SourceId::Probe => rule == "+type",
         _ => true,
     }
 }

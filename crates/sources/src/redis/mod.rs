@@ -23,6 +23,8 @@ mod node;
 mod nodes;
 mod pace;
 mod permissions;
+pub mod probe;
+mod probe_key;
 pub mod scan;
 mod scan_pass;
 pub mod settings;

@@ -218,6 +218,11 @@ impl<'a> Gate<'a> {
         self.shared.own.misses += misses;
     }
 
+    /// Counts GETs of ours that the server executed; below zero takes back what it refused.
+    pub fn count_gets(&mut self, gets: i64) {
+        self.shared.own.gets = self.shared.own.gets.saturating_add_signed(gets);
+    }
+
     /// How long the last exchange took, without the time spent waiting for the gate or connecting.
     #[must_use]
     pub fn round_trip(&self) -> Duration {
@@ -362,6 +367,26 @@ impl<'a> Gate<'a> {
         push: Arc<dyn AsyncPushSender>,
     ) -> Result<Connection, SourceError> {
         self.connect(Some(push)).await
+    }
+
+    /// A further connection, for what is set on a connection and must not hold for the shared one.
+    pub(crate) async fn connect_apart(&mut self) -> Result<Connection, SourceError> {
+        self.connect(None).await
+    }
+
+    /// Asks one command on a connection made by [`connect_apart`](Self::connect_apart), in the given database; an
+    /// error reply is a value. After an error the connection must be dropped.
+    pub(crate) async fn ask_apart(
+        &mut self,
+        connection: &mut Connection,
+        database: u16,
+        command: &Cmd,
+    ) -> Result<Value, SourceError> {
+        let own = &mut self.shared.own;
+        let (replies, round_trip) =
+            Self::exchange_on(connection, Some(database), Asked::One(command), own).await?;
+        self.round_trip = round_trip;
+        Ok(replies.into_iter().next().unwrap_or(Value::Nil))
     }
 
     /// Asks one command on a connection made by [`connect_for_push`](Self::connect_for_push).

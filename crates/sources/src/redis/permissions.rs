@@ -81,6 +81,8 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+latency|histogram" => &["LATENCY", "HISTOGRAM", "get"],
         "+scan" => &["SCAN", "0", "COUNT", "1"],
         "+memory|usage" => &["MEMORY", "USAGE", KEY],
+        "+get" => &["GET", KEY],
+        "+type" => &["TYPE", KEY],
         "+pttl" => &["PTTL", KEY],
         "+dbsize" => &["DBSIZE"],
         "+select" => &["SELECT", "0"],
@@ -119,7 +121,7 @@ async fn lacking(
     }
     let tried = match command_name(command).as_str() {
         // These would leave a trace.
-        "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => return Ok(None),
+        "GET" | "TYPE" | "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => return Ok(None),
         "MONITOR" => commands::monitor_for_a_moment(gate).await,
         "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
         _ => gate.ask(command).await.map(drop),

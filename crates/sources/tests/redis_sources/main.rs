@@ -10,6 +10,7 @@ mod info;
 mod latencies;
 mod lookups;
 mod observer;
+mod probe;
 mod scan;
 mod settings;
 mod slow_log;
