@@ -125,6 +125,7 @@ fn merge(reports: &[CapabilityReport]) -> DoctorReport {
             server: String::new(),
             sources: Vec::new(),
             acl_line: String::new(),
+            acting_acl_line: String::new(),
             config_lines: Vec::new(),
         };
     };
@@ -146,6 +147,7 @@ fn merge(reports: &[CapabilityReport]) -> DoctorReport {
         server: known.join(", "),
         sources: (0..first.sources.len()).filter_map(|place| merged(reports, place)).collect(),
         acl_line: first.acl_line.clone(),
+        acting_acl_line: first.acting_acl_line.clone(),
         config_lines,
     }
 }

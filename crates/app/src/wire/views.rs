@@ -176,6 +176,8 @@ pub struct DoctorReport {
     pub sources: Vec<SourceCapability>,
     /// A least-privilege user for viewing, as `ACL SETUSER` takes it.
     pub acl_line: String,
+    /// The same for acting: viewing, and changing the settings that a source needs.
+    pub acting_acl_line: String,
     /// Configuration lines that would enable what is missing.
     pub config_lines: Vec<String>,
 }

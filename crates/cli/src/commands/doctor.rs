@@ -37,6 +37,10 @@ pub(crate) async fn run(command: Doctor, common: &Common) -> Result<(), Failure>
     }
     if !report.acl_line.is_empty() {
         output::text(&format!("\nA user that may view and nothing else:\n  {}\n", report.acl_line))?;
+        output::text(&format!(
+            "\nA user that may also change the settings a source needs, on your approval:\n  {}\n",
+            report.acting_acl_line
+        ))?;
     }
     Ok(())
 }

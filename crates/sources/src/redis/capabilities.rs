@@ -76,6 +76,9 @@ pub struct CapabilityReport {
     pub sources: Vec<SourceCapability>,
     /// The line that makes a user who may observe everything and change nothing; `PASSWORD` is to be replaced.
     pub acl_line: String,
+    /// The line that makes a user who may also do what this program does on approval: change the settings that a
+    /// source needs, and put them back.
+    pub acting_acl_line: String,
     /// The line that switches on what the events source needs, merged with what is set; empty where nothing is
     /// missing.
     pub config_line: String,
@@ -98,6 +101,11 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
     let user = whoami(&mut gate, user_of(node.target())).await;
     let setting = notify_setting(&mut gate).await?;
 
+    let mode = first_of(&hello.mode, &told.mode);
+    let in_mode = |line: String| match mode.as_str() {
+        "cluster" => format!("{line} {}", CLUSTER_RULES.join(" ")),
+        _ => line,
+    };
     let mut sources = Vec::new();
     for id in REDIS_SOURCES {
         let missing = missing_rules(&mut gate, &user, id.spec()).await?;
@@ -107,15 +115,12 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
         node: node.target().to_string(),
         engine: first_of(&told.engine, if hello.server.is_empty() { "redis" } else { &hello.server }),
         version,
-        mode: first_of(&hello.mode, &told.mode),
+        mode: mode.clone(),
         role: first_of(role.as_deref().unwrap_or_default(), &hello.role),
         user,
         sources,
-        acl_line: if first_of(&hello.mode, &told.mode) == "cluster" {
-            format!("{} {}", viewing_user_line(), CLUSTER_RULES.join(" "))
-        } else {
-            viewing_user_line()
-        },
+        acl_line: in_mode(viewing_user_line()),
+        acting_acl_line: in_mode(acting_user_line()),
         config_line: match &setting {
             Setting::Known(flags) if flags.missing().is_some() => flags.remedy(),
             _ => String::new(),
@@ -123,12 +128,23 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
     })
 }
 
-/// The line that makes a user for Cachescope, from what the registry says the sources need.
+/// The line that makes a user who may look at everything and change nothing, from what the registry says the
+/// sources need.
 #[must_use]
 pub fn viewing_user_line() -> String {
+    user_line("cachescope", |rule| !CHANGING_RULES.contains(&rule))
+}
+
+/// The line that makes a user who may also do what is done on approval.
+#[must_use]
+pub fn acting_user_line() -> String {
+    user_line("cachescope-acting", |_| true)
+}
+
+fn user_line(name: &str, wanted: impl Fn(&str) -> bool) -> String {
     let mut rules: Vec<&str> = Vec::new();
-    for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl) {
-        if !rules.contains(rule) && !CHANGING_RULES.contains(rule) {
+    for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl).copied() {
+        if !rules.contains(&rule) && wanted(rule) {
             rules.push(rule);
         }
     }
@@ -139,7 +155,7 @@ pub fn viewing_user_line() -> String {
         Some('+') => 3,
         _ => 0,
     });
-    format!("ACL SETUSER cachescope on >PASSWORD {}", rules.join(" "))
+    format!("ACL SETUSER {name} on >PASSWORD {}", rules.join(" "))
 }
 
 /// `notify-keyspace-events` as far as it is known.

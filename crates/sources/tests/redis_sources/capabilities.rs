@@ -4,7 +4,9 @@ use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::observation::Observed;
 use cachescope_model::scan::ScanMode;
 use cachescope_model::source::{SourceHealth, SourceId};
-use cachescope_sources::redis::capabilities::{CapabilityReport, Works, capabilities, viewing_user_line};
+use cachescope_sources::redis::capabilities::{
+    CapabilityReport, Works, acting_user_line, capabilities, viewing_user_line,
+};
 use cachescope_sources::redis::commands::CommandsOptions;
 use cachescope_sources::redis::events::EventsOptions;
 use cachescope_sources::redis::info::InfoOptions;
@@ -129,4 +131,26 @@ async fn the_line_for_a_viewing_user_is_enough_for_every_source() {
     let delete = redis::cmd("ACL").arg("DRYRUN").arg("cachescope").arg("DEL").arg("a").clone();
     let refusal: String = delete.query_async(&mut lab).await.expect("answers");
     assert!(refusal.contains("no permissions"), "it may look and not touch: {refusal}");
+}
+
+#[tokio::test]
+async fn the_line_for_an_acting_user_is_enough_for_every_source_and_for_no_key_to_be_changed() {
+    let server =
+        server(RedisOptions { notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() }).await;
+    let mut lab = server.connection().await.expect("connects");
+    let line = acting_user_line().replace("PASSWORD", "pw");
+    let mut command = redis::Cmd::new();
+    line.split(' ').for_each(|word| {
+        command.arg(word);
+    });
+    command.exec_async(&mut lab).await.expect("the line is good");
+    let redis_says = report(&server, "cachescope-acting").await;
+    assert!(works(&redis_says).iter().all(|works| *works == Works::Yes), "{redis_says:#?}");
+    for (words, allowed) in [("CONFIG SET slowlog-max-len 128", true), ("DEL a", false), ("FLUSHALL", false)]
+    {
+        let mut dryrun = redis::cmd("ACL");
+        dryrun.arg("DRYRUN").arg("cachescope-acting").arg(words.split(' ').collect::<Vec<_>>());
+        let said: String = dryrun.query_async(&mut lab).await.expect("answers");
+        assert_eq!(said == "OK", allowed, "{words}: {said}");
+    }
 }

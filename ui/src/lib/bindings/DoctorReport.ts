@@ -18,6 +18,10 @@ sources: Array<SourceCapability>,
  */
 acl_line: string, 
 /**
+ * The same for acting: viewing, and changing the settings that a source needs.
+ */
+acting_acl_line: string, 
+/**
  * Configuration lines that would enable what is missing.
  */
 config_lines: Array<string>, };

@@ -216,6 +216,7 @@ export function fixture(parameters: URLSearchParams): Transport {
                 remedy: 'CONFIG SET notify-keyspace-events Emxe',
               },
             ],
+            acting_acl_line: 'ACL SETUSER cachescope-acting on >PASSWORD +info +config|set',
             acl_line:
               'ACL SETUSER cachescope on >CHANGE-ME ~* resetchannels &__keyevent@* +info +ping +subscribe +scan',
             config_lines: ['CONFIG SET notify-keyspace-events Emxe'],
