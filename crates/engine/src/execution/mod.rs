@@ -7,7 +7,6 @@ mod histogram;
 mod order;
 mod slow;
 
-use cachescope_model::key::printable;
 use cachescope_model::observation::NodeName;
 use cachescope_model::sample::{Execution, ExecutionBatch};
 use cachescope_model::slow_command::SlowCommand;
@@ -83,7 +82,8 @@ impl Engine {
                     node: slow.node.to_string(),
                     namespace: row.template.clone(),
                     command: slow.execution.command.to_string(),
-                    key: slow.execution.key.as_deref().map(printable).unwrap_or_default(),
+                    // The slow log has no database numbers.
+                    key: slow.execution.key.as_deref().map(|key| self.shown_key(0, key)).unwrap_or_default(),
                     micros: slow.execution.micros,
                 })
             })
