@@ -71,7 +71,7 @@ fn truth(times: &[f64], kind: &str) -> f64 {
     micros / 1e6
 }
 
-/// Prints the errors with `--nocapture`; `docs/execution.md` quotes them.
+/// Prints the errors with `--nocapture`; `docs/latency.md` quotes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn modelled_execution_times_say_that_they_are_and_take_all_namespaces_for_alike() -> Result<()> {
     let config = [("slowlog-log-slower-than", "0"), ("slowlog-max-len", "2000000")];
