@@ -184,6 +184,9 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::NamespaceDetail(detail::namespace(&session, &namespace, window)?)
             }
+            Request::Tenants { deployment, namespace, window } => {
+                Reply::Tenants(self.session(&deployment)?.tenants(&namespace, window))
+            }
             Request::History { deployment, namespace, kinds, seconds, points } => {
                 let session = self.session(&deployment)?;
                 Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))

@@ -23,6 +23,7 @@ pub(crate) fn namespace(
         keys: session.keys(namespace, window),
         snapshot: found,
         documented: documented.map(facts).unwrap_or_default(),
+        contents: session.contents(namespace),
     })
 }
 

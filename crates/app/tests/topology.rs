@@ -28,7 +28,11 @@ async fn watch(url: &str, sources: &[SourceId]) -> Arc<Session> {
     let (deployment, secrets) = deployments::from_draft(&draft).expect("a good address");
     let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
     plan.sources = Some(sources.iter().copied().collect::<BTreeSet<_>>());
-    plan.scan = ScanPlan { exact: true, repeat_every: Some(Duration::from_millis(300)) };
+    plan.scan = ScanPlan {
+        mode: cachescope_model::scan::ScanMode::Exact,
+        repeat_every: Some(Duration::from_millis(300)),
+        ..ScanPlan::default()
+    };
     plan.timeout = Duration::from_secs(2);
     Session::start(plan)
 }

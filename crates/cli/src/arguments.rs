@@ -116,6 +116,9 @@ pub(crate) struct Snapshot {
     /// Let slowlog change settings for a while where --environment production is given.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Add each namespace's tenants, where its template has a tenant field, to the JSON.
+    #[arg(long, requires = "json")]
+    pub(crate) tenants: bool,
 }
 
 /// `scan`.
@@ -123,9 +126,16 @@ pub(crate) struct Snapshot {
 pub(crate) struct Scan {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Weigh every key, instead of one in a hundred.
-    #[arg(long)]
+    /// Weigh every key, instead of one in twenty.
+    #[arg(long, conflicts_with = "precision")]
     pub(crate) exact: bool,
+    /// Stop as soon as the bytes of every namespace are known so closely (smaller ones than a twentieth of all
+    /// bytes: within that of a twentieth of all), such as 2%.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) precision: Option<f64>,
+    /// Keep the server busy instead of resting: for a server that serves nobody else.
+    #[arg(long)]
+    pub(crate) unthrottled: bool,
 }
 
 /// `scrape`.
@@ -212,6 +222,15 @@ pub(crate) struct Demo {
     /// How busy it is, as a multiple of the usual rate.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub(crate) rate: f64,
+}
+
+/// A percentage as a ratio: `2%`, `2 %`, `0.5%`.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if text.contains('%') && (0.1..=50.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("write a percentage from 0.1% to 50%, such as 2%".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

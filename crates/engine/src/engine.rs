@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cachescope_model::observation::{Observation, Observed};
-use cachescope_model::scan::{ScanChunk, ScanFinished, ScanStarted};
+use cachescope_model::scan::ScanStarted;
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
@@ -21,6 +21,7 @@ use crate::rows::{OTHER, Rows};
 use crate::sample::Sample;
 use crate::scan::Scans;
 use crate::server::Server;
+use crate::tenants::Tenants;
 use crate::window::Frame;
 
 /// Series of the application's metrics kept, about 64 bytes each.
@@ -71,6 +72,7 @@ pub struct Engine {
     pub(crate) applications: Applications,
     pub(crate) scans: Scans,
     pub(crate) executions: Executions,
+    pub(crate) tenants: Tenants,
     pub(crate) signals: BTreeMap<String, Option<f64>>,
     pub(crate) states: BTreeMap<(SourceId, u32), SourceStatus>,
     pub(crate) now_ms: i64,
@@ -118,6 +120,7 @@ impl Engine {
             applications,
             scans: Scans::default(),
             executions: Executions::default(),
+            tenants: Tenants::default(),
             signals: BTreeMap::new(),
             states: BTreeMap::new(),
             now_ms: 0,
@@ -219,6 +222,7 @@ impl Engine {
         let folds = self.frame.advance(now_ms.div_euclid(1000));
         if !folds.is_empty() {
             self.rows.fold(&folds);
+            self.tenants.fold(&folds);
             self.server.fold(&folds);
             self.applications.fold(&folds);
             self.sample.fold(&folds);
@@ -256,61 +260,6 @@ impl Engine {
         match self.matcher.find(database, key) {
             Some(found) => found.index as u32 + 1,
             None => self.discovery.attribute(&mut self.rows, key),
-        }
-    }
-
-    fn observe_scan(&mut self, node: u32, at_ms: i64, chunk: &ScanChunk) {
-        for key in &chunk.keys {
-            let hash = self.hashing.key(chunk.database, &key.key);
-            // Looked up again for each key: attributing a key may change the rows.
-            let Some(running) = self.scans.running(node, chunk.scan) else { return };
-            if running.is_repeat(hash) {
-                continue;
-            }
-            let row = self.attribute_or_discover(chunk.database, &key.key);
-            self.observe_existing(node, at_ms, hash);
-            let ttl = self.rows.get(row).longest_ttl_seconds;
-            if let Some(running) = self.scans.running(node, chunk.scan) {
-                running.add(row, key, ttl);
-            }
-            self.may_probe(row, node, at_ms, chunk.database, &key.key);
-        }
-    }
-
-    fn observe_scan_end(&mut self, node: u32, at_ms: i64, finished: ScanFinished) {
-        let Some(ended) = self.scans.finished(node, finished.scan) else { return };
-        if !finished.complete {
-            return;
-        }
-        self.scans.replace(node, at_ms, ended);
-        if let Some(chosen) = self.choose_scans(|node| self.scans.ended_ms(node)) {
-            self.scans.choose(chosen);
-            self.publish_scans(at_ms);
-        }
-    }
-
-    /// Other servers, or one that can't be scanned: other scans may have to be put together.
-    fn choose_scans_anew(&mut self, at_ms: i64) {
-        if let Some(chosen) = self.choose_scans(|node| self.scans.ended_ms(node))
-            && self.scans.choose(chosen)
-        {
-            self.publish_scans(at_ms);
-        }
-    }
-
-    /// Gives every row its share of what the last complete scans of all nodes found.
-    fn publish_scans(&mut self, at_ms: i64) {
-        for row in self.rows.live_mut() {
-            row.scanned = None;
-        }
-        let found: Vec<_> = self.scans.found().map(|(row, weighed)| (*row, weighed.clone())).collect();
-        for (row, weighed) in found {
-            self.rows.get_mut(row).scanned.get_or_insert_default().merge(&weighed);
-        }
-        for row in self.rows.live_mut() {
-            let scanned = row.scanned.get_or_insert_default();
-            let (keys, bytes) = (scanned.keys as f64, scanned.memory.total(scanned.keys));
-            row.note_scan(at_ms, bytes.map_or(f64::NAN, |bytes| bytes.value), keys);
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! - [`matcher`], `discovery`, `rows`: which namespace a key belongs to
 //! - `server`: INFO's counters as differences; `events`: misses and their causes; `applications`: what the
-//!   application counts itself; `scan`: keys, bytes and times to live; `execution`: how long sampled commands ran
+//!   application counts itself; `scan`: keys, bytes and times to live; `execution`: how long sampled commands ran;
+//!   `tenants`: scans and events by tenant
 //! - `sample`: lookups by namespace from bursts of commands
 //! - `keys`: which keys are looked up and missed most
 //! - `command_times`: how long read commands run inside the server; `probes`: our own round trips
@@ -33,6 +34,7 @@ mod rows;
 mod sample;
 mod scan;
 mod server;
+mod tenants;
 mod window;
 
 pub use engine::{Engine, EngineOptions};

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::command_times::ReadMix;
 use crate::execution::{Histogram, SlowList};
 use crate::probes::Probed;
-use crate::scan::Weighed;
+use crate::scan::Found;
 use crate::window::{Count, Fold, Frame, Range, Tally};
 
 /// The remainder's row.
@@ -31,11 +31,15 @@ pub(crate) struct Row {
     /// Under which of the application's labels it is counted.
     pub(crate) carriers: SmallVec<[u32; 2]>,
     /// Its part of the last complete scan.
-    pub(crate) scanned: Option<Box<Weighed>>,
+    pub(crate) scanned: Option<Box<Found>>,
     /// How long its sampled reads ran.
     pub(crate) executions: Option<Box<Histogram>>,
     /// Its slowest commands.
     pub(crate) slow: SlowList,
+    /// The field of its template that holds the tenant.
+    pub(crate) tenant_field: Option<Box<str>>,
+    /// The field of its template that holds the version.
+    pub(crate) version_field: Option<Box<str>>,
     /// Bytes and keys of complete scans, oldest first, by time in milliseconds.
     pub(crate) scans: Vec<(i64, f64, f64)>,
     /// With which commands its keys are read, by sample.
@@ -60,6 +64,8 @@ impl Row {
             scanned: None,
             executions: None,
             slow: SlowList::default(),
+            tenant_field: None,
+            version_field: None,
             scans: Vec::new(),
             reads: ReadMix::default(),
             probed: None,
@@ -96,6 +102,8 @@ impl Rows {
             let longest = namespace.facts.ttl_max.or(namespace.ttl).filter(|_| !namespace.facts.permanent);
             row.longest_ttl_seconds = longest.map(|ttl| ttl.as_secs_f64());
             row.hit_rate_target = namespace.hit_rate_target;
+            row.tenant_field = namespace.tenant.as_deref().map(Into::into);
+            row.version_field = namespace.version.as_deref().map(Into::into);
             by_template.entry(row.template.clone()).or_insert(rows.len() as u32);
             rows.push(row);
         }
@@ -197,8 +205,8 @@ impl Rows {
         self.discovered >= self.max_discovered
     }
 
-    pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = &mut Row> {
-        self.rows.iter_mut().filter(|row| row.merged_into.is_none())
+    pub(crate) fn live_mut(&mut self) -> impl Iterator<Item = (u32, &mut Row)> {
+        (0u32..).zip(&mut self.rows).filter(|(_, row)| row.merged_into.is_none())
     }
 
     /// Counts an event.

@@ -1,5 +1,7 @@
 //! What a scan of the keyspace reports.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,13 @@ pub enum ScanMode {
         /// Weigh one key in this many; at least 1.
         weigh_every: u32,
     },
+    /// Keys are met in the order of their hashes until the bytes of every namespace are known closely enough:
+    /// within `half_width` of themselves, or within a twentieth of `half_width` of all bytes, whichever is
+    /// more. A namespace with a twentieth of all bytes or more is so known within `half_width`.
+    Precise {
+        /// Half the width of the 95 % interval as a ratio, such as 0.02.
+        half_width: f64,
+    },
 }
 
 /// Time to live of a key.
@@ -24,15 +33,37 @@ pub enum Ttl {
     Millis(u64),
 }
 
+/// What is asked of a few keys only, because asking counts as a lookup.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyDetails {
+    /// It was chosen by its order alone and may stand for others, and not for its weight.
+    pub by_lot: bool,
+    /// `string`, `hash`, …, or a module's own word; `None` where the server does not tell.
+    pub kind: Option<Cow<'static, str>>,
+    /// `embstr`, `listpack`, …; `None` where the server does not tell.
+    pub encoding: Option<Cow<'static, str>>,
+    /// Seconds since its last use; `None` where the server does not tell, as under an LFU policy.
+    pub idle_seconds: Option<u64>,
+}
+
 /// One key as a scan met it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScannedKey {
     /// The key.
     pub key: Bytes,
-    /// Bytes by `MEMORY USAGE` with `SAMPLES 0` semantics where exact; `None` where not weighed.
+    /// Keys of one stratum were chosen for weighing alike, by their order alone; between strata the share that
+    /// was weighed differs. A number of the scan's own.
+    pub stratum: u16,
+    /// Bytes by `MEMORY USAGE`; `None` where not weighed.
     pub memory: Option<u64>,
+    /// It is a collection of which only some elements were weighed, because weighing all would have stalled
+    /// the server, or the scan is no exact one: `memory` is extrapolated by the server. `false` also where
+    /// nobody asked what it is, outside of exact scans.
+    pub partly_weighed: bool,
     /// Its time to live; `None` where not asked.
     pub ttl: Option<Ttl>,
+    /// What else is known; `None` where not asked.
+    pub details: Option<Box<KeyDetails>>,
 }
 
 /// Some keys of one database.
@@ -42,6 +73,8 @@ pub struct ScanChunk {
     pub scan: u64,
     /// The logical database.
     pub database: u16,
+    /// How many keys the database holds, as far as is known by now.
+    pub database_keys: u64,
     /// The keys; SCAN may repeat a key within one scan, and the source passes repeats on.
     pub keys: Vec<ScannedKey>,
 }
@@ -62,6 +95,8 @@ pub struct ScanStarted {
 pub struct ScanFinished {
     /// Its number.
     pub scan: u64,
-    /// Whether every cursor came back to 0; otherwise it was stopped and its figures are dropped.
+    /// Whether it found what it was to find; otherwise it was stopped and its figures are dropped.
     pub complete: bool,
+    /// Whether every key was met: every cursor came back to 0. A precise scan may end before.
+    pub whole: bool,
 }

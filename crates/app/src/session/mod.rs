@@ -12,9 +12,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
+use cachescope_model::contents::{NamespaceContents, TenantSnapshot};
 use cachescope_model::deployment::{Deployment, Environment};
 use cachescope_model::keys::NamespaceKeys;
 use cachescope_model::misses::{CausePoint, MissInsights};
+use cachescope_model::scan::ScanMode;
 use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
@@ -26,6 +28,7 @@ use cachescope_sources::prometheus::source::PrometheusTarget;
 use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
+use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovery;
 use parking_lot::Mutex;
 use secrecy::SecretString;
@@ -81,17 +84,23 @@ impl SessionPlan {
 /// How a session scans.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScanPlan {
-    /// Weigh every key, instead of a sample.
-    pub exact: bool,
+    /// How thorough scans are.
+    pub mode: ScanMode,
+    /// Keep the server busy instead of resting: for servers that serve nobody else.
+    pub unthrottled: bool,
     /// Pause from the end of a scan to the beginning of the next; `None` scans once.
     pub repeat_every: Option<std::time::Duration>,
 }
 
 impl Default for ScanPlan {
     fn default() -> Self {
-        Self { exact: false, repeat_every: Some(std::time::Duration::from_secs(60)) }
+        let mode = ScanMode::Sampled { weigh_every: WEIGH_EVERY };
+        Self { mode, unthrottled: false, repeat_every: Some(std::time::Duration::from_secs(60)) }
     }
 }
+
+/// One key in this many is weighed unless a scan is to be more thorough.
+const WEIGH_EVERY: u32 = 20;
 
 /// The sources that are on by default: everything the deployment has an address for, except that costly ones
 /// wait for the operator on production, and those that change settings wait everywhere.
@@ -149,6 +158,7 @@ impl Session {
         let last_data = Arc::new(Mutex::new(None));
         let (sink, observations) = worker::channel();
         let (candidates, to_probe) = watch::channel(Arc::default());
+        let steering = Steering::default();
         let ticks = worker::spawn(worker::Worker {
             engine: Arc::clone(&engine),
             clock,
@@ -157,11 +167,12 @@ impl Session {
             cancel: cancel.clone(),
             infos: 0,
             candidates,
+            steering: steering.clone(),
         });
         let probe = ProbeOptions { candidates: to_probe, budget: Arc::default(), may_touch: false };
         let on = plan.sources.clone().unwrap_or_else(|| default_sources(&plan.deployment));
         let plan = Arc::new(plan);
-        let running = Arc::new(Mutex::new(Running::new(clock, sink, cancel.clone(), probe)));
+        let running = Arc::new(Mutex::new(Running::new(clock, sink, cancel.clone(), probe, steering)));
         let session = Arc::new(Self {
             plan,
             clock,
@@ -275,6 +286,18 @@ impl Session {
     #[must_use]
     pub fn misses(&self, namespace: Option<&str>, window: Window) -> Option<MissInsights> {
         self.engine.lock().misses(namespace, self.clock.now(), window)
+    }
+
+    /// What the last complete scan found in a namespace beside its readings.
+    #[must_use]
+    pub fn contents(&self, namespace: &str) -> Option<NamespaceContents> {
+        self.engine.lock().contents(namespace)
+    }
+
+    /// A namespace by its tenants; empty where its template has none.
+    #[must_use]
+    pub fn tenants(&self, namespace: &str, window: Window) -> Vec<TenantSnapshot> {
+        self.engine.lock().tenants(namespace, self.clock.now(), window)
     }
 
     /// The session's time.

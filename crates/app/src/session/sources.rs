@@ -17,6 +17,7 @@ use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
+use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovered;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -39,6 +40,7 @@ pub(super) struct Running {
     pub(super) clock: SessionClock,
     pub(super) sink: mpsc::Sender<Observation>,
     pub(super) cancel: CancellationToken,
+    pub(super) steering: Steering,
     on: BTreeSet<SourceId>,
     /// Which keys may be probed, and the turns of all servers.
     probe: ProbeOptions,
@@ -61,11 +63,13 @@ impl Running {
         sink: mpsc::Sender<Observation>,
         cancel: CancellationToken,
         probe: ProbeOptions,
+        steering: Steering,
     ) -> Self {
         Self {
             clock,
             sink,
             cancel,
+            steering,
             on: BTreeSet::new(),
             probe,
             servers: Discovered::default(),
@@ -235,7 +239,7 @@ impl Running {
                     let held = self.take_sampled(&node);
                     return vec![tokio::spawn(slow_log::run(self.context(at, cancel), node, held))];
                 }
-                start::on_node(source, self.context(at, cancel), node, plan, &self.probe)
+                start::on_node(source, self.context(at, cancel), node, plan, &self.probe, &self.steering)
                     .into_iter()
                     .collect()
             }

@@ -1,9 +1,7 @@
 //! Where a source of a Redis server runs, and how it is started there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cachescope_model::scan::ScanMode;
 use cachescope_model::source::SourceId;
 use cachescope_model::topology::{NodeRole, Topology, TopologyNode};
 use cachescope_sources::context::SourceContext;
@@ -12,13 +10,10 @@ use cachescope_sources::redis::commands::{self, CommandsOptions};
 use cachescope_sources::redis::events::{self, EventsOptions};
 use cachescope_sources::redis::info::{self, InfoOptions};
 use cachescope_sources::redis::probe::{self, ProbeOptions};
-use cachescope_sources::redis::scan::{self, ScanOptions};
+use cachescope_sources::redis::scan::{self, ScanOptions, Steering};
 use tokio::task::JoinHandle;
 
-use super::SessionPlan;
-
-/// One key in this many is weighed unless a scan is exact.
-const WEIGH_EVERY: u32 = 20;
+use super::{ScanPlan, SessionPlan};
 
 /// On which servers of a deployment a source runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,24 +45,21 @@ pub(super) fn on_node(
     node: Arc<RedisNode>,
     plan: &SessionPlan,
     probe: &ProbeOptions,
+    steering: &Steering,
 ) -> Option<JoinHandle<()>> {
     Some(match source {
         SourceId::Info => tokio::spawn(info::run(context, node, InfoOptions::default())),
         SourceId::Events => tokio::spawn(events::run(context, node, EventsOptions::default())),
         SourceId::Commands => tokio::spawn(commands::run(context, node, CommandsOptions::default())),
         SourceId::Probe => tokio::spawn(probe::run(context, node, probe.clone())),
-        SourceId::Scan => tokio::spawn(scan::run(context, node, scan_options(plan))),
+        SourceId::Scan => tokio::spawn(scan::run(context, node, scan_options(plan, steering))),
         _ => return None,
     })
 }
 
-fn scan_options(plan: &SessionPlan) -> ScanOptions {
-    let mode = match plan.scan.exact {
-        true => ScanMode::Exact,
-        false => ScanMode::Sampled { weigh_every: WEIGH_EVERY },
-    };
-    let repeat_every: Option<Duration> = plan.scan.repeat_every;
-    ScanOptions { mode, repeat_every, ..ScanOptions::default() }
+fn scan_options(plan: &SessionPlan, steering: &Steering) -> ScanOptions {
+    let ScanPlan { mode, unthrottled, repeat_every } = plan.scan;
+    ScanOptions { mode, repeat_every, unthrottled, steering: steering.clone() }
 }
 
 /// Whether a source runs on a node, given where it `runs` already: a scan stays where it is while that is as

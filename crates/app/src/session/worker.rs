@@ -8,6 +8,7 @@ use cachescope_model::observation::{Observation, Observed};
 use cachescope_model::sample::ProbeCandidate;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::SessionClock;
+use cachescope_sources::redis::scan::Steering;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -38,6 +39,8 @@ pub(super) struct Worker {
     pub(super) infos: u8,
     /// Keys that may be probed, anew every second.
     pub(super) candidates: watch::Sender<Arc<Vec<ProbeCandidate>>>,
+    /// Tells precise scans when they have met enough.
+    pub(super) steering: Steering,
 }
 
 pub(super) fn channel() -> (mpsc::Sender<Observation>, mpsc::Receiver<Observation>) {
@@ -91,14 +94,19 @@ impl Worker {
         });
     }
 
-    /// Feeds the engine. Returns whether this was the first data of the session, or its first rates.
+    /// Feeds the engine. Returns whether this was the first data of the session, its first rates, or the end of
+    /// a scan.
     fn take(&mut self, waiting: &mut Vec<Observation>) -> bool {
         let infos = waiting.iter().filter(|seen| matches!(seen.what, Observed::Info(_))).count();
+        let scanned = waiting.iter().any(|seen| matches!(seen.what, Observed::ScanFinished(_)));
         let newest = waiting.iter().filter(|seen| is_data(&seen.what)).map(|seen| seen.at).max();
         {
             let mut engine = self.engine.lock();
             for observation in waiting.drain(..) {
                 engine.observe(&observation);
+            }
+            for (node, scan) in engine.scans_with_enough() {
+                self.steering.enough(&node.into(), scan);
             }
         }
         let mut last = self.last_data.lock();
@@ -106,7 +114,7 @@ impl Worker {
         *last = (*last).max(newest);
         let early = infos > 0 && self.infos < AT_ONCE;
         self.infos = self.infos.saturating_add(u8::try_from(infos).unwrap_or(u8::MAX)).min(AT_ONCE);
-        first || early
+        first || early || scanned
     }
 }
 

@@ -136,6 +136,16 @@ requests! {
         /// Over which window.
         window: Window,
     } -> NamespaceDetail;
+    /// A namespace by its tenants, the largest first and the others together last; empty where its template
+    /// has no tenant.
+    Tenants {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Its template.
+        namespace: String,
+        /// Over which window.
+        window: Window,
+    } -> Vec<cachescope_model::contents::TenantSnapshot>;
     /// Histories of some readings; no namespace is the instance.
     History {
         /// Which one.

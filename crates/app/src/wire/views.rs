@@ -1,5 +1,6 @@
 //! The plain shapes that requests and replies carry.
 
+use cachescope_model::contents::NamespaceContents;
 use cachescope_model::deployment::{Deployment, DeploymentId, Environment};
 use cachescope_model::keys::NamespaceKeys;
 use cachescope_model::reading::Certainty;
@@ -330,6 +331,8 @@ pub struct NamespaceDetail {
     pub documented: Vec<Fact>,
     /// Keys that are looked up and missed most.
     pub keys: NamespaceKeys,
+    /// What the last complete scan found in it; `None` where there was none.
+    pub contents: Option<NamespaceContents>,
 }
 
 /// A documented fact.

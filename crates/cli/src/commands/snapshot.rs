@@ -15,6 +15,8 @@ use crate::figures;
 use crate::output;
 use crate::{custody, deployment};
 
+use super::scan::rows_of;
+
 /// How long a first scan may go on beyond the watching, before what is known is printed without it.
 const SCAN_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,10 +26,17 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
     plan.custody = custody::for_sources(&plan, common).await?;
     let session = Session::start(plan);
     let watched = watch(&session, command.watch_for, common, command.yes).await;
-    let figures = session.snapshot(window_for(command.watch_for));
+    let window = window_for(command.watch_for);
+    let figures = session.snapshot(window);
     session.stop().await;
     watched?;
-    if common.json {
+    if common.json && command.tenants {
+        let mut json = serde_json::to_value(&*figures)?;
+        for (namespace, row) in figures.namespaces.iter().zip(rows_of(&mut json)) {
+            row["tenants"] = serde_json::to_value(session.tenants(&namespace.namespace, window))?;
+        }
+        output::json(&json)?;
+    } else if common.json {
         output::json(&*figures)?;
     } else {
         output::text(&render(&figures))?;

@@ -93,6 +93,7 @@ impl Engine {
                     let row = self.attribute_or_discover(database, key);
                     let cause = self.miss(node, at_ms, hash, row, just_expired);
                     self.rows.count(row, cause.count(), &self.frame, second);
+                    self.count_tenant(row, key, cause.count(), at_ms);
                     self.events.own.counted(CountedMiss { node, hash, at_ms, row, cause });
                     self.server.node_mut(node).since_poll[0] += 1;
                     self.sample.announced(node, row, 1);
@@ -105,6 +106,7 @@ impl Engine {
                     }
                     let row = self.attribute_or_discover(database, key);
                     self.rows.count(row, Count::Evicted, &self.frame, second);
+                    self.count_tenant(row, key, Count::Evicted, at_ms);
                     self.server.node_mut(node).since_poll[1] += 1;
                 }
                 KeyEventKind::Expired => {
@@ -115,6 +117,7 @@ impl Engine {
                     }
                     let row = self.attribute_or_discover(database, key);
                     self.rows.count(row, Count::Expired, &self.frame, second);
+                    self.count_tenant(row, key, Count::Expired, at_ms);
                     self.server.node_mut(node).since_poll[2] += 1;
                 }
                 KeyEventKind::Deleted => self.removed(node, at_ms, hash, State::Deleted),
@@ -274,6 +277,7 @@ impl Engine {
                 self.server.node_mut(node).since_poll[0] -= 1;
                 self.sample.announced(node, miss.row, -1);
                 self.missed.take(miss.row, hash);
+                self.take_tenant(miss.row, key, miss.cause.count(), miss.at_ms);
             }
         }
     }

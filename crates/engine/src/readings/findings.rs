@@ -2,6 +2,7 @@
 
 use cachescope_model::snapshot::{ControlTotal, Finding};
 
+use super::keys;
 use super::view::{View, words};
 use crate::engine::Engine;
 
@@ -9,6 +10,7 @@ use crate::engine::Engine;
 pub(super) fn findings(engine: &Engine, totals: &[ControlTotal], view: &View<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     times_to_live(engine, &mut findings);
+    findings.extend(keys::findings(engine));
     configuration(engine, view, &mut findings);
     imbalance(engine, view, &mut findings);
     sources(engine, &mut findings);
@@ -36,10 +38,10 @@ fn times_to_live(engine: &Engine, findings: &mut Vec<Finding>) {
         let (Some(documented), Some(scanned)) = (row.longest_ttl_seconds, row.scanned.as_deref()) else {
             continue;
         };
-        let of = if scanned.asked < scanned.keys {
+        let of = if scanned.asked as f64 != scanned.keys.value {
             format!("{} keys asked", scanned.asked)
         } else {
-            format!("{} keys", scanned.keys)
+            format!("{} keys", scanned.asked)
         };
         if scanned.without_ttl > 0 {
             let summary = format!(

@@ -6,7 +6,7 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use super::application::{Figures, NO_TRAFFIC};
 use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, ServerView, View};
-use super::{application, event_rates, execution, latency, probed, scanned};
+use super::{application, event_rates, execution, latency, probed};
 use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::server::STALE_AFTER_MILLIS;
@@ -25,8 +25,7 @@ pub(super) fn readings(engine: &Engine, view: &View<'_>) -> Readings {
     latency::readings(engine, view, all, &figures, NO_LATENCY, &mut readings);
     probed::of_instance(engine, view, &mut readings);
     counted.levels(&mut readings);
-    let weighed = scanned::of_all(engine);
-    let ttl = match (&view.scan, weighed.ttls.median()) {
+    let ttl = match (&view.scan, engine.scans.ttls.quantile(0.5)) {
         (Some((source, _)), Some(ttl)) => {
             Reading::estimated(ttl.value, ttl.low, ttl.high, source.clone(), 0.0)
         }

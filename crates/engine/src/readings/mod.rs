@@ -1,6 +1,7 @@
 //! Snapshots: every reading of every namespace, each with its certainty or the reason why it is missing.
 
 mod application;
+mod contents;
 mod control;
 mod event_rates;
 mod execution;
@@ -8,6 +9,7 @@ mod execution_model;
 mod execution_times;
 mod findings;
 mod instance;
+mod keys;
 mod latency;
 mod misses;
 mod namespace;
@@ -16,6 +18,7 @@ mod reasons;
 mod sampled;
 mod scanned;
 mod statuses;
+mod tenants;
 mod view;
 
 use cachescope_model::snapshot::{MissCauses, NamespaceSnapshot, NodeSnapshot, Snapshot};

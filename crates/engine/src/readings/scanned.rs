@@ -6,7 +6,7 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use super::view::View;
 use crate::engine::Engine;
 use crate::rows::{OTHER, Row};
-use crate::scan::{Interval, Moments, Weighed, share};
+use crate::scan::{Bytes, Found, Interval};
 
 /// Keys, memory and times to live of one row.
 pub(super) fn of_row(engine: &Engine, view: &View<'_>, number: u32, row: &Row, readings: &mut Readings) {
@@ -16,28 +16,26 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, number: u32, row: &Row, r
         }
         return;
     };
-    let empty = Weighed::default();
-    let scanned = row.scanned.as_deref().unwrap_or(&empty);
-    readings.insert(R::Keys, Reading::exact(scanned.keys as f64, source.clone(), 0.0));
-    let memory = if number == OTHER {
-        remainder(engine, view, source)
-    } else {
-        memory(scanned, &view.weighed, source)
-    };
+    // A row that came after the scan had no keys then.
+    let empty = Found { bytes: Bytes::Known(Interval::default()), ..Found::default() };
+    let found = row.scanned.as_deref().unwrap_or(&empty);
+    readings.insert(R::Keys, reading(found.keys, source.clone()));
+    let memory = if number == OTHER { remainder(engine, view, source) } else { memory(found, source) };
     readings.insert(R::MemoryBytes, memory);
-    times_to_live(scanned, source, readings);
+    times_to_live(found, source, readings);
 }
 
 /// Bytes of a row's keys.
-fn memory(scanned: &Weighed, all: &Moments, source: &str) -> Reading {
-    match scanned.memory.total(scanned.keys) {
-        Some(total) => reading(total, source.to_owned()),
-        None if all.count > 0 => {
-            let value = scanned.keys as f64 * all.sum / all.count as f64;
+fn memory(found: &Found, source: &str) -> Reading {
+    match found.bytes {
+        Bytes::Known(total) => reading(total, source.to_owned()),
+        Bytes::LikeTheAverage(value) => {
             let assumption = "too few of its keys were weighed: taken to be as large as the average key";
             Reading::modelled(value, assumption, source.to_owned(), 0.0)
         }
-        None => Reading::unavailable("no key was weighed: the scan may not use MEMORY USAGE (+memory|usage)"),
+        Bytes::Unknown => {
+            Reading::unavailable("no key was weighed: the scan may not use MEMORY USAGE (+memory|usage)")
+        }
     }
 }
 
@@ -46,16 +44,15 @@ fn remainder(engine: &Engine, view: &View<'_>, source: &str) -> Reading {
     let Some(levels) = engine.server.current(view.now_ms) else {
         return Reading::unavailable(view.reasons.info.clone());
     };
-    let mut sum = Interval { value: 0.0, low: 0.0, high: 0.0 };
+    let mut sum = Interval::default();
     for (_, row) in engine.rows.live().filter(|(number, _)| *number != OTHER) {
-        let Some(scanned) = row.scanned.as_deref() else { continue };
-        let bytes = memory(scanned, &view.weighed, source);
+        let Some(found) = row.scanned.as_deref() else { continue };
+        let bytes = memory(found, source);
         let Some(value) = bytes.value else {
             return Reading::unavailable(bytes.reason.unwrap_or_default());
         };
-        sum.value += value;
-        sum.low += bytes.low.unwrap_or(value);
-        sum.high += bytes.high.unwrap_or(value);
+        let (low, high) = (bytes.low.unwrap_or(value), bytes.high.unwrap_or(value));
+        sum = sum.plus(&Interval { value, low, high });
     }
     let rest = |part: f64| (levels.used_memory - part).max(0.0);
     let closed = Interval { value: rest(sum.value), low: rest(sum.high), high: rest(sum.low) };
@@ -67,40 +64,30 @@ fn remainder(engine: &Engine, view: &View<'_>, source: &str) -> Reading {
     reading(closed, format!("INFO and {source}")).with_reason(remark)
 }
 
-fn times_to_live(scanned: &Weighed, source: &str, readings: &mut Readings) {
+fn times_to_live(found: &Found, source: &str, readings: &mut Readings) {
     let none = |what: &str| Reading::unavailable(what.to_owned());
-    let asked_all = scanned.asked >= scanned.keys;
     let no_keys = "it had no keys when it was scanned";
     let not_asked = "none of its keys was asked for its time to live";
-    let ttl = match scanned.ttls.median() {
+    let ttl = match found.ttls.quantile(0.5) {
         Some(median) => Reading::estimated(median.value, median.low, median.high, source.to_owned(), 0.0),
-        None if scanned.keys == 0 => none(no_keys),
-        None if scanned.asked == 0 => none(not_asked),
+        None if found.met == 0 => none(no_keys),
+        None if found.asked == 0 => none(not_asked),
         None => none("none of the keys asked has a time to live"),
     };
     readings.insert(R::TtlP50Seconds, ttl);
-    let without = match share(scanned.without_ttl, scanned.asked) {
-        Some(share) if asked_all => Reading::exact(share.value, source.to_owned(), 0.0),
+    let without = match found.no_ttl {
         Some(share) => reading(share, source.to_owned()),
-        None if scanned.keys == 0 => none(no_keys),
+        None if found.met == 0 => none(no_keys),
         None => none(not_asked),
     };
     readings.insert(R::NoTtlRatio, without);
 }
 
-fn reading(interval: Interval, source: String) -> Reading {
+/// Exact where the interval has no width.
+pub(super) fn reading(interval: Interval, source: String) -> Reading {
     if interval.low == interval.high {
         Reading::exact(interval.value, source, 0.0)
     } else {
         Reading::estimated(interval.value, interval.low, interval.high, source, 0.0)
     }
-}
-
-/// Everything that was scanned, whatever row it belongs to.
-pub(super) fn of_all(engine: &Engine) -> Weighed {
-    let mut all = Weighed::default();
-    for scanned in engine.rows.live().filter_map(|(_, row)| row.scanned.as_deref()) {
-        all.merge(scanned);
-    }
-    all
 }

@@ -1,5 +1,6 @@
 //! What is the same for every row of a snapshot: ranges, coverage, losses and reasons.
 
+use cachescope_model::scan::ScanMode;
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 
@@ -10,7 +11,6 @@ use super::sampled::SampleView;
 use crate::applications::Way;
 use crate::engine::Engine;
 use crate::events::EVENT_KINDS;
-use crate::scan::Moments;
 use crate::server::{LEFT_AFTER_MILLIS, PAIRS, named};
 use crate::window::Range;
 
@@ -74,8 +74,6 @@ pub(crate) struct View<'e> {
     pub(super) sampled: Sampled,
     /// How a figure of the last complete scan is called, and seconds since then.
     pub(super) scan: Option<(String, f64)>,
-    /// What was weighed, over all rows.
-    pub(super) weighed: Moments,
 }
 
 impl<'e> View<'e> {
@@ -98,10 +96,13 @@ impl<'e> View<'e> {
             main_way: engine.applications.main_way(),
             times: TimesView::new(engine, now_ms, seconds, &reasons.info),
             reasons,
-            weighed: super::scanned::of_all(engine).memory,
             scan: engine.scans.complete.map(|complete| {
                 let age = (now_ms - complete.at_ms).max(0) as f64 / 1000.0;
-                let how = if complete.sampled { "sampled scan" } else { "exact scan" };
+                let how = match complete.mode {
+                    ScanMode::Exact => "exact scan",
+                    ScanMode::Precise { .. } if !complete.whole => "scan of a part of the keys",
+                    _ => "sampled scan",
+                };
                 let running = if engine.scans.is_running() { "; the next one runs" } else { "" };
                 let without = match engine.scans.without.as_str() {
                     "" => String::new(),

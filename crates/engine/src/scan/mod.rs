@@ -1,71 +1,97 @@
-//! What scans found: keys, bytes and times to live by namespace.
+//! What scans found: keys, bytes, times to live and kinds of keys by namespace.
+//!
+//! [`part`] sums up and puts together, [`estimate`] says how sure that is, [`observe`] takes chunks in,
+//! [`precision`] says when a precise scan has met enough.
 
+mod contents;
 mod estimate;
+mod observe;
+mod part;
+mod precision;
+mod recent;
 mod shards;
-mod ttl;
+mod spread;
+mod versions;
 
-use cachescope_model::scan::{ScanMode, ScannedKey, Ttl};
-use hashbrown::{HashMap, HashSet};
+use cachescope_model::scan::{ScanMode, ScannedKey};
+use hashbrown::HashMap;
 
-pub(crate) use estimate::{Interval, Moments, share, student_t};
-pub(crate) use shards::Chosen;
-pub(crate) use ttl::TtlSketch;
+pub(crate) use contents::{BIGGEST, Big, Contents, Words};
+pub(crate) use estimate::{Interval, Moments, scaled_up, student_t};
+pub(crate) use part::{Bytes, Found, Part, put_together};
+use recent::Recent;
+use shards::Chosen;
+pub(crate) use spread::Spread;
+pub(crate) use versions::Versions;
 
-/// Keys remembered to recognise repeats. SCAN may repeat a key while the server resizes a table; in a larger
-/// keyspace repeats among the keys after these are counted twice.
-const REMEMBERED_KEYS: usize = 500_000;
-/// A time to live longer than documented by more than this factor is a finding; less is jitter.
-const TTL_TOLERANCE: f64 = 1.1;
+use crate::tenants::ScannedTenants;
 
-/// Sums over the keys of one namespace.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Weighed {
-    pub(crate) keys: u64,
-    pub(crate) memory: Moments,
-    /// Keys asked for their time to live.
-    pub(crate) asked: u64,
-    pub(crate) without_ttl: u64,
-    /// Keys that live longer than documented.
-    pub(crate) beyond_ttl: u64,
-    pub(crate) ttls: TtlSketch,
-}
-
-impl Weighed {
-    fn add(&mut self, key: &ScannedKey, longest_ttl_seconds: Option<f64>) {
-        self.keys += 1;
-        if let Some(bytes) = key.memory {
-            self.memory.add(bytes as f64);
-        }
-        match key.ttl {
-            None => {}
-            Some(Ttl::None) => {
-                self.asked += 1;
-                self.without_ttl += 1;
-            }
-            Some(Ttl::Millis(millis)) => {
-                self.asked += 1;
-                self.ttls.add(millis);
-                let limit = longest_ttl_seconds.map(|seconds| seconds * 1000.0 * TTL_TOLERANCE);
-                self.beyond_ttl += u64::from(limit.is_some_and(|limit| millis as f64 > limit));
-            }
-        }
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.keys += other.keys;
-        self.memory.merge(&other.memory);
-        self.asked += other.asked;
-        self.without_ttl += other.without_ttl;
-        self.beyond_ttl += other.beyond_ttl;
-        self.ttls.merge(&other.ttls);
-    }
-}
+/// Of all rows together, at most so many of the biggest keys are kept, about 200 bytes each.
+const MOST_BIG_KEYS: usize = 20_000;
+/// Strata kept apart in one scan, about 300 bytes each; beyond, a row's strata are summed up as one.
+const MOST_PARTS: usize = 50_000;
+/// Scans under way at once: one a node.
+const MOST_RUNNING: usize = 1_024;
 
 /// The last complete scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Complete {
     pub(crate) at_ms: i64,
-    pub(crate) sampled: bool,
+    pub(crate) mode: ScanMode,
+    /// Whether every key was met.
+    pub(crate) whole: bool,
+}
+
+/// One database as far as it was met.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extent {
+    /// Keys that are there in all, as the source last said.
+    keys: u64,
+    met: u64,
+}
+
+impl Extent {
+    /// The share of its keys that was met.
+    fn share(&self, whole: bool) -> f64 {
+        if whole || self.keys <= self.met { 1.0 } else { self.met as f64 / self.keys as f64 }
+    }
+}
+
+/// Which sums a key belongs to: row, database, stratum.
+type Place = (u32, u16, u16);
+
+/// What one scan of one node found, or has found so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    databases: HashMap<u16, Extent>,
+    parts: HashMap<Place, Part>,
+    contents: HashMap<u32, Contents>,
+    pub(crate) tenants: ScannedTenants,
+    versions: HashMap<u32, Versions>,
+    /// Whether every key was met.
+    whole: bool,
+}
+
+impl Sums {
+    fn add(&mut self, row: u32, database: u16, key: &ScannedKey, longest_ttl_seconds: Option<f64>) {
+        let known = self.parts.len() < MOST_PARTS || self.parts.contains_key(&(row, database, key.stratum));
+        let stratum = if known { key.stratum } else { u16::MAX };
+        self.parts.entry((row, database, stratum)).or_default().add(key, longest_ttl_seconds);
+        if key.memory.is_some() {
+            let most = (MOST_BIG_KEYS / self.contents.len().max(1)).clamp(1, BIGGEST);
+            self.contents.entry(row).or_default().add(database, key, most);
+        }
+    }
+
+    /// The share of a database's keys that was met.
+    fn share(&self, database: u16, whole: bool) -> f64 {
+        self.databases.get(&database).map_or(1.0, |extent| extent.share(whole))
+    }
+
+    /// Its parts with the share of their database that was met.
+    fn parts(&self) -> impl Iterator<Item = (u32, &Part, f64)> {
+        self.parts.iter().map(|((row, database, _), part)| (*row, part, self.share(*database, self.whole)))
+    }
 }
 
 /// A scan that runs.
@@ -74,93 +100,76 @@ pub(crate) struct Running {
     scan: u64,
     node: u32,
     mode: ScanMode,
-    seen: HashSet<u64>,
-    pub(crate) rows: HashMap<u32, Weighed>,
+    recent: Recent,
+    sums: Sums,
+    /// Keys met when it was last looked whether they are enough.
+    looked_at: u64,
+}
+
+/// A complete scan.
+#[derive(Clone, Debug)]
+struct Ended {
+    at_ms: i64,
+    mode: ScanMode,
+    sums: Sums,
 }
 
 /// Scans by the node on which they run, and what the last complete ones found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scans {
     running: Vec<Running>,
-    /// What the last complete scan of each node found, by row.
-    last: HashMap<u32, HashMap<u32, Weighed>>,
-    /// When those ended, and whether they were samples.
-    ended: HashMap<u32, (i64, bool)>,
+    /// What the last complete scan of each node found.
+    last: HashMap<u32, Ended>,
     /// Which of them are put together.
     used: Vec<u32>,
     /// Primaries whose keys are not among them; empty where all are.
     pub(crate) without: String,
     pub(crate) complete: Option<Complete>,
+    /// Times to live over all rows.
+    pub(crate) ttls: Spread,
 }
 
 impl Scans {
     /// A scan begins; one that ran on the same node before it is abandoned.
     pub(crate) fn started(&mut self, node: u32, scan: u64, mode: ScanMode) {
         self.running.retain(|running| running.node != node && running.scan != scan);
-        if self.running.len() < 1_024 {
-            self.running.push(Running { scan, node, mode, seen: HashSet::new(), rows: HashMap::new() });
+        if self.running.len() < MOST_RUNNING {
+            let (recent, sums) = (Recent::default(), Sums::default());
+            self.running.push(Running { scan, node, mode, recent, sums, looked_at: 0 });
         }
     }
 
-    /// Whether a chunk belongs to a scan that runs.
-    pub(crate) fn running(&mut self, node: u32, scan: u64) -> Option<&mut Running> {
-        self.running.iter_mut().find(|running| running.node == node && running.scan == scan)
-    }
-
     /// Takes out the scan that ended.
-    pub(crate) fn finished(&mut self, node: u32, scan: u64) -> Option<Running> {
+    fn finished(&mut self, node: u32, scan: u64) -> Option<Running> {
         let place = self.running.iter().position(|running| running.node == node && running.scan == scan)?;
         Some(self.running.swap_remove(place))
     }
 
-    /// Keeps what a complete scan found in place of what the one before it on the same node did.
-    pub(crate) fn replace(&mut self, node: u32, at_ms: i64, ended: Running) {
-        self.ended.insert(node, (at_ms, ended.sampled()));
-        self.last.insert(node, ended.rows);
-    }
-
     /// When the last complete scan of a node ended.
-    pub(crate) fn ended_ms(&self, node: u32) -> Option<i64> {
-        self.ended.get(&node).map(|(at_ms, _)| *at_ms)
+    fn ended_ms(&self, node: u32) -> Option<i64> {
+        self.last.get(&node).map(|ended| ended.at_ms)
     }
 
     /// Puts these scans together from now on. Returns whether any of them is another than before.
-    pub(crate) fn choose(&mut self, chosen: Chosen) -> bool {
-        let sampled =
-            chosen.nodes.iter().any(|node| self.ended.get(node).is_some_and(|(_, sampled)| *sampled));
+    fn choose(&mut self, chosen: Chosen) -> bool {
         let before = self.complete.map(|complete| complete.at_ms);
-        self.complete = Some(Complete { at_ms: chosen.at_ms, sampled });
-        self.without = chosen.without;
         let others = before != Some(chosen.at_ms) || self.used != chosen.nodes;
         self.used = chosen.nodes;
+        self.without = chosen.without;
+        let sampled = |ended: &&Ended| ended.mode != ScanMode::Exact;
+        let mode = self.used().find(sampled).map_or(ScanMode::Exact, |ended| ended.mode);
+        let whole = self.used().all(|ended| ended.sums.whole);
+        self.complete = Some(Complete { at_ms: chosen.at_ms, mode, whole });
         others
     }
 
-    /// What the last complete scans found, by row and node.
-    pub(crate) fn found(&self) -> impl Iterator<Item = (&u32, &Weighed)> {
-        self.used.iter().filter_map(|node| self.last.get(node)).flatten()
+    /// The scans that are put together.
+    fn used(&self) -> impl Iterator<Item = &Ended> {
+        self.used.iter().filter_map(|node| self.last.get(node))
     }
 
     /// Whether one runs now.
     pub(crate) fn is_running(&self) -> bool {
         !self.running.is_empty()
-    }
-}
-
-impl Running {
-    /// Whether this key was met before in this scan.
-    pub(crate) fn is_repeat(&mut self, hash: u64) -> bool {
-        if self.seen.len() >= REMEMBERED_KEYS {
-            return self.seen.contains(&hash);
-        }
-        !self.seen.insert(hash)
-    }
-
-    pub(crate) fn add(&mut self, row: u32, key: &ScannedKey, longest_ttl_seconds: Option<f64>) {
-        self.rows.entry(row).or_default().add(key, longest_ttl_seconds);
-    }
-
-    fn sampled(&self) -> bool {
-        matches!(self.mode, ScanMode::Sampled { .. })
     }
 }

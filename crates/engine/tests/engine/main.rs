@@ -11,4 +11,5 @@ mod properties;
 mod sampled;
 mod scans;
 mod support;
+mod tenants;
 mod times;

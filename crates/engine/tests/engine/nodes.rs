@@ -198,11 +198,15 @@ fn scan(run: &mut Run, second: f64, node: &str, number: u64, keys: &[&str]) {
     let key = |key: &&str| ScannedKey {
         key: bytes::Bytes::copy_from_slice(key.as_bytes()),
         memory: Some(100),
-        ttl: None,
+        ..ScannedKey::default()
     };
     let keys = keys.iter().map(key).collect();
-    run.see(second, node, Observed::ScanChunk(ScanChunk { scan: number, database: 0, keys }));
-    run.see(second, node, Observed::ScanFinished(ScanFinished { scan: number, complete: true }));
+    run.see(
+        second,
+        node,
+        Observed::ScanChunk(ScanChunk { scan: number, database: 0, database_keys: 1, keys }),
+    );
+    run.see(second, node, Observed::ScanFinished(ScanFinished { scan: number, complete: true, whole: true }));
 }
 
 #[test]

@@ -128,15 +128,17 @@ fn observed() -> impl Strategy<Value = Observed> {
     );
     let ttl =
         prop_oneof![Just(None), Just(Some(Ttl::None)), number().prop_map(|millis| Some(Ttl::Millis(millis)))];
-    let scanned = (key(), prop::option::of(number()), ttl).prop_map(|(key, memory, ttl)| ScannedKey {
-        key: key.into(),
-        memory,
-        ttl,
-    });
-    let chunk = (0..3u64, prop::collection::vec(scanned, 0..20))
-        .prop_map(|(scan, keys)| Observed::ScanChunk(ScanChunk { scan, database: 0, keys }));
+    let scanned =
+        (key(), prop::option::of(number()), ttl, any::<u16>()).prop_map(|(key, memory, ttl, stratum)| {
+            ScannedKey { key: key.into(), stratum, memory, ttl, ..ScannedKey::default() }
+        });
+    let chunk =
+        (0..3u64, number(), prop::collection::vec(scanned, 0..20)).prop_map(|(scan, database_keys, keys)| {
+            Observed::ScanChunk(ScanChunk { scan, database: 0, database_keys, keys })
+        });
     let mode = prop_oneof![
         Just(ScanMode::Exact),
+        any::<f64>().prop_map(|half_width| ScanMode::Precise { half_width }),
         any::<u32>().prop_map(|weigh_every| ScanMode::Sampled { weigh_every })
     ];
     let used = prop_oneof![3 => Just(KeyUse::Lookup), 1 => Just(KeyUse::Miss), 1 => Just(KeyUse::Other)];
@@ -160,7 +162,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         2 => key().prop_map(|key| Observed::OwnMiss { database: 0, key: key.into() }),
         2 => (0..3u64, mode).prop_map(|(scan, mode)| Observed::ScanStarted(ScanStarted { scan, mode, keys_expected: 1 })),
         3 => chunk,
-        2 => (0..3u64, prop::bool::ANY).prop_map(|(scan, complete)| Observed::ScanFinished(ScanFinished { scan, complete })),
+        2 => (0..3u64, prop::bool::ANY, prop::bool::ANY).prop_map(|(scan, complete, whole)| Observed::ScanFinished(ScanFinished { scan, complete, whole })),
         5 => metrics(),
         1 => (any::<f64>(), moment()).prop_map(|(value, at)| {
             Observed::Signals(vec![SignalValue { signal: "s".to_owned(), value: Some(value), at }])

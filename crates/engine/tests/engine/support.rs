@@ -127,10 +127,16 @@ impl Run {
             key: bytes::Bytes::copy_from_slice(key.as_bytes()),
             memory: *memory,
             ttl: *ttl,
+            ..ScannedKey::default()
         });
-        let chunk = ScanChunk { scan: number, database: 0, keys: keys.collect() };
+        let chunk =
+            ScanChunk { scan: number, database: 0, database_keys: keys_expected, keys: keys.collect() };
         self.see(seconds, node, Observed::ScanChunk(chunk));
-        self.see(seconds, node, Observed::ScanFinished(ScanFinished { scan: number, complete: true }));
+        self.see(
+            seconds,
+            node,
+            Observed::ScanFinished(ScanFinished { scan: number, complete: true, whole: true }),
+        );
     }
 
     pub(crate) fn minute(&mut self, seconds: f64) -> Snapshot {

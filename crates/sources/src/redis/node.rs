@@ -20,6 +20,7 @@ use super::connect::{ConnectOptions, Connection, Counted};
 use super::failure::refusal;
 use super::hello::ServerHello;
 use super::nodes::Company;
+use super::raw::RawConnection;
 use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
 
@@ -221,6 +222,23 @@ impl<'a> Gate<'a> {
     /// Counts GETs of ours that the server executed; below zero takes back what it refused.
     pub fn count_gets(&mut self, gets: i64) {
         self.shared.own.gets = self.shared.own.gets.saturating_add_signed(gets);
+    }
+
+    /// Takes back lookups that were counted before they were answered, and were not made.
+    pub(super) fn uncount_lookups(&mut self, hits: u64, misses: u64) {
+        self.shared.own.hits = self.shared.own.hits.saturating_sub(hits);
+        self.shared.own.misses = self.shared.own.misses.saturating_sub(misses);
+    }
+
+    /// The count of our commands, for connections that are written to by hand.
+    pub(super) fn commands(&mut self) -> &mut u64 {
+        &mut self.shared.own.commands
+    }
+
+    /// A further connection, written to and read from by hand under a gate as well.
+    pub(super) async fn connect_raw(&mut self) -> Result<RawConnection, SourceError> {
+        let node = self.node;
+        RawConnection::open(&node.target, &node.options, &node.open, &mut self.shared.own.commands).await
     }
 
     /// How long the last exchange took, without the time spent waiting for the gate or connecting.

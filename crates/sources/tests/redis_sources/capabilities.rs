@@ -123,7 +123,12 @@ async fn the_line_for_a_viewing_user_is_enough_for_every_source() {
     watch.until(|what| matches!(what, Observed::Info(_)).then_some(())).await;
     tokio::spawn(events::run(watch.context.clone(), node.clone(), EventsOptions::default()));
     watch.status(SourceId::Events, SourceHealth::Ok).await;
-    let options = ScanOptions { mode: ScanMode::Exact, repeat_every: None, unthrottled: true };
+    let options = ScanOptions {
+        mode: ScanMode::Exact,
+        repeat_every: None,
+        unthrottled: true,
+        ..ScanOptions::default()
+    };
     tokio::spawn(scan::run(watch.context.clone(), node.clone(), options));
     watch.status(SourceId::Scan, SourceHealth::Ok).await;
     tokio::spawn(commands::run(watch.context.clone(), node, CommandsOptions::default()));

@@ -149,7 +149,12 @@ async fn an_idle_server_with_the_sample_on_shows_no_commands_and_no_lookups() {
     let node = node(&server.address());
     let quick = Duration::from_millis(5);
     let events_options = EventsOptions { hand_on_every: quick, recheck_every: quick };
-    let scan_options = ScanOptions { mode: ScanMode::Exact, repeat_every: Some(quick), unthrottled: true };
+    let scan_options = ScanOptions {
+        mode: ScanMode::Exact,
+        repeat_every: Some(quick),
+        unthrottled: true,
+        ..ScanOptions::default()
+    };
     let mut lab = server.connection().await.expect("connects");
     redis::cmd("SET").arg("there").arg(1).exec_async(&mut lab).await.expect("writes");
     tokio::spawn(events::run(watch.context.clone(), node.clone(), events_options));

@@ -47,8 +47,12 @@ fn everything(watch: &Watch, server: &RedisServer) {
     let info_options = InfoOptions { every: Duration::from_millis(3) };
     let quick = Duration::from_millis(5);
     let events_options = EventsOptions { hand_on_every: quick, recheck_every: quick };
-    let scan_options =
-        ScanOptions { mode: ScanMode::Exact, repeat_every: Some(Duration::ZERO), unthrottled: true };
+    let scan_options = ScanOptions {
+        mode: ScanMode::Exact,
+        repeat_every: Some(Duration::ZERO),
+        unthrottled: true,
+        ..ScanOptions::default()
+    };
     tokio::spawn(info::run(watch.context.clone(), node.clone(), info_options));
     tokio::spawn(events::run(watch.context.clone(), node.clone(), events_options));
     tokio::spawn(scan::run(watch.context.clone(), node, scan_options));
@@ -60,7 +64,7 @@ async fn an_idle_server_with_info_events_and_scans_attached_shows_no_traffic() {
     let notify_keyspace_events = Some("Emxe".to_owned());
     let server = server(RedisOptions { config, notify_keyspace_events, ..Default::default() }).await;
     // A third of the keys runs out while scans are under way.
-    fill(&server, 3000, |number| if number % 3 == 0 { 200 + number } else { 3_600_000 }).await;
+    fill(&server, 3000, |number| if number % 3 == 0 { 1_500 + number / 2 } else { 3_600_000 }).await;
 
     let mut watch = Watch::new();
     everything(&watch, &server);
@@ -100,7 +104,7 @@ async fn an_idle_server_with_info_events_and_scans_attached_shows_no_traffic() {
     }
     assert!(last.own.hits > 2000, "the scan did look up keys: {:?}", last.own);
     assert_eq!(misses, own_misses, "every announced miss was one of ours");
-    assert_eq!(last.own.connections, 2, "one for commands, one for events");
+    assert!((2..=3).contains(&last.own.connections), "one for commands, one for events, one while scanning");
     assert_eq!(last.connected_clients, last.own.connections, "nobody else is connected");
 }
 

@@ -110,6 +110,18 @@ namespace: string,
 /**
  * Over which window.
  */
+window: Window, } | { "request": "tenants", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Its template.
+ */
+namespace: string, 
+/**
+ * Over which window.
+ */
 window: Window, } | { "request": "history", 
 /**
  * Which one.
