@@ -36,6 +36,8 @@ struct Candidate {
 pub(crate) struct Probed {
     candidates: SmallVec<[Candidate; MOST_KEYS]>,
     full_until_ms: i64,
+    /// When the first round trip was made.
+    pub(crate) since_ms: Option<i64>,
     pub(crate) trips: Buckets,
     pub(crate) nanos: Column,
     /// Round trips that brought no value.
@@ -72,7 +74,9 @@ impl Probed {
         }
     }
 
-    fn add(&mut self, frame: &Frame, second: i64, probe: &ProbedKey) {
+    fn add(&mut self, frame: &Frame, at_ms: i64, probe: &ProbedKey) {
+        let second = at_ms.div_euclid(1000);
+        self.since_ms.get_or_insert(at_ms);
         self.trips.add(frame, second, TRIP_SCALE.bucket(probe.seconds), 1);
         self.nanos.add(frame, second, (probe.seconds * 1e9).clamp(0.0, 1e15) as u64);
         if !probe.with_value {
@@ -87,6 +91,7 @@ impl Probed {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.since_ms = [self.since_ms, other.since_ms].into_iter().flatten().min();
         self.trips.merge(&other.trips);
         self.nanos.merge(&other.nanos);
         self.without_value.merge(&other.without_value);
@@ -106,12 +111,11 @@ impl Engine {
 
     /// Takes in round trips of our own.
     pub(crate) fn observe_probes(&mut self, node: u32, at_ms: i64, probes: &[ProbedKey]) {
-        let second = at_ms.div_euclid(1000);
         for probe in probes {
             let row = self.attribute_or_discover(probe.database, &probe.key);
             let probed = self.rows.get_mut(row).probed.get_or_insert_default();
             if probe.hit && probe.seconds.is_finite() {
-                probed.add(&self.frame, second, probe);
+                probed.add(&self.frame, at_ms, probe);
             } else {
                 probed.gone(node, probe.database, &probe.key);
             }

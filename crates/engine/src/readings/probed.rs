@@ -22,6 +22,7 @@ pub(super) struct Trips {
     counts: Counts,
     seconds: f64,
     without_value: f64,
+    since_ms: Option<i64>,
     /// How many namespaces they were made on.
     namespaces: usize,
 }
@@ -31,6 +32,7 @@ impl Trips {
         let counts = probed.trips.counts(range);
         if !counts.is_empty() {
             self.namespaces += 1;
+            self.since_ms = [self.since_ms, probed.since_ms].into_iter().flatten().min();
             add_counts(&mut self.counts, &counts, 1.0);
             self.seconds += probed.nanos.sum(range) as f64 / 1e9;
             self.without_value += probed.without_value.sum(range) as f64;
@@ -61,7 +63,8 @@ fn fill(view: &View<'_>, trips: &Trips, pooled: bool, readings: &mut Readings) {
     let missing = |readings: &Readings, kind: R| {
         readings.get(&kind).filter(|reading| reading.value.is_none()).map(|reading| reading.reason.clone())
     };
-    let seconds = view.events_range.seconds_until(view.now_ms).max(LEAST_SECONDS);
+    let since = trips.since_ms.map_or(f64::INFINITY, |since_ms| (view.now_ms - since_ms) as f64 / 1000.0);
+    let seconds = view.events_range.seconds_until(view.now_ms).min(since).max(LEAST_SECONDS);
     for (kind, quantile) in QUANTILES {
         let Some(reason) = missing(readings, kind) else { continue };
         let reading = match of_quantile(trips, quantile, samples, seconds) {

@@ -154,6 +154,7 @@ fn our_own_round_trips_stand_where_no_application_tells_latency() {
         let p50 = &latencies[&R::LatencyP50Seconds];
         assert_eq!((p50.certainty, &*p50.source), (Certainty::Estimated, "our own probe"));
         says(p50, "200 round trips of our own, from this machine");
+        assert!((p50.window_seconds - 1.5).abs() < 0.01, "since the first of them: {p50:?}");
         let (low, value, high) = (p50.low.expect("low"), p50.value.expect("value"), p50.high.expect("high"));
         assert!(low <= 0.00195 && 0.00195 <= high && (value - 0.00195).abs() < 0.0002, "{p50:?}");
         near(&latencies[&R::LatencyMeanSeconds], (0.005 + 195.0 * 0.001 + 195.0 * 97.0 * 1e-5) / 200.0);
