@@ -24,6 +24,7 @@ macro_rules! requests {
         /// What the app answers: under the request's name.
         #[derive(Clone, Debug, PartialEq, Serialize, ts_rs::TS)]
         #[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+        #[expect(clippy::large_enum_variant, reason = "one is made a request, and sent at once")]
         pub enum Reply {
             $( $(#[$doc])* $name($reply), )*
         }

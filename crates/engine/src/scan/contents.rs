@@ -100,6 +100,7 @@ impl Contents {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "a clone of the usual words takes no memory")]
 fn count(words: &mut Words, word: &Cow<'static, str>, times: u64) {
     match words.iter().position(|(known, _)| known == word) {
         Some(place) => words[place].1 += times,

@@ -185,7 +185,7 @@ fn what_a_namespace_holds_is_told_with_its_biggest_keys() {
             memory: Some(100 + number),
             ttl: if number == 99 { FOREVER } else { SHORT },
             partly_weighed: number == 98,
-            details: (number < 30 || number > 80).then(|| Box::new(lot)),
+            details: (!(30..=80).contains(&number)).then(|| Box::new(lot)),
             ..ScannedKey::default()
         }
     });

@@ -9,7 +9,15 @@ import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
 import { causesOf, missesOf } from './fixture/misses';
-import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
+import {
+  detailOf,
+  historyOf,
+  instanceFrame,
+  overviewRow,
+  rowPage,
+  tenantsOf,
+  type Scene,
+} from './fixture/figures';
 
 /** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
 export const SENTINEL = 'cachescope-invented-figures';
@@ -226,6 +234,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         return { reply: asked.request, data: rowPage(asked.query, scene, tick) };
       case 'namespace_detail':
         return { reply: asked.request, data: detailOf(asked.namespace, scene, tick) };
+      case 'tenants':
+        return { reply: asked.request, data: tenantsOf(asked.namespace) };
       case 'history':
         return {
           reply: asked.request,
