@@ -135,6 +135,9 @@ impl Lab {
         install_crypto();
         let workload = Arc::new(options.workload()?);
         let redis = RedisServer::start(redis_options(&options.redis, &workload)).await?;
+        if options.redis.notify_keyspace_events.is_none() {
+            announce_additions(&redis).await?;
+        }
         let ledger = Arc::new(Ledger::new(workload.namespaces()));
         let listener = Arc::new(EventListener::start(&redis, Arc::clone(&ledger)).await?);
         let database = Arc::new(Database::new(DATABASE_CORES));
@@ -310,8 +313,26 @@ fn redis_options(given: &RedisOptions, workload: &Workload) -> RedisOptions {
     };
     default("maxmemory", workload.max_memory_bytes.to_string());
     default("maxmemory-policy", "allkeys-lru".to_owned());
-    options.notify_keyspace_events.get_or_insert_with(|| "Emxe".to_owned());
+    options.notify_keyspace_events.get_or_insert_with(|| ANNOUNCED.to_owned());
     options
+}
+
+/// Keyspace events that every server since 6.0 knows: misses, expirations, evictions and deletions.
+const ANNOUNCED: &str = "Emxeg";
+
+/// Has additions announced as well, which tells causes of misses apart; a server before 7.0 refuses that.
+async fn announce_additions(redis: &RedisServer) -> Result<(), LabError> {
+    let mut connection = redis.connection().await?;
+    let set = redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("notify-keyspace-events")
+        .arg(format!("{ANNOUNCED}n"))
+        .exec_async(&mut connection)
+        .await;
+    if let Err(error) = set {
+        tracing::debug!(%error, "additions are not announced");
+    }
+    Ok(())
 }
 
 fn service(

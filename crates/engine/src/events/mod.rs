@@ -149,6 +149,7 @@ impl Engine {
         };
         let second = at_ms.div_euclid(1000);
         let followed = here.tells_additions() && !here.replica;
+        let mut delay = None;
         match known {
             Some(entry) if entry.state == State::Alive => {}
             Some(entry) => {
@@ -156,20 +157,13 @@ impl Engine {
                 if !entry.is_missed() {
                     let state = if verdict.cause == Cause::Unknown { State::Removed } else { entry.state };
                     events.keys.put(hash, state, true, u32::from(entry.node), at_ms);
-                    let tally = &mut self.rows.get_mut(row).tally;
                     let gone = (at_ms - entry_ms).max(0);
-                    match verdict.cause {
-                        Cause::Evicted => {
-                            tally.add(AFTER_EVICTION[delays::class(gone)], &self.frame, second, 1);
-                        }
-                        Cause::Expired if just_expired => {
-                            tally.add(Count::ExpiredOnAccess, &self.frame, second, 1);
-                        }
-                        Cause::Expired => {
-                            tally.add(AFTER_EXPIRY[delays::class(gone)], &self.frame, second, 1)
-                        }
-                        _ => {}
-                    }
+                    delay = match verdict.cause {
+                        Cause::Evicted => Some(AFTER_EVICTION[delays::class(gone)]),
+                        Cause::Expired if just_expired => Some(Count::ExpiredOnAccess),
+                        Cause::Expired => Some(AFTER_EXPIRY[delays::class(gone)]),
+                        _ => None,
+                    };
                     if followed {
                         events.unfilled.wait(FirstMiss { hash, at_ms, row });
                     }
@@ -192,9 +186,15 @@ impl Engine {
         if here.replica && verdict.cause == Cause::Unknown && events.keys.set_awaited(hash) {
             events.awaiting.wait(Waiting { hash, at_ms, row });
         }
-        let settled = verdict.doubt == Doubt::None
-            || events.provisional.note(row, node, second, verdict.cause, verdict.doubt);
-        if settled { verdict.cause } else { Cause::Unknown }
+        let settled =
+            verdict.doubt == Doubt::None || events.provisional.note(row, node, second, verdict, delay);
+        if !settled {
+            return Cause::Unknown;
+        }
+        if let Some(delay) = delay {
+            self.rows.count(row, delay, &self.frame, second);
+        }
+        verdict.cause
     }
 
     /// A key went.

@@ -6,9 +6,9 @@
 use hashbrown::HashMap;
 
 use super::standing::{APART_MILLIS, Silence};
-use super::verdict::{Cause, Doubt};
+use super::verdict::{Cause, Doubt, Verdict};
 use crate::rows::Rows;
-use crate::window::Frame;
+use crate::window::{Count, Frame};
 
 /// More of these at once are counted as unknown from the start.
 const MOST: usize = 131_072;
@@ -23,6 +23,8 @@ struct Place {
     second: i64,
     cause: Cause,
     doubt: Doubt,
+    /// Where the time since the key went is counted, which stands only as long as the cause does.
+    delay: Option<Count>,
 }
 
 /// All misses whose cause is in doubt.
@@ -34,8 +36,15 @@ pub(crate) struct Provisional {
 impl Provisional {
     /// Notes a miss about to be counted, and says whether there was room; otherwise it is of unknown cause.
     #[must_use]
-    pub(super) fn note(&mut self, row: u32, node: u32, second: i64, cause: Cause, doubt: Doubt) -> bool {
-        let place = Place { row, node, second, cause, doubt };
+    pub(super) fn note(
+        &mut self,
+        row: u32,
+        node: u32,
+        second: i64,
+        verdict: Verdict,
+        delay: Option<Count>,
+    ) -> bool {
+        let place = Place { row, node, second, cause: verdict.cause, doubt: verdict.doubt, delay };
         if let Some(count) = self.counts.get_mut(&place) {
             *count += 1;
             return true;
@@ -89,4 +98,7 @@ fn overturn(place: Place, count: u64, rows: &mut Rows, frame: &Frame) {
     let tally = &mut rows.get_mut(place.row).tally;
     let taken = tally.take(place.cause.count(), frame, place.second, count);
     tally.add(Cause::Unknown.count(), frame, place.second, taken);
+    if let Some(delay) = place.delay {
+        tally.take(delay, frame, place.second, count);
+    }
 }

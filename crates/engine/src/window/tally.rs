@@ -4,7 +4,7 @@ use super::column::Column;
 use super::frame::{Fold, Frame, Range};
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(crate) enum Count {
     /// The application's hits in Redis.

@@ -385,3 +385,27 @@ fn at_a_fifth_of_the_capacity_it_needs_none_is_wrong() {
     assert!(verdict.said.unknown > 0, "{verdict:?}");
     assert!(verdict.said.evicted * 10 > verdict.truth.evicted, "what has room is told: {verdict:?}");
 }
+
+#[test]
+fn what_a_flush_overturns_is_taken_out_of_the_delays_too() {
+    for flush in [false, true] {
+        let mut world = World::new(1, channels(false, false), 1_000, 0);
+        world.begin();
+        world.step(Step::Set(0));
+        world.wait(2_000);
+        world.step(Step::Evict(0));
+        world.wait(200);
+        world.step(Step::Read(0));
+        if flush {
+            world.step(Step::Flush);
+        }
+        world.wait(4_000);
+        let insights = world
+            .engine
+            .misses(Some("k0:x"), at(world.now_ms as f64 / 1000.0), Window::OneMinute)
+            .expect("it is documented");
+        let after_eviction: u64 = insights.after_eviction.classes.iter().map(|class| class.misses).sum();
+        let expected = if flush { (0, 1, 0) } else { (1, 0, 1) };
+        assert_eq!((insights.causes.evicted, insights.causes.unknown, after_eviction), expected, "{flush}");
+    }
+}

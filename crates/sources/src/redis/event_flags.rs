@@ -7,6 +7,10 @@ use cachescope_model::observation::EventChannels;
 const WANTED: [(char, &str); 4] =
     [('E', "keyevent messages"), ('m', "misses"), ('x', "expirations"), ('e', "evictions")];
 
+/// What tells causes of misses apart as well: deletions and additions. A server before 7.0 refuses the whole
+/// setting for an `n`.
+const FOR_CAUSES: [char; 2] = ['g', 'n'];
+
 /// The flags that the alias `A` stands for (`m` and `n` are not among them).
 pub(super) const ALIAS_A: &str = "g$lshzxetd";
 
@@ -56,6 +60,16 @@ impl EventFlags {
         merged
     }
 
+    /// The setting with everything added that Cachescope can use on this server.
+    pub(super) fn merged_for_causes(&self, tells_additions: bool) -> String {
+        let mut merged = self.merged();
+        let known = Self(merged.clone());
+        merged.extend(
+            FOR_CAUSES.into_iter().filter(|flag| !known.has(*flag) && (*flag != 'n' || tells_additions)),
+        );
+        merged
+    }
+
     /// The line that switches on what is missing.
     pub(super) fn remedy(&self) -> String {
         format!("CONFIG SET notify-keyspace-events {}", self.merged())
@@ -84,6 +98,9 @@ mod tests {
             assert_eq!(channels.additions, Some(additions), "{setting}");
             assert_eq!(flags.missing().as_deref(), missing, "{setting}");
             assert_eq!(flags.merged(), merged, "{setting}");
+            let for_causes = EventFlags::new(&flags.merged_for_causes(true)).channels();
+            assert_eq!((for_causes.deletions, for_causes.additions), (Some(true), Some(true)), "{setting}");
+            assert_eq!(flags.merged_for_causes(false).contains('n'), setting.contains('n'), "{setting}");
         }
     }
 }

@@ -82,8 +82,8 @@ impl ChangePlan {
     }
 }
 
-/// What has to be set so that misses, evictions and expirations are announced: the missing flags added to what
-/// is set, none taken away. Writes nothing.
+/// What has to be set so that misses, evictions and expirations are announced, and the deletions and additions
+/// that tell why keys miss: the missing flags added to what is set, none taken away. Writes nothing.
 ///
 /// # Errors
 /// When the value can't be read (then it must not be written either), or may not be set.
@@ -95,10 +95,12 @@ pub async fn plan_events(node: &RedisNode, known: &[KnownChange]) -> Result<Chan
     let ours: String =
         of(known, &run_id, Setting::Events).map(|change| flags::added(&change.old, &change.new)).collect();
     let old = if ours.is_empty() { found.clone() } else { flags::less(&found, &ours) };
-    let new = EventFlags::new(&found).merged();
+    // `n` came with 7.0; a version that nobody knows is taken for an old one, which refuses it.
+    let tells_additions = gate.hello().await?.major().is_some_and(|major| major >= 7);
+    let new = EventFlags::new(&found).merged_for_causes(tells_additions);
     let mut plan = ChangePlan { node: node.name(), run_id, changes: Vec::new() };
     // What another of us switched on counts as missing: it will go when that one ends.
-    if EventFlags::new(&old).missing().is_some() {
+    if EventFlags::new(&old).merged_for_causes(tells_additions) != old {
         plan.changes.push(PlannedChange { setting: Setting::Events, found, old, new });
     }
     Ok(plan)
