@@ -138,6 +138,9 @@ fn readings(view: &View<'_>, gathered: &Gathered<'_>, share: f64) -> Readings {
     let keys = scaled_up(gathered.scanned.keys, share);
     readings.insert(R::Keys, scanned::reading(keys, source.clone()));
     let bytes = match gathered.scanned.memory.mean(keys.value) {
+        Some(_) if gathered.scanned.memory.count as f64 >= keys.value => {
+            scanned::reading(Interval::exact(gathered.scanned.memory.sum), source.clone())
+        }
         Some(mean) => {
             let bytes = keys.times(&mean);
             let low = bytes.low.max(gathered.scanned.memory.sum).min(bytes.value);

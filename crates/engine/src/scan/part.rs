@@ -133,6 +133,10 @@ pub(crate) fn put_together<'p>(parts: impl Iterator<Item = (&'p Part, f64)> + Cl
         }
         all.merge(&part.memory);
         match part.memory.mean(keys.value) {
+            // Not by way of the mean, which would round.
+            Some(_) if part.memory.count as f64 >= keys.value => {
+                known = known.map(|known| known.plus(&Interval::exact(part.memory.sum)));
+            }
             Some(mean) => {
                 let bytes = total(&keys, &mean, part.memory.sum);
                 known = known.map(|known| known.plus(&bytes));
