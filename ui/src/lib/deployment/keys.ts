@@ -6,12 +6,12 @@ import { show } from '../format/numbers';
 export const FEW = 5;
 
 /** The first few; one more is shown rather than hidden behind a button of its own. */
-export function fewest<T>(keys: readonly T[]): readonly T[] {
-  return keys.length <= FEW + 1 ? keys : keys.slice(0, FEW);
+export function fewest<T>(all: readonly T[], few = FEW): readonly T[] {
+  return all.length <= few + 1 ? all : all.slice(0, few);
 }
 
 /** How many logical databases the keys come from. */
-export function databases(keys: readonly KeyRate[]): number {
+export function databases(keys: readonly Pick<KeyRate, 'database'>[]): number {
   return new Set(keys.map(({ database }) => database)).size;
 }
 

@@ -8,16 +8,9 @@ import type { View } from '../bindings/View';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
+import { tenantsOf } from './fixture/contents';
 import { causesOf, missesOf } from './fixture/misses';
-import {
-  detailOf,
-  historyOf,
-  instanceFrame,
-  overviewRow,
-  rowPage,
-  tenantsOf,
-  type Scene,
-} from './fixture/figures';
+import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
 /** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
 export const SENTINEL = 'cachescope-invented-figures';
@@ -235,7 +228,7 @@ export function fixture(parameters: URLSearchParams): Transport {
       case 'namespace_detail':
         return { reply: asked.request, data: detailOf(asked.namespace, scene, tick) };
       case 'tenants':
-        return { reply: asked.request, data: tenantsOf(asked.namespace) };
+        return { reply: asked.request, data: tenantsOf(asked.namespace, scene === 'found') };
       case 'history':
         return {
           reply: asked.request,
