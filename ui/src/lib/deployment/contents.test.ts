@@ -29,12 +29,12 @@ const big: BigKey = {
 };
 
 test('kinds of keys are told with their counts', () => {
-  expect(kinds(contents.types)).toBe('string 1,200, hash 4');
+  expect(kinds(contents.types)).toBe('string\u00a01,200, hash\u00a04');
   expect(kinds([])).toBe('no key was asked');
 });
 
 test('idle times are told by quantiles', () => {
-  expect(idle(contents)).toBe('half under 30\u00a0s, 90 % under 30\u00a0min, 99 % under 2\u00a0h');
+  expect(idle(contents)).toBe('p50\u00a030\u00a0s, p90\u00a030\u00a0min, p99\u00a02\u00a0h');
 });
 
 test('where the server does not tell idle times, it is not taken for no key asked', () => {

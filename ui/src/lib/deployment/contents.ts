@@ -6,15 +6,17 @@ import type { Quantiles } from '../bindings/Quantiles';
 import { grouped, show } from '../format/numbers';
 import { span } from '../format/time';
 
+const NBSP = '\u00a0';
+
 /** Each word with its keys, most frequent first: "string 32, hash 4". */
 export function kinds(counts: readonly KindCount[]): string {
   if (counts.length === 0) return 'no key was asked';
-  return counts.map(({ name, keys }) => `${name} ${grouped(keys)}`).join(', ');
+  return counts.map(({ name, keys }) => `${name}${NBSP}${grouped(keys)}`).join(', ');
 }
 
-/** Where a span of time lies: "half under 95 s, 90 % under 30 min, 99 % under 2 h". */
+/** Where a span of time lies: "p50 30 s, p90 30 min, p99 2 h". */
 export function spread({ p50, p90, p99 }: Quantiles): string {
-  return `half under ${span(p50)}, 90 % under ${span(p90)}, 99 % under ${span(p99)}`;
+  return `p50${NBSP}${span(p50)}, p90${NBSP}${span(p90)}, p99${NBSP}${span(p99)}`;
 }
 
 /** How long keys were not used; servers with an LFU policy don't say. */
@@ -40,7 +42,7 @@ export function basis({ met, weighed, types }: NamespaceContents): string {
 
 /** Bytes of a key; where only some of its elements were weighed, it says so. */
 export function weight({ bytes, estimated }: Pick<BigKey, 'bytes' | 'estimated'>): string {
-  return `${estimated ? '≈\u00a0' : ''}${show('bytes', bytes)}`;
+  return `${estimated ? `≈${NBSP}` : ''}${show('bytes', bytes)}`;
 }
 
 /** What else is known of a big key: "db 1, hash, 45 min left". */
