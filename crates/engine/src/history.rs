@@ -310,7 +310,7 @@ impl Slice<'_> {
             let histogram = &self.engine.applications.carriers[*number as usize].histogram;
             merge_counts(&mut counts, histogram.counts_between(&self.engine.frame, self.from_ms, self.to_ms));
         }
-        let found = latency::quantile(quantile, &counts)?;
+        let found = latency::quantile(quantile, &counts).filter(|found| found.seconds >= 0.0)?;
         Some((found.seconds, Some(found.low), found.high))
     }
 }

@@ -135,6 +135,11 @@ pub(crate) fn quantile(quantile: f64, buckets: &[(f64, f64)]) -> Option<Quantile
 /// A quantile as a reading.
 pub(crate) fn reading(quantile: Quantile, window_seconds: f64) -> Reading {
     let source = "application histogram";
+    if quantile.seconds < 0.0 {
+        return Reading::unavailable(
+            "the application's histogram has bounds below 0: it does not measure durations",
+        );
+    }
     match quantile.high {
         Some(high) => Reading::estimated(quantile.seconds, quantile.low, high, source, window_seconds),
         None => {
@@ -176,6 +181,13 @@ mod tests {
         // Counts that go back between scrapes of different buckets are made monotonic.
         let uneven = quantile(0.5, &[(0.1, 10.0), (0.5, 8.0), (INF, 10.0)]).expect("ten observations");
         assert!((uneven.seconds - 0.05).abs() < 1e-12, "{uneven:?}");
+    }
+
+    #[test]
+    fn a_histogram_with_negative_bounds_is_no_duration() {
+        let quantile = quantile(0.5, &[(-1.0, 10.0), (INF, 10.0)]).expect("ten observations");
+        let reading = reading(quantile, 60.0);
+        assert!(reading.value.is_none() && reading.reason.is_some(), "{reading:?}");
     }
 
     #[test]
