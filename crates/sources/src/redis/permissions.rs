@@ -83,6 +83,8 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+memory|usage" => &["MEMORY", "USAGE", KEY],
         "+get" => &["GET", KEY],
         "+type" => &["TYPE", KEY],
+        "+object|encoding" => &["OBJECT", "ENCODING", KEY],
+        "+object|idletime" => &["OBJECT", "IDLETIME", KEY],
         "+pttl" => &["PTTL", KEY],
         "+dbsize" => &["DBSIZE"],
         "+select" => &["SELECT", "0"],
@@ -121,7 +123,9 @@ async fn lacking(
     }
     let tried = match command_name(command).as_str() {
         // These would leave a trace.
-        "GET" | "TYPE" | "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => return Ok(None),
+        "GET" | "TYPE" | "OBJECT" | "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => {
+            return Ok(None);
+        }
         "MONITOR" => commands::monitor_for_a_moment(gate).await,
         "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
         _ => gate.ask(command).await.map(drop),

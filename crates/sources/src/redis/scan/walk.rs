@@ -19,8 +19,8 @@ use super::{ScanOptions, send};
 use crate::context::SourceContext;
 use crate::error::SourceError;
 
-/// Keys a SCAN step looks at: the server serves nobody else meanwhile, 30 to 100 µs with what is asked of them.
-const COUNT_GENTLE: usize = 30;
+/// Keys a SCAN step looks at: the server serves nobody else meanwhile, 20 to 70 µs with what is asked of them.
+const COUNT_GENTLE: usize = 20;
 /// The same where nobody else is served.
 const COUNT_UNTHROTTLED: usize = 200;
 /// Key bytes that may come back from one SCAN step before COUNT is lowered, and that one chunk may hold.
