@@ -38,6 +38,9 @@ pub struct TopologyNode {
     pub failed: bool,
     /// Whether it can't be reached from here.
     pub unreachable: bool,
+    /// Whether no slot of a Cluster is its shard's: whatever keys it still holds are another shard's now, such as
+    /// those of a primary that has just been replaced.
+    pub slotless: bool,
 }
 
 impl TopologyNode {
@@ -119,8 +122,14 @@ mod tests {
             (K::Cluster, 3, 3, "Cluster of 3 primaries and 3 replicas"),
             (K::Cluster, 1, 0, "Cluster of 1 primary"),
         ] {
-            let node =
-                |role| TopologyNode { node: "n".into(), role, shard: 0, failed: false, unreachable: false };
+            let node = |role| TopologyNode {
+                node: "n".into(),
+                role,
+                shard: 0,
+                failed: false,
+                unreachable: false,
+                slotless: false,
+            };
             let mut nodes = vec![node(NodeRole::Primary); primaries];
             nodes.extend(vec![node(NodeRole::Replica); replicas]);
             assert_eq!(Topology { kind, nodes, ..Topology::default() }.to_string(), words);

@@ -95,6 +95,7 @@ mod tests {
             shard,
             failed,
             unreachable: false,
+            slotless: false,
         };
         for (nodes, runs, expected) in [
             (vec![node("a", Primary, 0, false)], "", "a"),

@@ -97,14 +97,14 @@ impl Server {
         let mut shards: BTreeMap<u32, Option<(bool, &ServerInfo)>> = BTreeMap::new();
         let mut primaries: BTreeMap<u32, &str> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| !node.twin) {
-            let Some(place) = node.place else { continue };
+            let Some(place) = node.place.filter(|place| !place.slotless) else { continue };
             shards.entry(place.shard).or_default();
             if place.role == NodeRole::Primary {
                 primaries.insert(place.shard, &node.name);
             }
         }
         for (node, info) in live {
-            let Some(place) = node.place.filter(|place| !place.failed) else { continue };
+            let Some(place) = node.place.filter(|place| !place.failed && !place.slotless) else { continue };
             if !node.answered_since(now_ms - STALE_AFTER_MILLIS) {
                 continue;
             }

@@ -26,6 +26,8 @@ pub(crate) struct Place {
     pub(crate) failed: bool,
     /// Whether it can't be reached from here, or is called failed.
     pub(crate) down: bool,
+    /// Whether its shard has no slot: its keys are another shard's now.
+    pub(crate) slotless: bool,
     /// Since when it is there, or there again.
     pub(crate) since_ms: i64,
 }
@@ -64,8 +66,14 @@ impl Server {
                 _ => at_ms,
             };
             let down = told.failed || told.unreachable;
-            self.nodes[number as usize].place =
-                Some(Place { shard: told.shard, role: told.role, failed: told.failed, down, since_ms });
+            self.nodes[number as usize].place = Some(Place {
+                shard: told.shard,
+                role: told.role,
+                failed: told.failed,
+                down,
+                slotless: told.slotless,
+                since_ms,
+            });
         }
         self.arranged_ms.get_or_insert(at_ms);
         self.topology = Some(topology.clone());

@@ -13,7 +13,7 @@ use cachescope_model::window::Window;
 
 use crate::support::{Run, at, info, near, of, says, strategy};
 
-/// `a+` is a primary and `a-` its replica; a `!` after it is called failed, a `?` can't be reached.
+/// `a+` is a primary and `a-` its replica; a `!` after it is called failed, a `?` can't be reached, a `~` has no slot.
 fn topology(words: &str) -> Observed {
     let mut shards: Vec<char> = Vec::new();
     let nodes = words.split(' ').filter(|word| !word.is_empty()).map(|word| {
@@ -22,13 +22,14 @@ fn topology(words: &str) -> Observed {
             shards.push(letter);
             shards.len() - 1
         });
-        let name = word.trim_end_matches(['!', '?', '+', '-']);
+        let name = word.trim_end_matches(['!', '?', '~', '+', '-']);
         TopologyNode {
             node: name.into(),
             role: if word.contains('-') { NodeRole::Replica } else { NodeRole::Primary },
             shard: shard as u32,
             failed: word.ends_with('!'),
             unreachable: word.ends_with('?'),
+            slotless: word.ends_with('~'),
         }
     });
     let nodes = nodes.collect();
@@ -100,6 +101,28 @@ fn a_failover_counts_every_key_once_and_every_lookup() {
     near(&snapshot.instance[&R::LookupsPerSecond], 20.0);
     assert_eq!(snapshot.instance[&R::LookupsPerSecond].certainty, Certainty::Exact);
     assert_eq!(snapshot.nodes.len(), 2);
+}
+
+#[test]
+fn a_primary_that_has_lost_its_slots_holds_no_keys_of_its_own() {
+    let mut run = Run::new(&Strategy::default());
+    run.see(0.0, "a1", topology("a1+ a2- b1+"));
+    for second in 0..20 {
+        run.see(second as f64, "a1", server("a1", "master", second, 10));
+        run.see(second as f64, "a2", server("a2", if second < 10 { "slave" } else { "master" }, second, 10));
+        run.see(second as f64, "b1", server("b1", "master", second, 10));
+        if second == 10 {
+            // The replica has been promoted; the old primary has not become one yet, and answers with its keys.
+            let Observed::Topology(mut after) = topology("a2+ b1+ a1+~") else { unreachable!("it is one") };
+            // A primary without slots is a shard of its own.
+            after.nodes[2].shard = 2;
+            run.see(10.1, "b1", Observed::Topology(after));
+        }
+        let snapshot = run.snapshot(second as f64 + 0.5, Window::TenSeconds);
+        if second > 0 {
+            near(&snapshot.instance[&R::Keys], 20.0);
+        }
+    }
 }
 
 #[test]

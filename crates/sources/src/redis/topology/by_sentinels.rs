@@ -58,6 +58,7 @@ impl Discovery {
             role,
             shard: 0,
             failed: down,
+            slotless: false,
         };
         let primary = seen(view.primary, NodeRole::Primary);
         let replicas = view.replicas.into_iter().map(|replica| seen(replica, NodeRole::Replica));

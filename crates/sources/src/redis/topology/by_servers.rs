@@ -94,11 +94,17 @@ impl Discovery {
                 Some(seat) => seat.clone(),
                 None => Self::told_by(&at, &member.at),
             };
-            servers.push(Seen { target, role: member.role, shard: member.shard, failed: member.down });
+            servers.push(Seen {
+                target,
+                role: member.role,
+                shard: member.shard,
+                failed: member.down,
+                slotless: member.slotless,
+            });
         }
         if servers.is_empty() {
             let role = cachescope_model::topology::NodeRole::Primary;
-            servers.push(Seen { target: at, role, shard: 0, failed: false });
+            servers.push(Seen { target: at, role, shard: 0, failed: false, slotless: false });
         }
         Sighting { kind: TopologyKind::Cluster, servers, remark: view.remark }
     }

@@ -21,6 +21,8 @@ pub(super) struct Member {
     pub(super) shard: u32,
     /// Whether the cluster calls it failed, or it still loads its data.
     pub(super) down: bool,
+    /// Whether its shard serves no slot.
+    pub(super) slotless: bool,
 }
 
 /// What one node says.
@@ -78,15 +80,19 @@ fn parse_shards(reply: &Value, tls: bool) -> Option<(Vec<Member>, u64)> {
     let Value::Array(shards) = reply else { return None };
     let (mut members, mut slots) = (Vec::new(), 0);
     for (shard, described) in (0..).zip(shards) {
+        let (first, mut served) = (members.len(), 0);
         for (name, value) in fields(described) {
             match name.as_str() {
-                "slots" => slots += covered(list(value)),
+                "slots" => served = covered(list(value)),
                 "nodes" => {
                     members.extend(list(value).iter().filter_map(|node| shard_member(node, shard, tls)));
                 }
                 _ => {}
             }
         }
+        slots += served;
+        let of_shard: &mut [Member] = members.get_mut(first..).unwrap_or_default();
+        of_shard.iter_mut().for_each(|member| member.slotless = served == 0);
     }
     Some((members, slots))
 }
@@ -114,7 +120,7 @@ fn shard_member(described: &Value, shard: u32, tls: bool) -> Option<Member> {
         }
     }
     let port = if tls { encrypted.or(plain) } else { plain.or(encrypted) }?;
-    Some(Member { id, at: Told { host: endpoint.or(ip), port }, role, shard, down })
+    Some(Member { id, at: Told { host: endpoint.or(ip), port }, role, shard, down, slotless: false })
 }
 
 /// Reads CLUSTER SLOTS. Shards are told apart by their primary.
@@ -135,7 +141,7 @@ fn parse_slots(reply: &Value) -> (Vec<Member>, u64) {
         for (place, (at, id)) in nodes.iter().filter_map(slot_address).enumerate() {
             if !members.iter().any(|known| known.at == at) {
                 let role = if place == 0 { NodeRole::Primary } else { NodeRole::Replica };
-                members.push(Member { id, at, role, shard: shard as u32, down: false });
+                members.push(Member { id, at, role, shard: shard as u32, down: false, slotless: false });
             }
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub(super) shard: u32,
     /// Whether others call it failed.
     pub(super) failed: bool,
+    /// Whether its shard has no slot of a Cluster.
+    pub(super) slotless: bool,
 }
 
 /// What one look brought.
@@ -136,6 +138,7 @@ impl Discovery {
             role: NodeRole::Primary,
             shard,
             failed: false,
+            slotless: false,
         };
         Sighting { servers: (0..).zip(self.address.seeds()).map(one).collect(), ..Sighting::default() }
     }
@@ -191,6 +194,7 @@ impl Discovery {
                 shard: seen.shard,
                 failed: seen.failed,
                 unreachable: node.trouble().is_some(),
+                slotless: seen.slotless,
             });
             found.nodes.push(node);
         }

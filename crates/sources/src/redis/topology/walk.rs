@@ -109,7 +109,13 @@ impl Walk {
                     known.copied().unwrap_or(NodeRole::Primary)
                 }
             };
-            servers.push(Seen { target: target.clone(), role, shard: *shard, failed: false });
+            servers.push(Seen {
+                target: target.clone(),
+                role,
+                shard: *shard,
+                failed: false,
+                slotless: false,
+            });
         }
         servers
     }
@@ -165,8 +171,13 @@ mod tests {
     /// Walks until nobody new is told of; returns name, role and shard.
     fn walked(seeds: &[&str], last: &[&str], world: &[(&str, Replication)]) -> Vec<String> {
         let seeds: Vec<_> = seeds.iter().map(|seed| at(seed)).collect();
-        let seen =
-            |address: &&str| Seen { target: at(address), role: NodeRole::Replica, shard: 0, failed: false };
+        let seen = |address: &&str| Seen {
+            target: at(address),
+            role: NodeRole::Replica,
+            shard: 0,
+            failed: false,
+            slotless: false,
+        };
         let last = Sighting { servers: last.iter().map(seen).collect(), ..Sighting::default() };
         let mut walk = Walk::new(&seeds, Some(&last));
         let mut frontier = seeds;
