@@ -29,8 +29,11 @@ pub(super) fn judge(
     } else {
         &[SourceId::Prometheus, SourceId::Metrics]
     };
-    let bad = |status: &&SourceStatus| {
-        matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable | SourceHealth::Partial)
+    // A costly source that does part of what it could is a remark of its own, not the deployment's state.
+    let bad = |status: &&SourceStatus| match status.health {
+        SourceHealth::Failed | SourceHealth::Unavailable => true,
+        SourceHealth::Partial => !status.source.spec().costly,
+        _ => false,
     };
     let failed =
         |status: &&SourceStatus| matches!(status.health, SourceHealth::Failed | SourceHealth::Unavailable);
@@ -87,7 +90,7 @@ mod tests {
     fn the_main_source_decides_and_the_others_make_it_partial() {
         use ConnectionState as S;
         use SourceHealth as H;
-        use SourceId::{Events, Info, Prometheus};
+        use SourceId::{Events, Info, Probe, Prometheus};
         let seen = Some(Timestamp(1));
         for (redis, sources, data, state, detail) in [
             (true, vec![], None, S::Connecting, ""),
@@ -98,6 +101,8 @@ mod tests {
             (true, vec![(Info, H::Ok), (Events, H::Unavailable)], seen, S::Partial, "events says so"),
             (true, vec![(Info, H::Ok), (Events, H::Off)], seen, S::Live, ""),
             (true, vec![(Info, H::Partial)], seen, S::Partial, "info says so"),
+            (true, vec![(Info, H::Ok), (Probe, H::Partial)], seen, S::Live, ""),
+            (true, vec![(Info, H::Ok), (Probe, H::Failed)], seen, S::Partial, "probe says so"),
             (true, vec![(Info, H::Starting)], None, S::Connecting, ""),
             (false, vec![(Prometheus, H::Ok)], seen, S::Live, ""),
             (false, vec![(Prometheus, H::Failed)], None, S::Failed, "prometheus says so"),
