@@ -311,9 +311,9 @@ async fn events_are_enabled_as_shown_and_put_back_on_restoring_switching_off_and
         assert!(price.commands[0].starts_with("CONFIG SET notify-keyspace-events "), "{price:?}");
         assert_eq!(bench.get(EVENTS).await?, "Kg", "a preview writes nothing");
         assert_eq!(enable(&app, &id, &token).await, Ok(()));
-        assert_eq!(bench.get(EVENTS).await?, "EKegmx", "merged");
+        assert_eq!(bench.get(EVENTS).await?, "EKegmnx", "merged");
         assert_eq!(enable(&app, &id, &token).await, Err(WireErrorCode::NotApproved), "used already");
-        bench.set(EVENTS, "KEgxemh").await?;
+        bench.set(EVENTS, "KEgxemnh").await?;
         match end {
             "restore" => drop(app.handle(Request::RestoreEvents { deployment: id.clone() }).await?),
             "switch off" => {
@@ -369,7 +369,7 @@ async fn the_command_shows_enables_and_restores_events_and_production_wants_a_ye
     assert_eq!(bench.get(EVENTS).await?, "Kg");
     let (status, _, said) = bench.run(&["events", "enable", "--yes"]).await?;
     assert_eq!(status, 0, "{said}");
-    assert_eq!(bench.get(EVENTS).await?, "EKegmx", "it stays after the command");
+    assert_eq!(bench.get(EVENTS).await?, "EKegmnx", "it stays after the command");
     let (status, _, said) = bench.run(&["events", "restore"]).await?;
     assert_eq!(status, 0, "{said}");
     assert_eq!(bench.get(EVENTS).await?, "Kg");
