@@ -103,8 +103,10 @@ async fn figures_of_a_lab_come_move_and_are_the_commands() -> Result<()> {
             continue;
         }
         compared += 1;
+        // Two windows of ten seconds, not the same ones: shares of so many lookups differ by chance.
+        let chance = 4.0 * (2.0 * expected * (1.0 - expected) / (busy * 10.0)).sqrt();
         assert!(
-            (shown - expected).abs() < HIT_RATE_WITHIN,
+            (shown - expected).abs() < chance.max(HIT_RATE_WITHIN),
             "{namespace}: the window shows {shown}, the command {expected}"
         );
     }
