@@ -7,6 +7,7 @@
 //!
 //! Deliberately not here: I/O, async, clocks, and anything that only one shell needs.
 
+pub mod alert;
 pub mod contents;
 pub mod deployment;
 pub mod duration;
