@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cachescope_model::reading::Reading;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::Snapshot;
-use cachescope_model::strategy::{Comparison, Strategy, Subject};
+use cachescope_model::strategy::{Strategy, Subject};
 use cachescope_model::window::Window;
 
 use crate::frame_size::shortened;
@@ -53,9 +53,11 @@ pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
 fn limits(strategy: &Strategy) -> Vec<DocumentedLimit> {
     let mut limits: Vec<DocumentedLimit> = Vec::new();
     for rule in &strategy.rules {
-        let Subject::Instance { reading } = rule.subject else { continue };
-        let above = rule.threshold.comparison == Comparison::Above;
-        let limit = DocumentedLimit { kind: reading, above, value: rule.threshold.value };
+        let (Subject::Instance { reading }, Some(threshold)) = (&rule.subject, rule.threshold) else {
+            continue;
+        };
+        let (reading, above) = (*reading, threshold.comparison.upwards());
+        let limit = DocumentedLimit { kind: reading, above, value: threshold.value };
         match limits.iter_mut().find(|known| known.kind == reading && known.above == above) {
             Some(known) if above => known.value = known.value.min(limit.value),
             Some(known) => known.value = known.value.max(limit.value),
