@@ -19,6 +19,8 @@ const page = (names: string[], lookups = 1): RowPage => ({
     cells: [{ certainty: 'unavailable' }, { certainty: 'exact', value: lookups }],
     miss_causes: { expired: 0, evicted: 0, deleted: 0, flushed: 0, cold: 0, unknown: 0 },
     spark: [],
+    alerts: 0,
+    worst_alert: null,
   })),
 });
 const names = (slots: { row: { namespace: string } }[]) => slots.map(({ row }) => row.namespace).join('');

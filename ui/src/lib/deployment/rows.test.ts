@@ -36,6 +36,8 @@ const page = (names: string[], sparks = false): RowPage => ({
     cells: [],
     miss_causes: { expired: 0, evicted: 0, deleted: 0, flushed: 0, cold: 0, unknown: 0 },
     spark: sparks ? [0.5] : [],
+    alerts: 0,
+    worst_alert: null,
   })),
 });
 const slice = { offset: 0, limit: 40 };
