@@ -13,10 +13,15 @@ export function chartSecondsOf({ alert, triage }: AlertView, now = Date.now()): 
   return Number((fitting ?? RANGES[RANGES.length - 1] ?? RANGES[0]).value);
 }
 
-/** A mark's words in a chart, where there is little room: "deploy 4f21c8". */
+/** The longest words that a chart has room for. */
+const LONGEST = 12;
+
+/** A mark's words in a chart, where there is little room: "deploy 4f21c8", "warm-up". */
 export function markInChart({ kind, text, at }: Mark): ChartEvent {
-  const name = kind === 'note' ? text : `${MARK_WORDS[kind]} ${text}`;
-  return { at, name: name.length > 24 ? `${name.slice(0, 23)}…` : name, colour: '--accent' };
+  const short = text.length <= LONGEST;
+  const name =
+    kind === 'note' ? (short ? text : 'note') : short ? `${MARK_WORDS[kind]} ${text}` : MARK_WORDS[kind];
+  return { at, name, colour: '--accent' };
 }
 
 /** When the alert began and fired, and what was done near its onset. */

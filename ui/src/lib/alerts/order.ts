@@ -29,9 +29,23 @@ export function worstFirst(one: AlertView, other: AlertView): number {
   );
 }
 
-/** The worst alert that calls for somebody, and how many more do. */
+/** Whether an alert is about one of many: a tenant says less about the whole than its namespace does. */
+const isOfTenant = ({ alert }: AlertView) => alert.labels['tenant'] !== undefined;
+
+/**
+ * The alert that says most to whoever is called: the most severe, of the whole rather than of a tenant, explained rather
+ * than not, and the newest; and how many more call.
+ */
 export function worstLoud(views: readonly AlertView[]): { view: AlertView; more: number } | null {
-  const loud = views.filter(isLoud).sort(worstFirst);
+  const loud = views
+    .filter(isLoud)
+    .sort(
+      (one, other) =>
+        SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) ||
+        Number(isOfTenant(one)) - Number(isOfTenant(other)) ||
+        Number(one.triage === null) - Number(other.triage === null) ||
+        worstFirst(one, other),
+    );
   const view = loud[0];
   return view ? { view, more: loud.length - 1 } : null;
 }

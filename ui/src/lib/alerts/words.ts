@@ -121,13 +121,14 @@ export function splitHead(sentence: string): { head: string; rest: string } {
   return found ? { head: found[1] ?? '', rest: found[2] ?? '' } : { head: sentence, rest: '' };
 }
 
-/** How an alert stands and since when, in a few words: "fires for 6 min", "pending for 40 s". */
-export function standsFor(view: AlertView, now: Timestamp): string {
-  const since = (at: Timestamp) => span(Math.max(0, Math.floor((now - at) / 1000)));
+/** How an alert stands and since when: "critical for 6 min", "pending for 40 s", "resolved 5 min ago". */
+export function standsFor(view: AlertView, now: Timestamp): { word: string; since: string } {
+  const lasts = (at: Timestamp) => span(Math.max(0, Math.floor((now - at) / 1000)));
   const { alert } = view;
-  if (alert.state === 'pending') return `pending for ${since(alert.active_at)}`;
-  if (alert.state === 'resolved') return `resolved ${since(alert.resolved_at ?? alert.active_at)} ago`;
-  return `fires for ${since(alert.fired_at ?? alert.active_at)}`;
+  const { word } = statusOf(view);
+  if (alert.state === 'resolved')
+    return { word, since: `${lasts(alert.resolved_at ?? alert.active_at)} ago` };
+  return { word, since: `for ${lasts(alert.active_at)}` };
 }
 
 /** Value against threshold, short: "71.3 % · target 95 %". */

@@ -206,7 +206,7 @@ export function optionsOf(
       : [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
     hooks: {
       draw: [
-        (plot) => drawEvents(plot, events(), colour, colour('--s1')),
+        (plot) => drawEvents(plot, spec, events(), colour),
         (plot) =>
           drawTarget(plot, spec, { line: colour('--t2'), text: colour('--t3'), plate: colour('--s1') }),
       ],
@@ -256,15 +256,17 @@ function drawTarget(
   ctx.restore();
 }
 
-/** Dotted upright lines; a name stands at the foot of its line where it does not meet the one before. */
+/** Dotted upright lines; a name stands at the end of its line that is away from the target, where there is room. */
 function drawEvents(
   plot: uPlot,
+  { target }: ChartSpec,
   events: readonly ChartEvent[],
   colour: (name: string) => string,
-  plate: string,
 ): void {
   const { ctx, bbox } = plot;
   const scale = devicePixelRatio;
+  const targetLow = target != null && plot.valToPos(target.value, 'y', true) > bbox.top + bbox.height / 2;
+  const foot = targetLow ? bbox.top + 13 * scale : bbox.top + bbox.height - 2 * scale;
   let taken = bbox.left;
   ctx.save();
   ctx.font = `${11 * scale}px "Inter Variable", system-ui, sans-serif`;
@@ -279,13 +281,13 @@ function drawEvents(
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
+    if (name === '') continue;
     const width = ctx.measureText(name).width + 8 * scale;
     const left = x - width >= taken ? x - width : x;
     if (left < taken || left + width > bbox.left + bbox.width) continue;
     taken = left + width;
     ctx.globalAlpha = 0.8;
-    ctx.fillStyle = plate;
-    const foot = bbox.top + bbox.height - 2 * scale;
+    ctx.fillStyle = colour('--s1');
     ctx.fillRect(left + 2 * scale, foot - 13 * scale, width - 4 * scale, 13 * scale);
     ctx.globalAlpha = 1;
     ctx.fillStyle = colour(named);

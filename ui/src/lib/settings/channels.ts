@@ -12,7 +12,7 @@ export const CHANNEL_KINDS: { value: ChannelKind; name: string; example: string;
   {
     value: 'slack',
     name: 'Slack',
-    example: 'https://hooks.slack.example/services/…',
+    example: 'https://host/services/…',
     what: 'A webhook that takes Slack’s JSON: Slack, Mattermost, Rocket.Chat.',
   },
   {

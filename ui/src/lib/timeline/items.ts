@@ -19,7 +19,6 @@ export interface AlertSpan {
   to: Timestamp | null;
   /** Whether it fired; one that did not is drawn only while it is pending. */
   fired: boolean;
-  value: number | null;
 }
 
 /** Something that was done. */
@@ -83,15 +82,11 @@ export function itemsOf(entries: readonly TimelineEntry[], from: Timestamp): Ite
           from: began,
           to: null,
           fired: entry.turn === 'resolved',
-          value: entry.value,
         };
         open.set(name, span);
         items.push(span);
       }
-      if (entry.turn === 'firing') {
-        span.fired = true;
-        span.value = entry.value;
-      }
+      if (entry.turn === 'firing') span.fired = true;
       if (entry.turn === 'resolved' || entry.turn === 'cleared') {
         span.to = entry.at;
         open.delete(name);

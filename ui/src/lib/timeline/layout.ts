@@ -20,16 +20,17 @@ export const LANES = 3;
 export const LABEL_ROWS = 2;
 const TOGETHER = 6;
 const LETTER = 6.2;
-const LONGEST_LABEL = 200;
+const LONGEST_LABEL = 240;
 const LABEL_GAP = 8;
 
 const WEIGHT = { critical: 4, warning: 3, info: 1 };
 const weight = (item: AlertSpan | MarkPoint) =>
   item.kind === 'mark' ? 2 : item.fired ? WEIGHT[item.severity] : 0;
 
-/** The words of a label: the weightiest item, and how many more begin here. */
+/** The words of a label: the item, or how many begin here and the weightiest of them. */
 export function labelOf({ first, items }: Pick<Placed, 'first' | 'items'>): string {
-  return items.length > 1 ? `${first.title} and ${items.length - 1} more` : first.title;
+  if (items.length === 1) return first.title;
+  return `${items.length} ${first.kind === 'alert' ? 'alerts' : 'marks'}: ${first.title}`;
 }
 
 /** Places spans and points over `width` pixels from `from` to `to`; the weightiest get their labels first. */
