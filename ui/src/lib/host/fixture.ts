@@ -5,7 +5,16 @@ import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
-import { alertsPage, foreignAlerts, rulesPage, silences, telling, timeline } from './fixture/alerts';
+import {
+  alertsPage,
+  channelView,
+  foreignAlerts,
+  rulesPage,
+  silences,
+  silenceView,
+  telling,
+  timeline,
+} from './fixture/alerts';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
@@ -266,11 +275,11 @@ export function fixture(parameters: URLSearchParams): Transport {
       case 'silences':
         return { reply: asked.request, data: silences() };
       case 'save_silence':
-        return { reply: asked.request, data: silences()[0]! };
+        return { reply: asked.request, data: silenceView() };
       case 'telling':
         return { reply: asked.request, data: telling() };
       case 'save_channel':
-        return { reply: asked.request, data: telling().channels[0]! };
+        return { reply: asked.request, data: channelView() };
       case 'test_channel':
         return {
           reply: asked.request,
