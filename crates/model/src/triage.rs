@@ -34,9 +34,9 @@ pub struct Carrier {
     pub title: String,
     /// Its share of the change, 0 to 1.
     pub share: f64,
-    /// What it was a second before.
+    /// What it was before, in the unit of what is shared out.
     pub before: f64,
-    /// What it is a second now.
+    /// What it is now.
     pub now: f64,
 }
 
@@ -117,6 +117,11 @@ pub struct Triage {
     pub memory: Option<MemoryStanding>,
     /// Many keys that ran out at once.
     pub ttl_cliff: Option<TtlCliff>,
+    /// The namespace whose keys took most of the memory that was taken since, where scans saw it: bytes before and
+    /// now, and its share of the growth.
+    pub grown: Option<Carrier>,
+    /// The version that the missed keys carry, where it is newer than what was there before.
+    pub new_version: Option<String>,
     /// What happened near the onset, the nearest first: deploys, settings, flushes, restarts, purges, warms.
     pub near: Vec<Mark>,
     /// What the document says to do; empty where it says nothing.

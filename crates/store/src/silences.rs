@@ -30,7 +30,8 @@ impl Store {
                          RETURNING id",
                     )?
                     .query_row(params![known, ends_ms, document], |row| row.get(0))?;
-                transaction.execute("DELETE FROM silences WHERE ends_ms < ?1", [now.millis() - KEPT_MILLIS])?;
+                transaction
+                    .execute("DELETE FROM silences WHERE ends_ms < ?1", [now.millis() - KEPT_MILLIS])?;
                 transaction.commit()?;
                 Ok(id)
             })

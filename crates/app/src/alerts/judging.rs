@@ -5,15 +5,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs, Schedule};
-use cachescope_model::alert::{
-    Alert, AlertState, EvaluationGap, RuleStatus, SavedAlerts, Transition,
-};
+use cachescope_model::alert::{Alert, AlertState, EvaluationGap, RuleStatus, SavedAlerts, Transition};
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::snapshot::Snapshot;
 use cachescope_model::source::{SourceHealth, SourceId};
-use cachescope_model::strategy::{
-    Comparison, Rule, Severity, Strategy, Subject, Threshold,
-};
+use cachescope_model::strategy::{Comparison, Rule, Severity, Strategy, Subject, Threshold};
 use cachescope_model::telling::AlertRef;
 use cachescope_model::time::Timestamp;
 use cachescope_model::triage::Triage;
@@ -45,7 +41,7 @@ const KEPT_EVERY: Duration = Duration::from_secs(30);
 const MOST_TURNS: usize = 1_000;
 
 /// Firing alerts that are explained; of more, the worst.
-const MOST_EXPLAINED: usize = 50;
+const MOST_EXPLAINED: usize = 20;
 
 /// Name of the rule that every deployment has.
 pub const UNHEALTHY: &str = "Unhealthy";
@@ -54,6 +50,7 @@ pub const UNHEALTHY: &str = "Unhealthy";
 pub(crate) struct Judged {
     pub(crate) deployment: DeploymentId,
     pub(crate) name: String,
+    pub(crate) strategy: Arc<Strategy>,
     /// What is judged.
     pub(crate) rules: Vec<Rule>,
     pub(crate) standing: Mutex<Standing>,
@@ -109,6 +106,7 @@ impl Judged {
         Arc::new(Self {
             deployment: deployment.id.clone(),
             name: deployment.name.clone(),
+            strategy: Arc::clone(&session.plan().strategy),
             rules: rules_of(session.strategy()),
             standing: Mutex::default(),
         })
@@ -118,9 +116,9 @@ impl Judged {
     pub(crate) fn fired_at(&self, alert: &AlertRef) -> Option<Timestamp> {
         let standing = self.standing.lock();
         let mut alerts = standing.statuses.iter().flat_map(|status| &status.alerts);
-        alerts.find(|it| it.rule == alert.rule && it.labels == alert.labels).and_then(|it| {
-            it.fired_at.filter(|_| it.state == AlertState::Firing)
-        })
+        alerts
+            .find(|it| it.rule == alert.rule && it.labels == alert.labels)
+            .and_then(|it| it.fired_at.filter(|_| it.state == AlertState::Firing))
     }
 
     fn remember(&self, entries: &[TimelineEntry]) {
@@ -227,7 +225,8 @@ impl Round {
         self.explain(session).await;
         self.keep(now, &entries);
         self.alerts.heard(&self.judged, &transitions);
-        let over = transitions.iter().filter(|it| it.from == AlertState::Firing && it.to != AlertState::Firing);
+        let over =
+            transitions.iter().filter(|it| it.from == AlertState::Firing && it.to != AlertState::Firing);
         let over: Vec<AlertRef> = over.map(|it| views::reference(&self.judged, &it.alert)).collect();
         if let Err(error) = self.alerts.forget_acknowledgements(&over).await {
             tracing::warn!(%error, "an acknowledgement of an alert that is over stays");
@@ -245,17 +244,14 @@ impl Round {
         firing.sort_by_key(|(rule, alert)| std::cmp::Reverse((rule.severity, alert.fired_at)));
         firing.truncate(MOST_EXPLAINED);
         let earliest = firing.iter().map(|(rule, alert)| near_from(rule, alert)).min().unwrap_or_default();
-        let marks =
-            self.alerts.marks(Some(self.judged.deployment.clone()), earliest, session.now()).await;
+        let marks = self.alerts.marks(Some(self.judged.deployment.clone()), earliest, session.now()).await;
         let marks = marks.unwrap_or_else(|error| {
             tracing::warn!(%error, "marks can't be read: alerts are explained without");
             Vec::new()
         });
         let explained: Vec<(AlertRef, Triage)> = firing
             .into_iter()
-            .map(|(rule, alert)| {
-                (views::reference(&self.judged, alert), session.triage(rule, alert, &marks))
-            })
+            .map(|(rule, alert)| (views::reference(&self.judged, alert), session.triage(rule, alert, &marks)))
             .collect();
         self.judged.standing.lock().triage = explained;
     }

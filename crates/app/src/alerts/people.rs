@@ -76,12 +76,15 @@ impl Alerts {
             }
         };
         let mut people = self.people.lock();
-        people.silences.retain(|known| {
-            known.id != silence.id && known.ends_at > now.plus_millis(-LISTED_MILLIS)
-        });
+        people
+            .silences
+            .retain(|known| known.id != silence.id && known.ends_at > now.plus_millis(-LISTED_MILLIS));
         if people.silences.len() >= MOST {
-            return Err(WireError::new(WireErrorCode::BadInput, format!("there are {MOST} silences already"))
-                .with_remedy("end some of them, or use one matcher with * for many alerts"));
+            return Err(WireError::new(
+                WireErrorCode::BadInput,
+                format!("there are {MOST} silences already"),
+            )
+            .with_remedy("end some of them, or use one matcher with * for many alerts"));
         }
         people.silences.push(silence.clone());
         Ok(silence)

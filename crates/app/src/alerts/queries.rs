@@ -61,6 +61,11 @@ impl Queries {
         Self { wanted, answers, cancel }
     }
 
+    /// Whether every rule that is a query has an answer.
+    pub(super) fn are_answered(&self) -> bool {
+        self.answers.lock().len() >= self.wanted.len()
+    }
+
     /// The last answer to each rule that is a query.
     pub(super) fn answers(&self) -> Vec<(String, QueryAnswer)> {
         let answers = self.answers.lock();
@@ -172,7 +177,9 @@ fn shown(server: String, alerts: Vec<ServerAlert>, rules: Vec<ServerRule>) -> Fo
         .collect();
     alerts.sort_by(|one, other| {
         let firing = |alert: &ForeignAlert| alert.state != "firing";
-        firing(one).cmp(&firing(other)).then_with(|| (&one.name, &one.labels).cmp(&(&other.name, &other.labels)))
+        firing(one)
+            .cmp(&firing(other))
+            .then_with(|| (&one.name, &one.labels).cmp(&(&other.name, &other.labels)))
     });
     alerts.truncate(MOST_ALERTS);
     let rules = rules

@@ -11,10 +11,9 @@ use super::silencing::{Matched, covering, is_active};
 use super::{timeline, views};
 use crate::app::App;
 use crate::wire::{
-    AlertsPage, ForeignAlerts, RulesPage, SilenceDraft, SilenceView, TellingView, TimelineEntry, WireError,
-    WireErrorCode,
+    AlertsPage, ChannelDraft, ChannelTest, ChannelView, ForeignAlerts, MarkDraft, Nothing, RulesPage,
+    SilenceDraft, SilenceView, TellingView, TimelineEntry, WireError, WireErrorCode,
 };
-use crate::wire::{MarkDraft, Nothing};
 
 /// Characters of a comment.
 const MOST_WORDS: usize = 1_000;
@@ -90,8 +89,7 @@ impl App {
                         deployment_name: &judged.name,
                         severity: status.severity,
                     };
-                    covered +=
-                        u32::from(covering(std::slice::from_ref(&silence), matched, now).is_some());
+                    covered += u32::from(covering(std::slice::from_ref(&silence), matched, now).is_some());
                 }
             }
             covered
@@ -135,6 +133,18 @@ impl App {
     pub(crate) async fn set_quiet_hours(&self, hours: QuietHours) -> Result<Nothing, WireError> {
         self.alerts().keep_quiet_hours(hours).await?;
         Ok(Nothing {})
+    }
+
+    pub(crate) async fn save_channel(&self, draft: ChannelDraft) -> Result<ChannelView, WireError> {
+        self.alerts().channels.save(draft).await
+    }
+
+    pub(crate) async fn remove_channel(&self, id: &str) -> Result<Nothing, WireError> {
+        self.alerts().channels.remove(id).await
+    }
+
+    pub(crate) async fn test_channel(&self, id: &str) -> Result<ChannelTest, WireError> {
+        self.alerts().channels.test(id).await
     }
 
     pub(crate) async fn timeline(
@@ -226,7 +236,10 @@ mod tests {
         for (bad, why) in [
             (SilenceDraft { comment: " ".to_owned(), ..good.clone() }, "comment"),
             (SilenceDraft { matchers: Vec::new(), ..good.clone() }, "matchers"),
-            (SilenceDraft { matchers: vec![Matcher { value: String::new(), ..matcher }], ..good.clone() }, "value"),
+            (
+                SilenceDraft { matchers: vec![Matcher { value: String::new(), ..matcher }], ..good.clone() },
+                "value",
+            ),
             (SilenceDraft { ends_at: now, ..good.clone() }, "end"),
             (SilenceDraft { starts_at: Some(Timestamp(3_000)), ..good.clone() }, "end"),
             (SilenceDraft { ends_at: Timestamp(i64::MAX), ..good.clone() }, "year"),

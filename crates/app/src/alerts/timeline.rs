@@ -80,13 +80,20 @@ impl Alerts {
     ) -> Result<Vec<Mark>, WireError> {
         match &self.store {
             Some(store) => Ok(store.marks(deployment, from, to, MOST).await?),
-            None => Ok(self.people.lock().marks.iter().filter(|mark| {
-                let of_it = match (&deployment, &mark.deployment) {
-                    (Some(wanted), Some(of)) => wanted == of,
-                    _ => true,
-                };
-                of_it && from <= mark.at && mark.at <= to
-            }).cloned().collect()),
+            None => Ok(self
+                .people
+                .lock()
+                .marks
+                .iter()
+                .filter(|mark| {
+                    let of_it = match (&deployment, &mark.deployment) {
+                        (Some(wanted), Some(of)) => wanted == of,
+                        _ => true,
+                    };
+                    of_it && from <= mark.at && mark.at <= to
+                })
+                .cloned()
+                .collect()),
         }
     }
 
@@ -115,6 +122,10 @@ impl Alerts {
                 people.marks.len() < before
             }
         };
-        if removed { Ok(()) } else { Err(WireError::new(WireErrorCode::NotFound, "this mark is not there any more")) }
+        if removed {
+            Ok(())
+        } else {
+            Err(WireError::new(WireErrorCode::NotFound, "this mark is not there any more"))
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What is shown of alerts and rules.
 
+use cachescope_engine::triage::figure;
 use cachescope_model::alert::{Alert, AlertState, RuleHealth, RuleStatus};
 use cachescope_model::reading_kind::Unit;
 use cachescope_model::strategy::{Rule, Severity, Strategy, Subject};
@@ -11,7 +12,7 @@ use super::judging::Judged;
 use super::people::People;
 use super::silencing::{Matched, covering};
 use crate::session::Session;
-use crate::wire::{AlertCounts, AlertView, AlertsPage, PlanRef, RuleView, RulesPage};
+use crate::wire::{AlertCounts, AlertView, AlertsPage, PlanRef, RowPage, RuleView, RulesPage};
 
 /// Alerts of one answer.
 const MOST_ALERTS: usize = 500;
@@ -27,11 +28,7 @@ fn count(length: usize) -> u32 {
 
 impl Alerts {
     /// The alerts of these sessions, the worst first.
-    pub(super) fn page(
-        &self,
-        sessions: &[std::sync::Arc<Session>],
-        namespace: Option<&str>,
-    ) -> AlertsPage {
+    pub(super) fn page(&self, sessions: &[std::sync::Arc<Session>], namespace: Option<&str>) -> AlertsPage {
         let mut page =
             AlertsPage { at: self.clock.now(), alerts: Vec::new(), total: 0, counts: AlertCounts::default() };
         for session in sessions {
@@ -51,10 +48,10 @@ impl Alerts {
         let now = self.clock.now();
         let people = self.people.lock();
         let standing = judged.standing.lock();
-        let strategy = session.strategy();
+        let strategy = &*judged.strategy;
         let mut views = Vec::new();
         for status in &standing.statuses {
-            let Some(rule) = strategy.rules.iter().find(|rule| rule.name == status.rule) else { continue };
+            let Some(rule) = judged.rules.iter().find(|rule| rule.name == status.rule) else { continue };
             for alert in status.alerts.iter().filter(|alert| alert.state != AlertState::Inactive) {
                 let alert_ref = reference(judged, alert);
                 let matched = Matched {
@@ -62,7 +59,8 @@ impl Alerts {
                     deployment_name: &session.deployment().name,
                     severity: rule.severity,
                 };
-                let triage = standing.triage.iter().find(|(of, _)| *of == alert_ref).map(|(_, it)| it.clone());
+                let triage =
+                    standing.triage.iter().find(|(of, _)| *of == alert_ref).map(|(_, it)| it.clone());
                 let (playbooks, warm_plans) = plans(strategy, rule, triage.as_ref());
                 views.push(AlertView {
                     deployment_name: session.deployment().name.clone(),
@@ -125,37 +123,33 @@ impl Alerts {
             return false;
         }
         let alert_ref = reference(judged, alert);
-        let matched =
-            Matched { alert: &alert_ref, deployment_name: &judged.name, severity: status.severity };
+        let matched = Matched { alert: &alert_ref, deployment_name: &judged.name, severity: status.severity };
         people.acknowledgement(&alert_ref, alert.fired_at).is_some()
             || covering(&people.silences, matched, self.clock.now()).is_some()
     }
 
-    /// Firing alerts of a namespace that are not quiet, and the worst of them, by template.
-    pub(crate) fn of_namespaces(
-        &self,
-        session: &Session,
-    ) -> std::collections::HashMap<String, (u32, Severity)> {
-        let mut found = std::collections::HashMap::new();
-        let Some(judged) = self.of(&session.deployment().id) else { return found };
+    /// Says in each row how many alerts about it fire that are not quiet, and the worst of them.
+    pub(crate) fn add_to_rows(&self, session: &Session, page: &mut RowPage) {
+        let Some(judged) = self.of(&session.deployment().id) else { return };
         let people = self.people.lock();
         let standing = judged.standing.lock();
         for status in &standing.statuses {
             for alert in status.alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
-                let Some(template) = template(session.strategy(), alert) else { continue };
-                if !self.is_quiet(&people, &judged, status, alert) {
-                    let entry = found.entry(template).or_insert((0, status.severity));
-                    *entry = (entry.0 + 1, entry.1.max(status.severity));
+                let Some(template) = template(&judged.strategy, alert) else { continue };
+                let row = page.rows.iter_mut().find(|row| row.namespace == template);
+                if let Some(row) = row
+                    && !self.is_quiet(&people, &judged, status, alert)
+                {
+                    row.alerts += 1;
+                    row.worst_alert = row.worst_alert.max(Some(status.severity));
                 }
             }
         }
-        found
     }
 }
 
 /// The rules of a deployment.
-pub(super) fn rules_page(session: &Session, judged: Option<&Judged>) -> RulesPage {
-    let strategy = session.strategy();
+pub(super) fn rules_page(strategy: &Strategy, judged: Option<&Judged>) -> RulesPage {
     let standing = judged.map(|judged| judged.standing.lock());
     let statuses = standing.as_ref().map_or(&[][..], |standing| &standing.statuses);
     let view = |rule: &Rule| {
@@ -182,16 +176,12 @@ pub(super) fn rules_page(session: &Session, judged: Option<&Judged>) -> RulesPag
     };
     RulesPage {
         evaluation: standing.as_ref().map(|standing| standing.evaluation.clone()).unwrap_or_default(),
-        rules: strategy.rules.iter().map(view).collect(),
+        rules: judged.map_or(&strategy.rules, |judged| &judged.rules).iter().map(view).collect(),
     }
 }
 
 pub(super) fn reference(judged: &Judged, alert: &Alert) -> AlertRef {
-    AlertRef {
-        deployment: judged.deployment.clone(),
-        rule: alert.rule.clone(),
-        labels: alert.labels.clone(),
-    }
+    AlertRef { deployment: judged.deployment.clone(), rule: alert.rule.clone(), labels: alert.labels.clone() }
 }
 
 /// JSON has no NaN and no infinities.
@@ -255,7 +245,7 @@ pub(super) fn unit(strategy: &Strategy, rule: &Rule) -> Option<Unit> {
 }
 
 /// What is judged, in words.
-fn condition(strategy: &Strategy, rule: &Rule) -> String {
+pub(super) fn condition(strategy: &Strategy, rule: &Rule) -> String {
     let of = |names: &[String], what: &str| match names {
         [] => format!(" of every {what}"),
         names => format!(" of {}", names.join(", ")),
@@ -276,10 +266,11 @@ fn condition(strategy: &Strategy, rule: &Rule) -> String {
         Subject::Instance { reading } => reading.spec().title.to_owned(),
         Subject::Reachable => "Whether the cache answers".to_owned(),
         Subject::Promql { expr } => expr.clone(),
+        _ => rule.name.clone(),
     };
     let mut words = what;
     if let Some(threshold) = rule.threshold {
-        let value = crate::alerts::words::figure(threshold.value, unit(strategy, rule));
+        let value = figure(threshold.value, unit(strategy, rule));
         words.push_str(&format!(" {} {value}", threshold.comparison.sign()));
     }
     if !rule.for_duration.is_zero() {

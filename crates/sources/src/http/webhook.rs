@@ -85,9 +85,13 @@ mod tests {
 
     #[test]
     fn neither_an_error_nor_what_is_shown_holds_the_path_the_query_or_a_password() {
-        for written in
-            ["hooks.example/T0/hunter2", "ftp://hooks.example/hunter2", "", "https://", "http://ho st/hunter2"]
-        {
+        for written in [
+            "hooks.example/T0/hunter2",
+            "ftp://hooks.example/hunter2",
+            "",
+            "https://",
+            "http://ho st/hunter2",
+        ] {
             let error = Webhook::shown(&SecretString::from(written)).expect_err(written);
             assert_eq!(error.code(), "bad_url");
             assert!(!format!("{error}{}", error.remedy()).contains("hunter2"), "{error}");

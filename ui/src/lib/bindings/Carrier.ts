@@ -17,10 +17,10 @@ title: string,
  */
 share: number, 
 /**
- * What it was a second before.
+ * What it was before, in the unit of what is shared out.
  */
 before: number, 
 /**
- * What it is a second now.
+ * What it is now.
  */
 now: number, };
