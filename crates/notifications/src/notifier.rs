@@ -5,7 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use notify_rust::{Hint, Timeout, Urgency};
+use notify_rust::Timeout;
+#[cfg(target_os = "linux")]
+use notify_rust::{Hint, Urgency};
 use parking_lot::Mutex;
 
 /// Notifications whose click is waited for. A daemon that never closes them would hold a thread each; beyond this
@@ -67,14 +69,7 @@ impl Notifier {
             };
             report(&shown, Ok(()));
             let Some(_place) = Place::take(&awaited) else { return };
-            let mut clicked = Some(clicked);
-            handle.wait_for_action(|action| {
-                if action == CLICK
-                    && let Some(clicked) = clicked.take()
-                {
-                    clicked();
-                }
-            });
+            wait_for_click(handle, clicked);
         });
         spawned.map_err(|error| format!("no thread for a notification: {error}"))?;
         match answered.recv_timeout(SHOWN_WITHIN) {
@@ -85,6 +80,21 @@ impl Notifier {
             Err(RecvTimeoutError::Disconnected) => Err("the notification broke off".to_owned()),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn wait_for_click(handle: notify_rust::NotificationHandle, clicked: impl FnOnce()) {
+    handle.wait_for_action(|action| {
+        if action == CLICK {
+            clicked();
+        }
+    });
+}
+
+/// Elsewhere the library tells of no clicks.
+#[cfg(not(target_os = "linux"))]
+fn wait_for_click<H>(handle: H, clicked: impl FnOnce()) {
+    drop((handle, clicked));
 }
 
 fn report(to: &mpsc::SyncSender<Result<(), String>>, what: Result<(), String>) {
@@ -100,9 +110,11 @@ fn built(notification: &Notification) -> notify_rust::Notification {
         .body(&escaped(&notification.body))
         .icon("cachescope")
         .action(CLICK, "Show")
-        .urgency(if notification.urgent { Urgency::Critical } else { Urgency::Normal })
-        .hint(Hint::SuppressSound(!notification.sound))
         .timeout(Timeout::Default);
+    #[cfg(target_os = "linux")]
+    built
+        .urgency(if notification.urgent { Urgency::Critical } else { Urgency::Normal })
+        .hint(Hint::SuppressSound(!notification.sound));
     if notification.sound {
         built.sound_name("dialog-warning");
     }

@@ -94,19 +94,3 @@ fn inside_a_real_daemon_shows_it_and_a_click_is_reported_once() {
     clicked.recv_timeout(Duration::from_secs(10)).expect("the click is reported");
     assert!(clicked.recv_timeout(Duration::from_millis(200)).is_err(), "once");
 }
-
-#[test]
-fn without_a_daemon_one_sentence_says_so() {
-    on_own_bus("inside_without_a_daemon_one_sentence_says_so");
-}
-
-#[test]
-#[ignore = "runs on a bus of its own, started by the test without `inside_`"]
-fn inside_without_a_daemon_one_sentence_says_so() {
-    assert!(std::env::var_os(INSIDE).is_some(), "run by the test of the same name without `inside_`");
-    // The bus would start the daemon that is installed, but for this name nobody is asked to.
-    let shown = Notifier::new().show(notification("prod: Sessions"), || {});
-    if let Err(why) = shown {
-        assert!(why.contains("notification daemon"), "{why}");
-    }
-}

@@ -35,6 +35,8 @@ pub enum Outcome {
 pub struct Past {
     /// What it is about; empty for the whole deployment.
     pub subject: String,
+    /// The template of its namespace; `None` where it is not about one.
+    pub namespace: Option<String>,
     /// Its labels.
     pub labels: cachescope_model::alert::AlertLabels,
     /// Whether it fires.
@@ -142,6 +144,7 @@ fn checked(strategy: &Strategy, session: &Session, rule: &Rule, status: &RuleSta
         .filter(|alert| is_past(alert.state))
         .map(|alert| Past {
             subject: views::subject(strategy, alert),
+            namespace: views::template(strategy, alert),
             labels: alert.labels.clone(),
             firing: alert.state == AlertState::Firing,
             value: alert.value.filter(|value| value.is_finite()),

@@ -220,14 +220,16 @@ impl Teller {
     }
 
     fn notify(&mut self, alerts: &Alerts, host: &dyn Host, group: Group, told: Vec<Told>) {
-        let (desktop, quiet) = (alerts.people.lock().desktop, alerts.quiet_now());
+        let (desktop, except) = {
+            let people = alerts.people.lock();
+            (people.desktop, people.quiet_hours.except_critical)
+        };
         if !desktop.notifications {
             return;
         }
         let wanted: Vec<Told> = told.into_iter().filter(|told| told.severity >= desktop.least).collect();
         let critical = wanted.iter().any(|told| told.severity == Severity::Critical);
-        let except = alerts.people.lock().quiet_hours.except_critical;
-        if quiet && !(critical && except) {
+        if alerts.quiet_now() && !(critical && except) {
             self.held.extend(wanted.into_iter().map(|told| told.alert));
             self.held.truncate(MOST_HELD);
             return;

@@ -1,7 +1,7 @@
 //! An app with one deployment on a real server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cachescope_app::host::Doing;
@@ -10,6 +10,7 @@ use cachescope_app::{App, Host, Notice, Standing};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::alert::AlertState;
 use cachescope_model::deployment::{DeploymentId, Environment};
+use cachescope_notifications::{Notification, Notifier};
 use parking_lot::Mutex;
 
 /// Longer than anything here takes on a busy machine.
@@ -20,6 +21,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Shown {
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
     pub(crate) standings: Arc<Mutex<Vec<Standing>>>,
+    /// Shows notices on the screen as well; a click opens their alert.
+    pub(crate) screen: Option<Screen>,
+}
+
+/// A desktop with a notification daemon.
+#[derive(Clone, Default)]
+pub(crate) struct Screen {
+    notifier: Notifier,
+    app: Arc<OnceLock<App>>,
 }
 
 struct TestHost {
@@ -41,8 +51,17 @@ impl Host for TestHost {
     }
 
     fn notify(&self, notice: Notice) -> Doing<Result<(), String>> {
-        self.shown.notices.lock().push(notice);
-        Box::pin(std::future::ready(Ok(())))
+        self.shown.notices.lock().push(notice.clone());
+        let Some(Screen { notifier, app }) = self.shown.screen.clone() else {
+            return Box::pin(std::future::ready(Ok(())));
+        };
+        let notification =
+            Notification { title: notice.title, body: notice.body, urgent: true, sound: notice.sound };
+        let clicked = move || app.get().expect("the app has begun").open_alert(notice.alert);
+        Box::pin(async move {
+            let shown = tokio::task::spawn_blocking(move || notifier.show(notification, clicked)).await;
+            shown.expect("it does not panic")
+        })
     }
 
     fn show_standing(&self, standing: Standing) {
@@ -63,11 +82,22 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Shown::default()).await
+    }
+
+    /// Where notices go to the screen as well.
+    pub(crate) async fn start_on_screen() -> Self {
+        Self::start_with(Shown { screen: Some(Screen::default()), ..Shown::default() }).await
+    }
+
+    async fn start_with(shown: Shown) -> Self {
         cachescope_lab::servers::install_crypto();
         let state = tempfile::tempdir().expect("a directory");
         let server = RedisServer::start(RedisOptions::default()).await.expect("redis-server is installed");
-        let shown = Shown::default();
         let app = start(&state, &shown).await;
+        if let Some(screen) = &shown.screen {
+            assert!(screen.app.set(app.clone()).is_ok(), "it begins once");
+        }
         Self { state, server, app, shown }
     }
 

@@ -100,15 +100,7 @@ async fn alertmanager_alerts(alertmanager: &Alertmanager) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_alerts_at_once_make_one_notification_and_its_click_opens_the_worst() {
     let bench = Bench::start().await;
-    let rules: String = (0..100)
-        .map(|number| {
-            let severity = if number == 57 { "critical" } else { "warning" };
-            format!(
-                "[[rule]]\nname = \"Rule{number}\"\nreading = \"keys\"\nabove = 2\nseverity = \"{severity}\"\n\
-                 summary = \"Too many keys\"\ndocumented = \"keys > 2\"\n"
-            )
-        })
-        .collect();
+    let rules = a_hundred_rules();
     bench.set_keys(5).await;
     let id = bench.deploy(&rules, None).await;
     bench.until("Rule99", AlertState::Firing).await;
@@ -135,8 +127,20 @@ async fn a_hundred_alerts_at_once_make_one_notification_and_its_click_opens_the_
     bench.app.stop().await;
 }
 
+/// A hundred rules that fire together; one is critical.
+pub(crate) fn a_hundred_rules() -> String {
+    let rule = |number: u32| {
+        let severity = if number == 57 { "critical" } else { "warning" };
+        format!(
+            "[[rule]]\nname = \"Rule{number}\"\nreading = \"keys\"\nabove = 2\nseverity = \"{severity}\"\n\
+             summary = \"Too many keys\"\ndocumented = \"keys > 2\"\n"
+        )
+    };
+    (0..100).map(rule).collect()
+}
+
 /// What a window that looks now is asked to open.
-async fn opened(bench: &Bench, view: View) -> AlertRef {
+pub(crate) async fn opened(bench: &Bench, view: View) -> AlertRef {
     let (seen, mut frames) = mpsc::unbounded_channel();
     let watch = bench.app.watch(view, move |frame| seen.send(frame).is_ok());
     let opened = async {

@@ -87,6 +87,7 @@ mod tests {
             action: "Warm <it>.".to_owned(),
             past: vec![Past {
                 subject: String::new(),
+                namespace: None,
                 labels: Default::default(),
                 firing: outcome == Outcome::Firing,
                 value: Some(0.5),

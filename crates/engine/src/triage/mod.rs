@@ -12,8 +12,6 @@ mod onset;
 mod sentence;
 mod shares;
 mod signs;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use cachescope_model::alert::Alert;
