@@ -31,3 +31,4 @@ pub mod template;
 pub mod time;
 pub mod topology;
 pub mod window;
+pub mod words;
