@@ -128,7 +128,7 @@ mod tests {
     use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 
     use super::*;
-    use crate::wire::{ConnectionState, DocumentedLimit};
+    use crate::wire::{AlertCounts, ConnectionState, DocumentedLimit};
 
     const AWKWARD: f64 = 123_456_789.123_456_78;
 
@@ -178,6 +178,7 @@ mod tests {
             node_count: u32::try_from(nodes).expect("a test's number"),
             namespace_count: 5_000,
             finding_count: 5_000,
+            alerts: many_alerts(),
             sources: SourceId::ALL.iter().map(status).collect(),
             control_totals: ["misses", "evictions", "expirations", "application"].map(total).to_vec(),
         }
@@ -198,7 +199,13 @@ mod tests {
             lookups_per_second: Some(AWKWARD),
             commands_per_second: Some(AWKWARD),
             findings: u32::MAX,
+            alerts: many_alerts(),
         }
+    }
+
+    fn many_alerts() -> AlertCounts {
+        let most = u32::MAX;
+        AlertCounts { critical: most, warning: most, info: most, pending: most, quiet: most, failing: most }
     }
 
     /// Each character takes six bytes of JSON, more than any other.
