@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `desktop_host` | what the app needs to know about where it runs |
-//! | `interpreter` | the page's scripts without a compiler, on Linux |
+//! | `low_memory` | page and allocator without what they do not need, on Linux |
 //! | `ipc` | the two commands of the page: ask, and watch |
 //! | `window` | the window, its colours, and where its page may not go |
 //! | `tray` | how everything stands, as a picture and a number |
@@ -16,9 +16,9 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod desktop_host;
-#[cfg(target_os = "linux")]
-mod interpreter;
 mod ipc;
+#[cfg(target_os = "linux")]
+mod low_memory;
 mod shutdown;
 mod tray;
 mod window;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     log_to_stderr();
     #[cfg(target_os = "linux")]
-    interpreter::ensure();
+    low_memory::ensure();
     rustls::crypto::ring::default_provider()
         .install_default()
         .expect("nothing before this has installed a TLS provider");

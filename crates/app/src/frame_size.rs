@@ -3,8 +3,6 @@
 //! Figures are never left out, only the words beside them get shorter and the list of servers ends earlier; the
 //! whole of both is fetched by request.
 
-use std::borrow::Cow;
-
 use cachescope_model::snapshot::{ControlTotal, NodeSnapshot};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
@@ -63,7 +61,7 @@ fn cut(mut frame: InstanceFrame, characters: usize, nodes: usize) -> InstanceFra
         if let Some(reason) = &mut reading.reason
             && reason.chars().nth(characters).is_some()
         {
-            *reason = Cow::Owned(shortened(reason, characters));
+            *reason = shortened(reason, characters).into();
         }
     }
     for status in &mut frame.sources {

@@ -34,3 +34,4 @@ pub mod time;
 pub mod topology;
 pub mod triage;
 pub mod window;
+pub mod words;
