@@ -4,8 +4,9 @@ import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
 
-/** How often alerts are read again while they are on the screen. */
-export const READ_ALERTS_MS = 2_000;
+/** How often alerts are read again while they are on the screen: as often as rules are judged. What changes their number
+ * is read at once. */
+export const READ_ALERTS_MS = 5_000;
 
 /** The alerts of one deployment, or of all. The last answer stays until the next one is there. */
 export class AlertList {
