@@ -1,12 +1,12 @@
 // Which action stands beside an alert.
 import type { AlertView } from '../bindings/AlertView';
-import type { WishedAction } from '../actions/open';
 
 /** An action that fits an alert. */
 export interface FittingPlan {
   title: string;
   explained: string;
-  wish: Omit<WishedAction, 'deployment'>;
+  /** What is handed on, with the deployment. */
+  wish: { playbook: string } | { warm: string };
 }
 
 /** Every playbook and warm plan that fits, the documented ones first. */

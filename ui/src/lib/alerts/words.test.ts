@@ -16,6 +16,7 @@ import {
   statusOf,
   sumOf,
   titleOf,
+  unbroken,
   worstOf,
 } from './words';
 
@@ -116,4 +117,10 @@ test('a distance says on which side it lies', () => {
   expect(plain(distance(0, 11_000))).toBe('11 s before');
   expect(plain(distance(11_000, 0))).toBe('11 s after');
   expect(distance(400, 0)).toBe('at the same second');
+});
+
+test('a figure is not parted from its unit, but from the next word', () => {
+  expect(unbroken('97 % for 6 min, 3.1 GB, 412 /s and 12 shards').replaceAll('\u00a0', '_')).toBe(
+    '97_% for 6_min, 3.1_GB, 412_/s and 12 shards',
+  );
 });

@@ -106,13 +106,18 @@ function lowerFirst(text: string): string {
 
 /** Everything in sentences: the core's, or what is known without triage. */
 export function sentenceOf(view: AlertView, now: Timestamp): string {
-  if (view.triage && view.triage.sentence !== '') return view.triage.sentence;
+  if (view.triage && view.triage.sentence !== '') return unbroken(view.triage.sentence);
   const { alert, threshold, unit, above } = view;
   const value = alert.value === null ? '' : ` ${showAny(unit, alert.value)}`;
   const lasts = alert.state === 'resolved' ? '' : ` for ${span(Math.max(0, (now - alert.active_at) / 1000))}`;
   const limit = threshold === null ? '' : `, ${above ? 'limit' : 'target'} ${showAny(unit, threshold)}`;
   const figures = value === '' && lasts === '' ? '' : `:${value}${lasts}${limit}`;
   return `${titleOf(view)}${figures}. ${alert.reason}`.trim();
+}
+
+/** A figure and its unit stay on one line. */
+export function unbroken(text: string): string {
+  return text.replace(/(\d) (?=(?:%|[kMGTP]?B|µs|ms|s|min|h|d|[kMG]?\/s)(?![\p{L}\p{N}]))/gu, '$1\u00a0');
 }
 
 /** The first sentence, which is set apart, and the others. */
