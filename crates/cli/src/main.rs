@@ -57,6 +57,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(command) => commands::doctor::run(command, &common).await,
         Command::Events { command } => commands::events::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
+        Command::Rules { command } => commands::rules::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }
 }

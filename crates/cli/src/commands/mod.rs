@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod scrape;
 pub(crate) mod snapshot;
