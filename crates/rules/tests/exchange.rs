@@ -117,10 +117,11 @@ fn what_can_be_mapped_is_mapped_the_rest_is_promql_and_nothing_is_lost_silently(
 fn a_file_that_is_none_is_refused_in_one_sentence() {
     let strategy = strategy("booking");
     for (text, said) in [
-        ("groups: [", "line 1: the file is no YAML"),
+        ("groups: [", "the file is no YAML"),
         ("- a\n- b", "there is no `groups`"),
         ("groups: 5", "`groups` is no list"),
         ("a: 1\n\tb: 2", "line 2: the file is no YAML"),
+        ("a: 1", "there is no `groups`"),
     ] {
         let error = import(text, &strategy).expect_err(said).to_string();
         assert!(error.contains(said) && !error.contains('\n'), "{said}: {error}");

@@ -8,6 +8,7 @@ mod history;
 mod keys;
 mod nodes;
 mod properties;
+mod rules;
 mod sampled;
 mod scans;
 mod support;
