@@ -224,7 +224,11 @@ fn signals_expressions_and_reachability_are_judged_and_a_failure_leaves_the_aler
     assert_eq!(statuses[2].detail, "the server rejects it");
     assert_eq!(statuses[2].alerts[0].state, Firing, "an error leaves the alert as it was");
     let inputs = Inputs::new().signal_error("db-cpu", "the server rejects it").reachable(Ok(()));
-    assert_eq!(fired(evaluator.evaluate(Timestamp::from_seconds(30), &inputs)), ["Reachable"]);
+    assert_eq!(
+        fired(evaluator.evaluate(Timestamp::from_seconds(30), &inputs)),
+        ["Up", "Reachable"],
+        "no answer is no data"
+    );
     assert_eq!(evaluator.statuses()[0].health, RuleHealth::Error);
 }
 

@@ -67,8 +67,11 @@ pub fn evaluate(expr: &Expr, storage: &Storage, at: Timestamp) -> Result<Value, 
     }
 }
 
-/// The series of a result; a number is none.
-pub(crate) fn vector(value: Value) -> Result<Vec<Element>, String> {
+/// The series of a result.
+///
+/// # Errors
+/// When it is a number.
+pub fn vector(value: Value) -> Result<Vec<Element>, String> {
     match value {
         Value::Vector(elements) => Ok(elements),
         Value::Scalar(_) => Err("a number stands where series are wanted".to_owned()),
