@@ -11,7 +11,7 @@ use cachescope_model::window::Window;
 
 use crate::frame_size::shortened;
 use crate::session::Session;
-use crate::wire::{DocumentedLimit, InstanceFrame, OverviewRow};
+use crate::wire::{AlertCounts, DocumentedLimit, InstanceFrame, OverviewRow};
 
 /// Limits in a frame: more than a strategy has for the readings of an instance.
 const MOST_LIMITS: usize = 8;
@@ -27,7 +27,7 @@ fn value(snapshot: &Snapshot, kind: ReadingKind) -> Option<f64> {
 }
 
 /// A deployment's row in the overview.
-pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
+pub(crate) fn overview_row(session: &Session, alerts: AlertCounts, window: Window) -> OverviewRow {
     let snapshot = session.snapshot(window);
     let connection = session.connection(&snapshot.sources);
     let deployment = session.deployment();
@@ -45,6 +45,7 @@ pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
         lookups_per_second: value(&snapshot, ReadingKind::LookupsPerSecond),
         commands_per_second: value(&snapshot, ReadingKind::CommandsPerSecond),
         findings: u32::try_from(snapshot.findings.len()).unwrap_or(u32::MAX),
+        alerts,
     }
 }
 
@@ -69,7 +70,7 @@ fn limits(strategy: &Strategy) -> Vec<DocumentedLimit> {
 }
 
 /// A deployment's figures, of any length.
-pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
+pub(crate) fn instance(session: &Session, alerts: AlertCounts, window: Window) -> InstanceFrame {
     let snapshot: Arc<Snapshot> = session.snapshot(window);
     let connection = session.connection(&snapshot.sources);
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -88,6 +89,7 @@ pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
         node_count: count(snapshot.nodes.len()),
         namespace_count: count(snapshot.namespaces.len()),
         finding_count: count(snapshot.findings.len()),
+        alerts,
         sources: snapshot.sources.clone(),
         control_totals: snapshot.control_totals.clone(),
     }

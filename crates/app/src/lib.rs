@@ -9,12 +9,14 @@
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | how are rules tried out over recorded figures, and their files read? | [`backtest`](mod@backtest), [`rule_files`] |
+//! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
 pub mod adoption;
+pub mod alerts;
 pub mod app;
 pub mod backtest;
 pub mod connection_test;
@@ -37,6 +39,7 @@ pub mod strategies;
 mod watch;
 pub mod wire;
 
+pub use alerts::notice::{Notice, Standing};
 pub use app::App;
 pub use host::Host;
 pub use watch::Watch;

@@ -37,6 +37,7 @@ mod sample;
 mod scan;
 mod server;
 mod tenants;
+pub mod triage;
 mod window;
 
 pub use engine::{Engine, EngineOptions};

@@ -1,4 +1,4 @@
-//! docs/alerts.md is held to the files: every rule of every built-in strategy stands there as it is.
+//! docs/rules.md is held to the files: every rule of every built-in strategy stands there as it is.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -15,19 +15,19 @@ const END: &str = "<!-- end -->";
 
 #[test]
 fn the_table_of_rules_is_that_of_the_files() {
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/alerts.md");
-    let old = std::fs::read_to_string(&page).expect("docs/alerts.md is there");
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
+    let old = std::fs::read_to_string(&page).expect("docs/rules.md is there");
     let from = old.find(START).expect("the table's beginning is marked") + START.len();
     let to = from + old[from..].find(END).expect("the table's end is marked");
     let mut new = old.clone();
     new.replace_range(from..to, &tables());
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&page, &new).expect("docs/alerts.md is writable");
+        std::fs::write(&page, &new).expect("docs/rules.md is writable");
         return;
     }
     assert!(
         old == new,
-        "docs/alerts.md is older than the files; run UPDATE_DOCS=1 cargo test -p cachescope-rules --test docs"
+        "docs/rules.md is older than the files; run UPDATE_DOCS=1 cargo test -p cachescope-rules --test docs"
     );
 }
 

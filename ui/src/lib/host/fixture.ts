@@ -1,10 +1,11 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
-// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found to the address. Never part of a build.
+// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled to the address. Never part of a build.
 import type { DeploymentView } from '../bindings/DeploymentView';
 import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
+import { answerAlerts } from './fixture/telling';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
@@ -69,6 +70,8 @@ export function fixture(parameters: URLSearchParams): Transport {
   }
 
   function answer(asked: Request): Reply {
+    const ofAlerts = answerAlerts(asked, scene);
+    if (ofAlerts) return ofAlerts;
     switch (asked.request) {
       case 'app_info':
         return {
@@ -258,6 +261,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         };
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
+      default:
+        throw new Error(`nothing was invented for ${asked.request}`);
     }
   }
 
@@ -265,7 +270,15 @@ export function fixture(parameters: URLSearchParams): Transport {
     request: (asked) =>
       scene === 'connecting' && asked.request === 'rows'
         ? new Promise(() => {})
-        : new Promise((resolve) => setTimeout(() => resolve(answer(asked)), 5)),
+        : new Promise((resolve, reject) =>
+            setTimeout(() => {
+              try {
+                resolve(answer(asked));
+              } catch (error) {
+                reject(error);
+              }
+            }, 5),
+          ),
     watch: (viewed, onFrame) => {
       clearInterval(timer);
       push(viewed, onFrame);

@@ -1,3 +1,4 @@
+import type { AlertRef } from '../bindings/AlertRef';
 import type { Frame } from '../bindings/Frame';
 import type { InstanceFrame } from '../bindings/InstanceFrame';
 import type { OverviewFrame } from '../bindings/OverviewFrame';
@@ -6,6 +7,12 @@ import type { WireError } from '../bindings/WireError';
 import { watch } from '../host/host';
 import { asWireError } from '../host/wire-error';
 import { withPart } from './overview';
+
+/** What the core pushes beside figures. */
+export interface Told {
+  deploymentsChanged: () => void;
+  openAlert: (alert: AlertRef) => void;
+}
 
 /** What the core pushes, once a second. Pausing freezes what is shown; the core goes on collecting. */
 class Live {
@@ -21,12 +28,12 @@ class Live {
   };
 
   /** Looks at something else. Frames of another deployment vanish at once: they'd be read as this one's. */
-  async look(view: View, onDeploymentsChanged: () => void): Promise<void> {
+  async look(view: View, told: Told): Promise<void> {
     const deployment = view.kind === 'deployment' ? view.deployment : null;
     if (view.kind !== 'none' && this.instance?.deployment !== deployment) this.instance = null;
     this.#latest.instance = null;
     try {
-      await watch(view, (frame) => this.#take(frame, onDeploymentsChanged));
+      await watch(view, (frame) => this.#take(frame, told));
       this.trouble = null;
     } catch (error) {
       this.trouble = asWireError(error);
@@ -44,9 +51,11 @@ class Live {
     if (this.#latest.instance) this.#show(this.#latest.instance);
   }
 
-  #take(frame: Frame, onDeploymentsChanged: () => void): void {
+  #take(frame: Frame, told: Told): void {
     if (frame.kind === 'deployments_changed') {
-      onDeploymentsChanged();
+      told.deploymentsChanged();
+    } else if (frame.kind === 'open_alert') {
+      told.openAlert(frame.alert);
     } else if (frame.kind === 'overview') {
       this.#latest.overview = withPart(this.#latest.overview, frame);
       if (!this.paused) this.overview = this.#latest.overview;
