@@ -207,6 +207,25 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
+            action @ (Request::Playbooks { .. }
+            | Request::PreviewAction { .. }
+            | Request::PreviewProgress { .. }
+            | Request::CancelPreview { .. }
+            | Request::Arm { .. }
+            | Request::Disarm { .. }
+            | Request::ArmedUntil { .. }
+            | Request::RunAction { .. }
+            | Request::Run { .. }
+            | Request::Runs { .. }
+            | Request::PauseRun { .. }
+            | Request::ResumeRun { .. }
+            | Request::CancelRun { .. }
+            | Request::UndoRun { .. }
+            | Request::Audit { .. }
+            | Request::VerifyAudit {}
+            | Request::ExportAudit { .. }
+            | Request::UndoSettings {}
+            | Request::SetUndoSettings { .. }) => Box::pin(self.handle_action(action)).await?,
             Request::DemoStatus {} => Reply::DemoStatus(self.demo_status()),
             Request::StartDemo {} => Reply::StartDemo(self.start_demo().await?),
             Request::StopDemo {} => {

@@ -13,6 +13,7 @@
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
+mod actions;
 pub mod adoption;
 pub mod app;
 pub mod connection_test;
