@@ -18,16 +18,16 @@ const SEPARATORS: &[u8] = b":./|-_#, ";
 pub(crate) fn refuse_everything(pattern: &[u8]) -> Result<(), Failure> {
     const REMEDY: &str = "begin it with the literal start of a namespace, such as user:*";
     if pattern.is_empty() {
-        return Err(Failure::refused("the pattern is empty", REMEDY));
+        return Err(Failure::bad("the pattern is empty", REMEDY));
     }
     if pattern.len() > LONGEST_PATTERN {
-        return Err(Failure::refused("the pattern is longer than 1,024 bytes", "name fewer keys by it"));
+        return Err(Failure::bad("the pattern is longer than 1,024 bytes", "name fewer keys by it"));
     }
     let names_something = glob::named_bytes(pattern).iter().any(|byte| !SEPARATORS.contains(byte));
     if names_something {
         return Ok(());
     }
-    Err(Failure::refused(
+    Err(Failure::bad(
         format!("the pattern {:?} could match every key", cachescope_model::key::printable(pattern)),
         REMEDY,
     ))

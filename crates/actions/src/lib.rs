@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what is to be done? | [`plan`], `breadth`, [`selection`] |
 //! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, [`reads`], `permission` |
-//! | may it? | [`guards`], [`approval`], [`clock`], `lock` |
+//! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
 //! | how is it done? | [`run`], [`run_state`], `pace` |
 //! | how is it put back? | [`undo`] |
 //! | who keeps what is written down? | [`records`] |
@@ -19,6 +19,7 @@ mod failure;
 mod feed;
 pub mod guards;
 mod lock;
+pub mod operator;
 mod pace;
 mod permission;
 pub mod plan;

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use cachescope_engine::matcher::Matcher;
 use cachescope_engine::{Engine, EngineOptions};
 use cachescope_model::glob;
+use cachescope_model::key::OUR_PREFIX;
 use cachescope_model::strategy::{Namespace, Strategy};
 use cachescope_model::template::{Part, Template};
 
 use crate::breadth::refuse_everything;
 use crate::failure::Failure;
 use crate::plan::{Scope, StaleBelow};
-
-/// What our own keys at a server begin with. They are no namespace of anybody's, and nothing here removes them.
-pub const OUR_PREFIX: &[u8] = b"cachescope:lock:";
 
 /// The most keys that may be named one by one.
 const MOST_NAMED: usize = 10_000;
@@ -111,7 +109,7 @@ impl Selection {
             }
             Scope::Namespace { template, fields, stale_below, database } => {
                 let template =
-                    Template::parse(template).map_err(|error| Failure::refused(error.to_string(), ""))?;
+                    Template::parse(template).map_err(|error| Failure::bad(error.to_string(), ""))?;
                 Self::of_template(template, fields, stale_below.as_ref(), *database, strategy)
             }
             Scope::Tag { set, database } => {
@@ -139,7 +137,7 @@ impl Selection {
             ));
         }
         if let Some(name) = fields.iter().find(|(_, value)| value.is_empty()).map(|(name, _)| name) {
-            return Err(Failure::refused(format!("the field {name} is empty"), "give its value"));
+            return Err(Failure::bad(format!("the field {name} is empty"), "give its value"));
         }
         let pattern = pattern_of(&template, fields);
         refuse_everything(&pattern)?;

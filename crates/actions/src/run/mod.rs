@@ -121,8 +121,13 @@ pub async fn start(
         undo_bytes: undo.map_or(0, UndoWriter::bytes),
         plan,
     };
-    let record =
-        RunRecord { state, run_ids: bound.run_ids.clone(), cursors: Default::default(), ended: Vec::new() };
+    let record = RunRecord {
+        state,
+        run_ids: bound.run_ids.clone(),
+        cursors: Default::default(),
+        ended: Vec::new(),
+        undone_at: None,
+    };
     begin(record, context, "purge.started").await
 }
 
