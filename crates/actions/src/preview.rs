@@ -100,7 +100,7 @@ pub async fn preview(
             }
         }
         let done_here = !matches!(action, Action::Shown { .. });
-        steps.push(StepPreview { what: action.to_string(), keys: reached, done_here });
+        steps.push(StepPreview { what: attribution.shown_step(action), keys: reached, done_here });
     }
     let needs_counters = around.reads.is_none() && tally.keys() > 0;
     if needs_counters {

@@ -12,7 +12,7 @@ use cachescope_model::template::{Part, Template};
 
 use crate::breadth::refuse_everything;
 use crate::failure::Failure;
-use crate::plan::{Scope, StaleBelow};
+use crate::plan::{Action, Scope, StaleBelow};
 
 /// The most keys that may be named one by one.
 const MOST_NAMED: usize = 10_000;
@@ -49,6 +49,19 @@ impl Attribution {
     #[must_use]
     pub fn is_protected(&self, database: u16, key: &[u8]) -> bool {
         self.namespace(database, key).is_some_and(|namespace| namespace.protected)
+    }
+
+    /// A step in words, with the values of masked fields replaced.
+    #[must_use]
+    pub fn shown_step(&self, step: &Action) -> String {
+        match step {
+            Action::Remove { scope: Scope::Keys { keys, database } } if keys.len() == 1 => {
+                let shown = keys.first().map(|key| self.shown(*database, &key.0));
+                format!("delete {}", shown.unwrap_or_default())
+            }
+            Action::BumpVersion { key, database } => format!("count {} up", self.shown(*database, &key.0)),
+            other => other.to_string(),
+        }
     }
 
     /// A key as it may be shown.

@@ -8,6 +8,7 @@
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
 //! | how is a cache purged, and who says so? | [`actions`] |
 //! | how does the demo run? | [`demo`] |
@@ -16,6 +17,7 @@
 
 pub mod actions;
 pub mod adoption;
+pub mod alerts;
 pub mod app;
 pub mod connection_test;
 pub mod custody;
@@ -36,6 +38,7 @@ pub mod strategies;
 mod watch;
 pub mod wire;
 
+pub use alerts::notice::{Notice, Standing};
 pub use app::App;
 pub use host::Host;
 pub use watch::Watch;

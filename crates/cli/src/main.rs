@@ -57,6 +57,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Scrape(command) => commands::scrape::run(command, &common).await,
         Command::Doctor(command) => commands::doctor::run(command, &common).await,
         Command::Events { command } => commands::events::run(command, &common).await,
+        Command::Check(command) => commands::check::run(command, &common).await,
+        Command::Mark(command) => commands::mark::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Purge { command } => Box::pin(commands::purge::run(command, &common)).await,
         Command::Audit { command } => commands::audit::run(command, &common).await,

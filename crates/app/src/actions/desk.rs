@@ -19,6 +19,7 @@ use cachescope_actions::servers::Servers;
 use cachescope_actions::undo::{Part, UndoReader, UndoWriter, restore};
 use cachescope_actions::{Failure, FailureKind, operator};
 use cachescope_model::deployment::{DeploymentId, Environment};
+use cachescope_model::marks::{Mark, MarkKind, MarkSource};
 use cachescope_model::time::Timestamp;
 use cachescope_store::{Secrets, Store, owner_only};
 use parking_lot::Mutex;
@@ -213,8 +214,24 @@ impl Desk {
         let claim = self.claim(&run)?;
         let reason = said.reason.clone().unwrap_or_default();
         let handle = run::start(approval, run.clone(), reason, context).await?;
+        self.mark(&handle.state()).await;
         self.keep(run, handle.clone(), claim);
         Ok(handle)
+    }
+
+    /// Figures are read against what was done.
+    async fn mark(&self, state: &RunState) {
+        let mark = Mark {
+            id: 0,
+            deployment: Some(state.deployment.clone()),
+            at: state.began,
+            kind: MarkKind::Purge,
+            text: format!("{} (run {})", state.plan.title, state.run).chars().take(200).collect(),
+            source: MarkSource::Observed,
+        };
+        if let Err(error) = self.inner.store.add_mark(mark).await {
+            tracing::warn!(%error, run = state.run, "the run has no mark in the timeline");
+        }
     }
 
     async fn context(

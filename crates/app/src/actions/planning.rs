@@ -59,7 +59,12 @@ pub fn plan(
                     .ok_or_else(|| bad(format!("{line:?} ends within an escape"), r"write a backslash as \\"))
             };
             let keys = keys.iter().map(name).collect::<Result<Vec<_>, _>>()?;
-            removing(Scope::Keys { keys, database: *database })
+            let (mut title, steps) = removing(Scope::Keys { keys: keys.clone(), database: *database });
+            if let [key] = keys.as_slice() {
+                // The title stands in lists and in the audit, so masked fields are masked in it.
+                title = format!("Delete {}", attribution.shown(*database, &key.0));
+            }
+            (title, steps)
         }
         ActionDraft::Pattern { pattern, database: only } => {
             removing(Scope::Pattern { pattern: pattern.clone(), database: only.or(database) })

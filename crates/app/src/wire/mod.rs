@@ -4,6 +4,7 @@
 //! not compile. The page is untrusted: nothing here carries a secret outwards, and nothing here grants a right.
 
 mod actions;
+mod alerts;
 mod error;
 mod frames;
 mod prices;
@@ -11,6 +12,7 @@ mod requests;
 mod views;
 
 pub use actions::*;
+pub use alerts::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
