@@ -39,7 +39,7 @@ impl Feed {
         count: usize,
     ) -> Result<Page, Failure> {
         if let Some(named) = selection.named() {
-            return Ok(self.of_named(named, count));
+            return Ok(self.of_named(named, selection, count));
         }
         // A tag is resolved to the keys that it names before anybody asks for pages.
         let Some(pattern) = selection.pattern() else { return Ok(Page { last: true, ..Page::default() }) };
@@ -52,11 +52,12 @@ impl Feed {
         Ok(Page { keys, examined: count as u64, last: cursor == 0 })
     }
 
-    fn of_named(&mut self, named: &[Vec<u8>], count: usize) -> Page {
+    fn of_named(&mut self, named: &[Vec<u8>], selection: &Selection, count: usize) -> Page {
         let from = usize::try_from(self.cursor).unwrap_or(usize::MAX).min(named.len());
         let to = from.saturating_add(count.max(1)).min(named.len());
         self.cursor = to as u64;
-        Page { keys: named[from..to].to_vec(), examined: (to - from) as u64, last: to == named.len() }
+        let some = named[from..to].iter().filter(|key| selection.takes(self.database, key));
+        Page { keys: some.cloned().collect(), examined: (to - from) as u64, last: to == named.len() }
     }
 }
 

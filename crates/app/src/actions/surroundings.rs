@@ -53,7 +53,8 @@ impl StopRules for SessionRules {
         let Some(session) = self.0.upgrade() else { return Vec::new() };
         let strategy = session.strategy();
         let critical = strategy.rules.iter().filter(|rule| rule.severity == Severity::Critical);
-        let mut states: Vec<_> = critical.map(|rule| judge(&session, rule)).collect();
+        let mut states: Vec<_> =
+            critical.filter_map(|rule| Some(judge(&session, rule, rule.threshold?))).collect();
         let snapshot = session.snapshot(Window::OneMinute);
         for signal in strategy.signals.iter().filter(|signal| signal.stops_actions) {
             let Some(threshold) = signal.threshold else { continue };
@@ -69,7 +70,7 @@ impl StopRules for SessionRules {
     }
 }
 
-fn judge(session: &Session, rule: &Rule) -> StopRuleState {
+fn judge(session: &Session, rule: &Rule, threshold: Threshold) -> StopRuleState {
     let snapshot = session.snapshot(rule.window);
     let of_row =
         |readings: &Readings, kind: ReadingKind| readings.get(&kind).filter(|r| r.value.is_some()).cloned();
@@ -90,13 +91,13 @@ fn judge(session: &Session, rule: &Rule) -> StopRuleState {
         let ends = [reading.low.or(reading.value), reading.high.or(reading.value)];
         match reading.certainty {
             Certainty::Unavailable => false,
-            _ => ends.into_iter().flatten().all(|end| rule.threshold.holds(end)),
+            _ => ends.into_iter().flatten().all(|end| threshold.holds(end)),
         }
     };
     let breached = readings.iter().find(|reading| past(reading));
     let value = breached.or(readings.first()).and_then(|reading| reading.value);
     let name = if rule.summary.is_empty() { &rule.name } else { &rule.summary };
-    state(name, value, rule.threshold, breached.is_some())
+    state(name, value, threshold, breached.is_some())
 }
 
 fn state(name: &str, value: Option<f64>, threshold: Threshold, breached: bool) -> StopRuleState {

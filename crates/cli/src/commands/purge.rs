@@ -47,7 +47,7 @@ pub(crate) async fn desk(common: &Common) -> Result<(Desk, Store), Failure> {
     Ok((Desk::new(store.clone(), directory, None, Arc::new(MachineClock)), store))
 }
 
-/// Where a token or a run was meant, so that it need not be typed again. Never with a password.
+/// Where a token or the runs of a deployment were meant, so that it need not be typed again. Never with a password.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
     redis: String,
@@ -188,6 +188,7 @@ async fn preview(command: Preview, common: &Common) -> Result<(), Failure> {
     };
     if let Some(approval) = &found.approval {
         remember(&store, &approval.token, &session).await?;
+        remember(&store, &session.deployment().id.0, &session).await?;
     }
     session.stop().await;
     if common.json {
@@ -258,8 +259,12 @@ fn preview_text(found: &PreviewedAction) -> String {
 
 async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
     let (desk, store) = desk(common).await?;
-    let what = command.approve.as_deref().or(command.resume.as_deref()).unwrap_or_default();
-    let (target, common) = recall(&store, what, &command.target, common).await?;
+    let what = match (&command.approve, &command.resume) {
+        (Some(token), _) => token.clone(),
+        (None, Some(run)) => desk.state(run).await?.deployment.0,
+        (None, None) => return Err(Failure::input("give --approve TOKEN or --resume RUN")),
+    };
+    let (target, common) = recall(&store, &what, &command.target, common).await?;
     let session = session(&target, &common, false).await?;
     let now = cachescope_actions::clock::Clock::read(&MachineClock).wall;
     let said = Said {
@@ -272,7 +277,6 @@ async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
         (None, Some(run)) => desk.resume(&session, run, &said).await?,
         (None, None) => return Err(Failure::input("give --approve TOKEN or --resume RUN")),
     };
-    remember(&store, &handle.state().run, &session).await?;
     let state = until_ended(&handle, &common).await;
     session.stop().await;
     told(&state, &common)
@@ -332,7 +336,8 @@ fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
 
 async fn undo(command: Undo, common: &Common) -> Result<(), Failure> {
     let (desk, store) = desk(common).await?;
-    let (target, common) = recall(&store, &command.run, &command.target, common).await?;
+    let what = desk.state(&command.run).await?.deployment.0;
+    let (target, common) = recall(&store, &what, &command.target, common).await?;
     let session = session(&target, &common, false).await?;
     let keys = (!command.keys.is_empty()).then_some(command.keys);
     let part = UndoPart { namespace: command.namespace, keys };
