@@ -1,5 +1,6 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
 // ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled to the address. Never part of a build.
+import { answerAction } from './fixture/actions';
 import type { DeploymentView } from '../bindings/DeploymentView';
 import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
@@ -260,6 +261,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         };
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
+      default:
+        return answerAction(asked);
     }
   }
 
