@@ -1,15 +1,27 @@
 // The keyboard, in one place: what a key means, and the sheet that teaches it.
 
 export type Action =
-  'filter' | 'down' | 'up' | 'open' | 'back' | 'overview' | 'deployment' | 'refresh' | 'keys';
+  | 'filter'
+  | 'down'
+  | 'up'
+  | 'open'
+  | 'back'
+  | 'purge'
+  | 'overview'
+  | 'deployment'
+  | 'actions'
+  | 'refresh'
+  | 'keys';
 
 export const KEYS: { keys: string[]; does: string }[] = [
   { keys: ['/'], does: 'Filter the table' },
   { keys: ['j', 'k'], does: 'Next row, row before' },
   { keys: ['Enter'], does: 'Open the row' },
+  { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
   { keys: ['Esc'], does: 'Close, clear, let go' },
   { keys: ['Ctrl+1'], does: 'Overview' },
   { keys: ['Ctrl+2'], does: 'Deployment' },
+  { keys: ['Ctrl+4'], does: 'Actions' },
   { keys: ['Ctrl+R'], does: 'Read everything again' },
   { keys: ['?'], does: 'These keys' },
 ];
@@ -27,6 +39,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
         return 'overview';
       case '2':
         return 'deployment';
+      case '4':
+        return 'actions';
       case 'r':
         return 'refresh';
       default:
@@ -47,6 +61,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'up';
     case 'Enter':
       return 'open';
+    case 'p':
+      return 'purge';
     case '?':
       return 'keys';
     default:

@@ -19,6 +19,7 @@ import { store, stored } from './stored';
 export type Route =
   | { screen: 'overview' }
   | { screen: 'deployment'; id: DeploymentId }
+  | { screen: 'actions' }
   | { screen: 'connect'; id: DeploymentId | null; url: string };
 
 const WINDOW_KEY = 'cachescope.window';
@@ -113,6 +114,16 @@ class Page {
     const id =
       this.#last !== null && this.find(this.#last) ? this.#last : this.deployments?.[0]?.deployment.id;
     if (id !== undefined) this.open(id);
+  }
+
+  /** What can be done, and what was done. */
+  actions(): void {
+    this.#go({ screen: 'actions' });
+  }
+
+  /** The deployment that was open last. */
+  get lastOpen(): DeploymentId | null {
+    return this.#last;
   }
 
   /** The form: for a new deployment, or for one that is kept. */

@@ -1,0 +1,18 @@
+// The one way into an action, from wherever it is offered: a panel, a table's row, an alert, a playbook.
+import type { RunSummary } from '../bindings/RunSummary';
+import { actions } from './actions.svelte';
+import type { ActionWish } from './scope';
+import { isOver } from './words';
+
+/**
+ * Opens the sheet on what is wanted. With a playbook or a namespace the count begins at once, and nothing is
+ * written before the operator approves it. A warm plan opens what its document says.
+ */
+export function openAction(wish: ActionWish): void {
+  actions.open(wish);
+}
+
+/** Opens the sheet on a run that was begun before. */
+export function openRun({ run, deployment, phase }: Pick<RunSummary, 'run' | 'deployment' | 'phase'>): void {
+  actions.openRun({ run, deployment, over: isOver(phase) });
+}

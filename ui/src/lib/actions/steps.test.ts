@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+
+import { canRun, stepsInWords } from './steps';
+
+const of = (...here: boolean[]) => ({ steps: here.map((done_here) => ({ what: '', done_here, note: '' })) });
+
+test('a playbook whose every step is others’ work can be read, not run', () => {
+  expect(canRun(of(true, false))).toBe(true);
+  expect(canRun(of(false))).toBe(false);
+  expect(canRun(of())).toBe(false);
+});
+
+test('how many steps are others’ work is said', () => {
+  expect(stepsInWords(of(true))).toBe('1 step');
+  expect(stepsInWords(of(true, false, true))).toBe('3 steps, 1 by others');
+  expect(stepsInWords(of(false, false))).toBe('2 steps, all by others');
+});

@@ -1,0 +1,19 @@
+// A playbook's steps: which are done from here, and which are others' work that is shown so that nobody forgets it.
+import type { PlaybookView } from '../bindings/PlaybookView';
+import type { Status } from '../state/status';
+
+export const HERE: Status = { shape: 'circle', tone: 'ok', word: 'done from here' };
+export const THERE: Status = { shape: 'ring', tone: 'idle', word: 'done by others' };
+
+/** Whether any step is done from here: a playbook without one can be read, not run. */
+export function canRun({ steps }: Pick<PlaybookView, 'steps'>): boolean {
+  return steps.some(({ done_here }) => done_here);
+}
+
+/** What is done by whom, in words: "3 steps, 1 by others". */
+export function stepsInWords({ steps }: Pick<PlaybookView, 'steps'>): string {
+  const others = steps.filter(({ done_here }) => !done_here).length;
+  const all = `${steps.length} ${steps.length === 1 ? 'step' : 'steps'}`;
+  if (others === 0) return all;
+  return others === steps.length ? `${all}, all by others` : `${all}, ${others} by others`;
+}
