@@ -32,16 +32,17 @@ const plain = (text: string | undefined) => text?.replaceAll('\u00a0', ' ');
 
 test('each figure stands beside its limit', () => {
   const [keys, memory, reads, misses] = boxesOf(action({}), { lookups: 48_200, misses: 6_500 });
-  expect(plain(keys?.under)).toBe('0.3 % of 4.20 M, limit 5 %');
+  expect(plain(keys?.under)).toBe('0.3 % of 4.20 M');
+  expect(plain(keys?.explained)).toMatch(/limit is 5 %/);
   expect(plain(memory?.under)).toBe('57.2 MB to 59.1 MB, sampled');
-  expect(plain(reads?.under)).toBe('0.6 % of lookups, limit 5 %');
+  expect(plain(reads?.under)).toBe('0.6 % of lookups');
   expect(plain(misses?.under)).toBe('+4.5 % on the misses now');
   expect(misses?.tone).toBe('warn');
 });
 
 test('few keys are below the limit whatever their share', () => {
   const [keys] = boxesOf(action({ keys: 7, all_keys: 10 }), { lookups: null, misses: null });
-  expect(plain(keys?.under)).toBe('70.0 % of 10, up to 100 are always few');
+  expect(keys?.explained).toMatch(/Up to 100 keys/);
 });
 
 test('what is unknown says why, and is no zero', () => {

@@ -48,18 +48,19 @@ export function boxesOf({ preview, limits }: PreviewedAction, now: Now): Box[] {
       : sureness('per_second', misses);
   const few = preview.keys <= limits.always_allowed_keys;
   const limit = few
-    ? `up to ${grouped(limits.always_allowed_keys)} are always few`
-    : `limit ${goal(limits.keys_ratio)}`;
+    ? `Up to ${grouped(limits.always_allowed_keys)} keys are below the limit, whatever their share`
+    : `The limit is ${goal(limits.keys_ratio)} of all keys`;
   return [
     {
       name: 'Keys, exact',
       figure: grouped(preview.keys),
-      under: `${share(preview.keys, preview.all_keys)} of ${written(count(preview.all_keys))}, ${limit}`,
+      under: `${share(preview.keys, preview.all_keys)} of ${written(count(preview.all_keys))}`,
+      explained: limit,
       testid: 'preview-keys',
       value: preview.keys,
     },
     boxOf('Memory freed', 'bytes', preview.bytes, sureness('bytes', preview.bytes)),
-    boxOf('Reads these keys get', 'per_second', reads, `${readShare}, limit ${goal(limits.reads_ratio)}`),
+    boxOf('Reads these keys get', 'per_second', reads, readShare),
     {
       ...boxOf('Extra misses, predicted', 'per_second', misses, more),
       ...((misses.value ?? 0) > 0 && { tone: 'warn' }),

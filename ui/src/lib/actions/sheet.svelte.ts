@@ -34,7 +34,10 @@ export class ActionSheet {
   playbooks = $state.raw<PlaybookView[] | null>(null);
   /** How the count goes. */
   progress = $state.raw<PreviewProgress | null>(null);
-  previewed = $state.raw<PreviewedAction | null>(null);
+  #previewed = $state.raw<PreviewedAction | null>(null);
+  /** What the preview was made for: once something else is meant, it says nothing. */
+  #countedFor = $state('');
+  readonly previewed = $derived(this.#countedFor === this.#meant() ? this.#previewed : null);
   /** How it is to be run, which differs from the preview's once something was changed. */
   how = $state.raw<HowToRun | null>(null);
   typedName = $state('');
@@ -93,7 +96,8 @@ export class ActionSheet {
   async count(how: HowToRun | null = this.how): Promise<void> {
     const mine = ++this.#count;
     const { deployment } = this;
-    this.previewed = null;
+    this.#previewed = null;
+    this.#countedFor = this.#meant();
     this.progress = null;
     this.step = 'preview';
     await this.#ask(async () => {
@@ -116,7 +120,7 @@ export class ActionSheet {
   }
 
   #counted(previewed: PreviewedAction): void {
-    this.previewed = previewed;
+    this.#previewed = previewed;
     this.how = previewed.preview.plan.how;
     if (this.step === 'preview') this.step = 'guards';
   }
@@ -130,7 +134,7 @@ export class ActionSheet {
     if (preview !== undefined) void request({ request: 'cancel_preview', preview }).catch(() => {});
   }
 
-  /** Goes back to what is meant. What was counted for it no longer holds once it changes. */
+  /** Goes back to what is meant. */
   toScope(): void {
     if (this.counting) this.stopCounting();
     this.trouble = null;
@@ -149,7 +153,7 @@ export class ActionSheet {
     if (!previewed || !approval || this.busy || this.obstacles(now).length > 0) return;
     const { preview, wants } = previewed;
     // An approval holds once: whatever comes of this request, the next one wants a new count.
-    this.previewed = { ...previewed, approval: { ...approval, expires_at: 0 } };
+    this.#previewed = { ...previewed, approval: { ...approval, expires_at: 0 } };
     await this.#ask(async () => {
       const state = await runs.run(preview, {
         request: 'run_action',
@@ -195,6 +199,10 @@ export class ActionSheet {
   close(): void {
     if (this.counting) this.stopCounting();
     runs.looked = null;
+  }
+
+  #meant(): string {
+    return JSON.stringify(draftOf(this.form));
   }
 
   /** Has its run read often, from now on. */

@@ -20,7 +20,7 @@ export function withPoint(
   return [...points, ...gap, point(at, p99_seconds)].slice(-MOST_POINTS);
 }
 
-const SPANS = [60, 300, 900, 3_600];
+const SPANS = [30, 60, 120, 300, 900, 3_600];
 
 /** How far back a chart of a run looks, in seconds: its whole length, in steps so that it isn't drawn anew often. */
 export function chartSeconds(began: number, now: number): number {

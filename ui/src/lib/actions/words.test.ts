@@ -77,6 +77,7 @@ test('keys that were left alone count as dealt with', () => {
 test('the result is held against the preview', () => {
   expect(compared(10, 10)).toMatch(/^Exactly the 10 keys/);
   expect(compared(9, 10)).toBe('1 key fewer than the 10 of the preview.');
+  expect(compared(9, 10, true)).toBe('Stopped after 9 of 10 keys.');
   expect(compared(12, 10)).toMatch(/^2 keys more/);
 });
 

@@ -100,8 +100,9 @@ export function doneShare({ counts, expected }: Pick<RunSummary, 'counts' | 'exp
 }
 
 /** How what was done stands to what was previewed, one sentence. */
-export function compared(removed: number, expected: number): string {
+export function compared(removed: number, expected: number, stopped = false): string {
   if (removed === expected) return `Exactly the ${keysInWords(expected)} of the preview.`;
+  if (stopped) return `Stopped after ${grouped(removed)} of ${keysInWords(expected)}.`;
   const [more, fewer] = [removed - expected, expected - removed];
   if (more > 0)
     return `${keysInWords(more)} more than the preview counted: written meanwhile within the same scope.`;
