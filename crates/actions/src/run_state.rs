@@ -106,6 +106,9 @@ pub struct RunRecord {
     pub cursors: BTreeMap<String, u64>,
     /// Scans that are at their end, named alike.
     pub ended: Vec<String>,
+    /// When what was removed was put back.
+    #[serde(default)]
+    pub undone_at: Option<Timestamp>,
 }
 
 /// What a run counted.

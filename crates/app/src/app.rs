@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cachescope_actions::clock::ProcessClock;
 use cachescope_model::deployment::{Deployment, DeploymentId};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
@@ -13,6 +14,7 @@ use cachescope_store::{Secrets, SecretsState, Store};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::actions::{Actions, Desk};
 use crate::adoption::{self, Proposal};
 use crate::custody::{Approvals, Custody, Guarded};
 use crate::demo::{self, DemoProcess};
@@ -39,6 +41,7 @@ struct Inner {
     /// `None` where what is changed can't be recorded: then nothing is.
     custody: Option<Custody>,
     approvals: Approvals,
+    actions: Actions,
     sessions: Mutex<Vec<Arc<Session>>>,
     demo: tokio::sync::Mutex<Option<RunningDemo>>,
     notices: Vec<String>,
@@ -64,8 +67,13 @@ impl App {
         let store = open_store(directory, &mut notices).await;
         let custody = open_custody(store.clone(), host.state_directory(), host.keeper(), &mut notices);
         let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
+        let keychain = host.uses_keychain().then(|| secrets.clone());
+        let desk = store.clone().map(|store| {
+            Desk::new(store, host.state_directory(), keychain, Arc::new(ProcessClock::default()))
+        });
         let app = Self {
             inner: Arc::new(Inner {
+                actions: Actions::new(desk),
                 host: Box::new(host),
                 store: store.clone(),
                 secrets,
@@ -275,6 +283,11 @@ impl App {
     /// Changes when a deployment is added, changed or removed.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// Actions of this app.
+    pub(crate) fn actions(&self) -> &Actions {
+        &self.inner.actions
     }
 
     /// The app's time.

@@ -9,11 +9,12 @@
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
+//! | how is a cache purged, and who says so? | [`actions`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
-mod actions;
+pub mod actions;
 pub mod adoption;
 pub mod app;
 pub mod connection_test;

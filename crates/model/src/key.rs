@@ -1,5 +1,9 @@
 //! Keys as people read them. Keys are bytes: any of them has to be shown, and to be told from every other.
 
+/// What keys of ours at a server begin with: locks of actions. They are nobody's namespace, scans leave them out and
+/// no purge removes them.
+pub const OUR_PREFIX: &[u8] = b"cachescope:lock:";
+
 /// A key as one line of text: printable characters as they are, everything else escaped as redis-cli does
 /// (`\n`, `\"`, `\\`, `\xff`). Two different keys never look the same.
 #[must_use]

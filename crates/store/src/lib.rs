@@ -1,10 +1,11 @@
-//! What outlives the process: deployments, settings, changes to be put back, and secrets.
+//! What outlives the process: deployments, settings, changes to be put back, runs, the audit, and secrets.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `store.rs` | [`Store`]: opening, and what is said about a damaged file |
 //! | `deployments.rs`, `settings.rs` | what is kept, one kind a file |
 //! | `setting_changes.rs`, `holder.rs` | what was changed in servers and has to be put back, and who holds it |
+//! | `audit.rs`, `runs.rs` | what was done, each row with the hash of the one before; runs of actions, approvals |
 //! | `schema.rs` | the tables and their migrations |
 //! | `writer.rs` | the one thread that owns the connection |
 //! | `set_aside.rs` | what happens to a damaged file |
@@ -16,13 +17,15 @@
 //! Deliberately not here: what a deployment means, how a URL is split into address and password (the app
 //! layer does that), and any secret in SQLite.
 
+mod audit;
 mod deployments;
 mod error;
 mod held;
 mod holder;
 mod keychain;
 mod opening_lock;
-mod owner_only;
+pub mod owner_only;
+mod runs;
 mod schema;
 mod secrets;
 mod set_aside;
@@ -32,6 +35,7 @@ mod store;
 mod url_secrets;
 mod writer;
 
+pub use audit::{AuditRow, AuditVerdict, NewAuditRow};
 pub use error::StoreError;
 pub use holder::{ChangingLock, Holder};
 pub use secrets::{Secrets, SecretsState};

@@ -11,8 +11,10 @@ use crate::StoreError;
 /// `deployments.position` keeps the order of adding; AUTOINCREMENT, so that a place is never given twice.
 /// `deployments.document` is the deployment as JSON: it is always read and written whole.
 ///
+/// `audit` is only added to; `approvals` holds hashes of tokens, never a token.
+///
 /// `setting_changes.outcome` is NULL while a change is in force; `holder` is empty for one that lasts.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE deployments (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,6 +40,34 @@ const STEPS: [&str; 2] = [
         outcome    TEXT
     ) STRICT;
     CREATE INDEX setting_changes_open ON setting_changes (id) WHERE outcome IS NULL;
+",
+    "
+    CREATE TABLE audit (
+        number          INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ms           INTEGER NOT NULL,
+        operator        TEXT NOT NULL,
+        deployment      TEXT NOT NULL,
+        deployment_name TEXT NOT NULL,
+        event           TEXT NOT NULL,
+        run             TEXT NOT NULL,
+        reason          TEXT NOT NULL,
+        details         TEXT NOT NULL CHECK (json_valid(details)),
+        previous_hash   TEXT NOT NULL,
+        hash            TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+    CREATE TRIGGER audit_keeps BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+    CREATE TABLE runs (
+        run        TEXT NOT NULL PRIMARY KEY,
+        deployment TEXT NOT NULL,
+        began_ms   INTEGER NOT NULL,
+        document   TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE approvals (
+        position   INTEGER PRIMARY KEY AUTOINCREMENT,
+        token_hash TEXT NOT NULL UNIQUE,
+        document   TEXT NOT NULL
+    ) STRICT;
 ",
 ];
 

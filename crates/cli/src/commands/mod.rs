@@ -1,8 +1,10 @@
 //! One file a command.
 
+pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod purge;
 pub(crate) mod scan;
 pub(crate) mod scrape;
 pub(crate) mod snapshot;
