@@ -13,6 +13,7 @@ test('details are a list of what is there', () => {
   expect(detailsInWords('{"keys":12480,"gone":0,"why":"","undo":"13.undo"}')).toBe(
     'keys 12,480, undo 13.undo',
   );
+  expect(detailsInWords('{"share":0.00297142}')).toBe('share 0.00297');
   expect(detailsInWords('{"nodes":{"a":1}}')).toBe('nodes {"a":1}');
   expect(detailsInWords('not json')).toBe('not json');
   expect(detailsInWords('[1]')).toBe('[1]');

@@ -12,6 +12,8 @@ const EVENTS: Record<string, string> = {
   interrupted: 'interrupted',
   cancelled: 'stopped',
   finished: 'finished',
+  wave: 'wave done',
+  undo: 'undo begun',
   undone: 'undone',
   armed: 'armed',
   disarmed: 'locked',
@@ -41,6 +43,7 @@ export function detailsInWords(details: string): string {
 }
 
 function valueInWords(value: unknown): string {
-  if (typeof value === 'number') return grouped(value);
+  if (typeof value === 'number')
+    return Number.isInteger(value) ? grouped(value) : String(Number(value.toPrecision(3)));
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -43,7 +43,7 @@ function onlyKeys({ plan }: PreviewedAction['preview']): boolean {
 export const TO_DO: Record<Obstacle, string> = {
   changed: 'Count again: how it runs was changed.',
   refused: 'A check refuses it.',
-  expired: 'The approval has run out. Count again.',
+  expired: 'The approval no longer holds. Count again.',
   name: 'Type the deployment’s name.',
   locked: 'The deployment is locked. Arm it.',
   reason: 'Give a reason.',

@@ -4,6 +4,7 @@ import type { Action } from '../bindings/Action';
 import type { RunCounts } from '../bindings/RunCounts';
 import type { UndoResult } from '../bindings/UndoResult';
 import {
+  asSentence,
   compared,
   countdown,
   deedOf,
@@ -100,6 +101,14 @@ test('an undo tells conflicts, expired and refused keys apart', () => {
   );
   expect(lines.at(-1)).toMatch(/could not be read/);
   expect(undoLines({ ...result, conflicts: 0, expired: 0, failed: 0, complete: true })).toHaveLength(1);
+});
+
+test('a sentence of the core reads well, and addresses stay what they are', () => {
+  expect(asSentence('12480 of 4200000 keys, 0.3 %')).toBe('12,480 of 4,200,000 keys, 0.3 %');
+  expect(asSentence('the server 10.0.0.1:16379 left, run 12 at db-12345')).toBe(
+    'The server 10.0.0.1:16379 left, run 12 at db-12345',
+  );
+  expect(asSentence('')).toBe('');
 });
 
 test('a countdown ends at zero', () => {

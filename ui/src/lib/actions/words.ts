@@ -133,6 +133,15 @@ export function undoLines(result: UndoResult): { status: Status; text: string }[
   return lines;
 }
 
+/**
+ * A sentence of the core as it is set on the page: with a capital, and with long numbers in groups. Addresses and
+ * names keep their digits.
+ */
+export function asSentence(text: string): string {
+  const grouping = text.replace(/(?<![\w:.#-])\d{5,15}(?![\w:.-]*\w)/g, (digits) => grouped(Number(digits)));
+  return grouping.charAt(0).toUpperCase() + grouping.slice(1);
+}
+
 /** Time left as a clock: "9:41"; "0:00" when it is over. */
 export function countdown(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
