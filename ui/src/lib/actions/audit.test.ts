@@ -15,6 +15,7 @@ test('details are a list of what is there', () => {
   );
   expect(detailsInWords('{"share":0.00297142}')).toBe('share 0.00297');
   expect(detailsInWords('{"nodes":{"a":1}}')).toBe('nodes {"a":1}');
+  expect(detailsInWords(`{"plan":"${'7f3a91c0'.repeat(8)}"}`)).toBe('plan 7f3a·91c0');
   expect(detailsInWords('not json')).toBe('not json');
   expect(detailsInWords('[1]')).toBe('[1]');
 });

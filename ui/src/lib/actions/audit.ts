@@ -1,5 +1,6 @@
 // Rows of the audit in words.
 import { grouped } from '../format/numbers';
+import { shortHash } from './words';
 
 const EVENTS: Record<string, string> = {
   previewed: 'previewed',
@@ -45,5 +46,6 @@ export function detailsInWords(details: string): string {
 function valueInWords(value: unknown): string {
   if (typeof value === 'number')
     return Number.isInteger(value) ? grouped(value) : String(Number(value.toPrecision(3)));
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  if (typeof value === 'string') return /^[0-9a-f]{64}$/.test(value) ? shortHash(value) : value;
+  return JSON.stringify(value);
 }

@@ -6,7 +6,7 @@ export function stopped(phase: RunPhase | undefined): string {
     case 'paused':
       return 'Paused. Nothing more is removed until it is resumed.';
     case 'halted':
-      return 'Halted by itself. Resume once the cause is dealt with, stop it, or put everything back.';
+      return 'Halted by itself. Resume once the cause is dealt with, or put everything back.';
     case 'interrupted':
       return 'Interrupted. Resuming goes on where it stood; nothing is removed twice.';
     default:

@@ -32,6 +32,11 @@ test.each<[string, Partial<ScopeForm>, RegExp | null]>([
   ['a database that is none', { kind: 'pattern', pattern: 'a:*', database: '-1' }, /database/],
   ['a time to live of zero', { kind: 'pattern', pattern: 'a:*', soften: true, ttlSeconds: '0' }, /seconds/],
   ['no spread', { kind: 'pattern', pattern: 'a:*', soften: true, jitterSeconds: '' }, /spread/],
+  [
+    'a spread as long as the time',
+    { kind: 'pattern', pattern: 'a:*', soften: true, ttlSeconds: '60', jitterSeconds: '60' },
+    /shorter/,
+  ],
   ['no keys', { kind: 'keys', keys: '\n\n' }, /at least one key/],
   ['a key of spaces', { kind: 'keys', keys: '  ' }, null],
   ['no tag', { kind: 'tag' }, /tag/],

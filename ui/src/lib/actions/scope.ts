@@ -98,6 +98,8 @@ export function missing(form: ScopeForm, playbooks: readonly PlaybookView[] | nu
         return 'Say how many seconds are left to the keys.';
       if (form.soften && seconds(form.jitterSeconds) === null)
         return 'The spread is a number of seconds, 0 or more.';
+      if (form.soften && Number(form.jitterSeconds) >= Number(form.ttlSeconds))
+        return 'The spread has to be shorter than what is left to the keys.';
       return null;
     case 'keys':
       return keyLines(form.keys).length === 0 ? 'Name at least one key, one a line.' : null;

@@ -11,7 +11,7 @@ import { armed } from './armed.svelte';
 import { obstacles, type Obstacle } from './guards';
 import { runs } from './runs.svelte';
 import { draftOf, missing, scopeOf, type ActionWish, type ScopeForm } from './scope';
-import { isOver } from './words';
+import { asSaid, isActive, isOver } from './words';
 
 export type Step = 'scope' | 'preview' | 'guards' | 'run' | 'result';
 
@@ -24,6 +24,8 @@ export const STEPS: { step: Step; name: string }[] = [
 ];
 
 const ASK_EVERY_MS = 200;
+/** A run that was called off ends after one exchange; one that takes longer has lost its server. */
+const ENDS_WITHIN_MS = 10_000;
 
 /** One action on its way from what is meant to what was done. The core makes, counts, judges and runs the plan. */
 export class ActionSheet {
@@ -171,17 +173,36 @@ export class ActionSheet {
 
   async steer(how: 'pause_run' | 'resume_run' | 'cancel_run'): Promise<void> {
     const { run } = this;
-    if (run === null || this.busy) return;
+    // Stopping waits for nothing, whatever else is on its way.
+    if (run === null || (this.busy && how !== 'cancel_run')) return;
     await this.#ask(async () => {
       const { phase } = await runs.steer(how, run);
       if (isOver(phase)) this.step = 'result';
     });
   }
 
-  /** Stops the run, then puts back what it removed. */
+  /** Stops the run where it still works, then puts back what it removed. */
   async stopAndUndo(): Promise<void> {
-    await this.steer('cancel_run');
+    const phase = this.kept?.state.phase;
+    if (phase !== undefined && (isActive(phase) || phase === 'paused')) {
+      await this.steer('cancel_run');
+      if (this.trouble === null) await this.#ask(() => this.#ended());
+    }
     if (this.trouble === null) await this.undo(null, []);
+  }
+
+  /** Waits until the exchange under way has ended: only then is the undo file whole. */
+  async #ended(): Promise<void> {
+    const until = Date.now() + ENDS_WITHIN_MS;
+    while (this.run !== null && Date.now() < until) {
+      if (isOver((await runs.readRun(this.run)).phase)) return;
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    }
+    throw {
+      code: 'internal',
+      message: 'The run has not stopped yet.',
+      remedy: 'Wait a moment, then undo it.',
+    };
   }
 
   /** Puts back everything, or only one namespace's keys, or only some keys. */
@@ -218,7 +239,7 @@ export class ActionSheet {
     try {
       await step();
     } catch (error) {
-      this.trouble = asWireError(error);
+      this.trouble = asSaid(asWireError(error));
     } finally {
       this.#asking -= 1;
     }

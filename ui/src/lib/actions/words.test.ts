@@ -4,6 +4,7 @@ import type { Action } from '../bindings/Action';
 import type { RunCounts } from '../bindings/RunCounts';
 import type { UndoResult } from '../bindings/UndoResult';
 import {
+  asSaid,
   asSentence,
   compared,
   countdown,
@@ -51,13 +52,14 @@ test('the button says what it will do, with its count', () => {
     });
   expect(button([remove], 12_480)).toBe('Delete 12,480 keys');
   expect(button([remove, shown], 1)).toBe('Delete 1 key');
-  expect(button([soften], 20)).toBe('Shorten 20 keys');
+  expect(button([soften], 20)).toBe('Soften 20 keys');
   expect(button([bump], 0)).toBe('Run 1 step');
   expect(button([remove, bump], 2)).toBe('Run 2 steps, 2 keys');
 });
 
 test('a title tells that it goes on', () => {
   expect(doing('Delete products')).toBe('Deleting products');
+  expect(doing('Soften keys')).toBe('Softening keys');
   expect(doing('On new invoice')).toBe('On new invoice');
 });
 
@@ -108,7 +110,15 @@ test('a sentence of the core reads well, and addresses stay what they are', () =
   expect(asSentence('the server 10.0.0.1:16379 left, run 12 at db-12345')).toBe(
     'The server 10.0.0.1:16379 left, run 12 at db-12345',
   );
+  expect(asSentence('ada@laptop is purging')).toBe('ada@laptop is purging');
   expect(asSentence('')).toBe('');
+});
+
+test('a failure is told in sentences, and a line to paste is left alone', () => {
+  const error = { code: 'not_found', message: 'there is no run 7', remedy: 'see the runs' } as const;
+  expect(asSaid(error)).toMatchObject({ message: 'There is no run 7.', remedy: 'See the runs.' });
+  expect(asSaid({ ...error, remedy: 'ACL SETUSER a +unlink' }).remedy).toBe('ACL SETUSER a +unlink');
+  expect(asSaid({ ...error, remedy: '' }).remedy).toBe('');
 });
 
 test('a countdown ends at zero', () => {

@@ -6,6 +6,7 @@ import type { RunPhase } from '../bindings/RunPhase';
 import type { RunSummary } from '../bindings/RunSummary';
 import type { UndoResult } from '../bindings/UndoResult';
 import type { Verdict } from '../bindings/Verdict';
+import type { WireError } from '../bindings/WireError';
 import { grouped } from '../format/numbers';
 import type { Status } from '../state/status';
 
@@ -61,7 +62,7 @@ export function runButton(preview: Pick<Preview, 'plan' | 'keys' | 'steps'>): st
     case 'delete':
       return `Delete ${keysInWords(preview.keys)}`;
     case 'shorten':
-      return `Shorten ${keysInWords(preview.keys)}`;
+      return `Soften ${keysInWords(preview.keys)}`;
     case 'other':
       return `Run ${steps}`;
     case 'several':
@@ -71,12 +72,12 @@ export function runButton(preview: Pick<Preview, 'plan' | 'keys' | 'steps'>): st
 
 /** A plan's title while it runs: "Deleting products of tenant t42". */
 export function doing(title: string): string {
-  return title.replace(/^(Delete|Purge|Shorten)\b/, (verb) => `${verb.replace(/e$/, '')}ing`);
+  return title.replace(/^(Delete|Purge|Soften)\b/, (verb) => `${verb.replace(/e$/, '')}ing`);
 }
 
 /** What was done to the keys that a run counted. */
 export function doneWord(plan: Pick<Plan, 'steps'>): string {
-  return deedOf(plan) === 'shorten' ? 'Shortened' : 'Removed';
+  return deedOf(plan) === 'shorten' ? 'Softened' : 'Removed';
 }
 
 /** What a run left alone, and why: one sentence a reason. */
@@ -139,13 +140,24 @@ export function undoLines(result: UndoResult): { status: Status; text: string }[
  */
 export function asSentence(text: string): string {
   const grouping = text.replace(/(?<![\w:.#-])\d{5,15}(?![\w:.-]*\w)/g, (digits) => grouped(Number(digits)));
-  return grouping.charAt(0).toUpperCase() + grouping.slice(1);
+  return grouping.replace(/^\p{Ll}(?=\p{Ll}*[ ,])/u, (first) => first.toUpperCase());
+}
+
+/** A failure as the page sets it: what failed, and what to do, as sentences. Lines to paste stay as they are. */
+export function asSaid({ code, message, remedy }: WireError): WireError {
+  const ended = (text: string) => (/^\p{Lu}\p{Ll}.*[^.!?:)]$/su.test(text) ? `${text}.` : text);
+  return { code, message: ended(asSentence(message)), remedy: ended(asSentence(remedy)) };
 }
 
 /** Time left as a clock: "9:41"; "0:00" when it is over. */
 export function countdown(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+/** A run's identity, short enough for a line; the whole is what the command takes. */
+export function shortRun(run: string): string {
+  return run.length > 8 ? run.slice(0, 6) : run;
 }
 
 /** A hash, short enough to compare by eye: "7f3a·91c0". */
