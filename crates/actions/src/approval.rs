@@ -45,6 +45,7 @@ struct Kept {
     issued: ClockReading,
     keys: u64,
     nodes: Vec<NodeShare>,
+    predicted: Option<f64>,
 }
 
 /// A token, as it is handed out.
@@ -64,6 +65,7 @@ pub struct Approval {
     plan_hash: String,
     keys: u64,
     nodes: Vec<NodeShare>,
+    predicted: Option<f64>,
 }
 
 impl Approval {
@@ -91,7 +93,13 @@ impl Approval {
         self.keys
     }
 
-    /// The same by server.
+    /// Misses a second that the preview predicted.
+    #[must_use]
+    pub fn predicted(&self) -> Option<f64> {
+        self.predicted
+    }
+
+    /// The keys by server.
     #[must_use]
     pub fn nodes(&self) -> &[NodeShare] {
         &self.nodes
@@ -121,6 +129,7 @@ pub async fn issue(
         issued,
         keys: preview.keys,
         nodes: preview.nodes.clone(),
+        predicted: preview.predicted_extra_misses_per_second.value,
     };
     let document = serde_json::to_string(&kept)
         .map_err(|error| Failure::storage(format!("the approval can't be written: {error}"), ""))?;
@@ -169,8 +178,8 @@ pub async fn redeem(
     if let Some(why) = differs {
         return Err(void(why));
     }
-    let Kept { bound, plan, plan_hash, keys, nodes, .. } = kept;
-    Ok(Approval { bound, plan, plan_hash, keys, nodes })
+    let Kept { bound, plan, plan_hash, keys, nodes, predicted, .. } = kept;
+    Ok(Approval { bound, plan, plan_hash, keys, nodes, predicted })
 }
 
 fn void(why: &str) -> Failure {

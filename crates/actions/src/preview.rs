@@ -30,6 +30,9 @@ use crate::tally::Tally;
 /// Without a session, reads are taken from the servers' counters over at least this long.
 const WATCH_COUNTERS: Duration = Duration::from_secs(1);
 
+/// Rests are kept from this length on.
+const REST_FROM: Duration = Duration::from_millis(4);
+
 /// How far a preview is; readable while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -266,6 +269,7 @@ impl Walk<'_> {
         let mut connection = ActingConnection::new(Arc::clone(&self.server.node));
         let mut first = None;
         let mut pace = Pace::new(throttled, None);
+        let mut owed = Duration::ZERO;
         for database in databases(self.server, self.selection) {
             let mut feed = Feed::new(database, 0);
             loop {
@@ -273,7 +277,15 @@ impl Walk<'_> {
                     return Err(cancelled());
                 }
                 let count = pace.keys().max(100);
+                let asked = Instant::now();
                 let page = feed.next(&mut connection, self.selection, count).await?;
+                if throttled {
+                    // As long a rest as the scan took, in portions that a timer can keep.
+                    owed += asked.elapsed();
+                    if owed > REST_FROM {
+                        tokio::time::sleep(std::mem::take(&mut owed)).await;
+                    }
+                }
                 self.progress.scanned.fetch_add(page.examined, Ordering::Relaxed);
                 let mut keys = page.keys;
                 if self.selection.named().is_some() {

@@ -71,6 +71,8 @@ pub struct RunState {
     pub remedy: String,
     /// Keys that the preview counted.
     pub expected: u64,
+    /// Misses a second that the preview predicted; `None` where it could not.
+    pub predicted_extra_misses_per_second: Option<f64>,
     /// Which step, from 0.
     pub step: u32,
     /// What was counted.
@@ -165,6 +167,10 @@ pub struct StopRuleState {
     pub name: String,
     /// Its value and limit in words.
     pub sentence: String,
+    /// Its value now, in the base unit of what is watched (seconds for round trips); `None` while it is not known.
+    pub value: Option<f64>,
+    /// What it halts at, in the same unit; `None` while that is not known.
+    pub limit: Option<f64>,
     /// Whether it is breached.
     pub breached: bool,
     /// Whether its value is known.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cachescope_sources::redis::acting::ActingConnection;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::sync::watch;
 
 use super::control::{Shared, Wanted};
@@ -269,14 +269,15 @@ impl Driver {
             let chunk = self.pace.keys().div_ceil(connections.len()).max(1);
             let count = keys.len().min(chunk * connections.len()).min(room.max(1));
             let now = keys.split_off(keys.len() - count);
-            match self.exchange(action, server, database, &now, chunk, connections).await {
-                Ok(outcome) => {
+            let (outcome, failed) = self.exchange(action, server, database, &now, chunk, connections).await;
+            self.counted(server, outcome);
+            match failed {
+                None => {
                     failures = 0;
-                    self.counted(server, outcome);
                     let rest = self.pace.exchanged(outcome.longest);
                     self.rest(rest).await?;
                 }
-                Err(failure) => {
+                Some(failure) => {
                     failures += 1;
                     connections.iter_mut().for_each(ActingConnection::disconnect);
                     if failures >= ATTEMPTS || failure.kind != FailureKind::Server {
@@ -301,10 +302,13 @@ impl Driver {
         keys: &[Vec<u8>],
         chunk: usize,
         connections: &mut [ActingConnection],
-    ) -> Result<Outcome, Failure> {
+    ) -> (Outcome, Option<Failure>) {
         if let Action::Soften { ttl_ms, jitter_ms, .. } = action {
-            let Some(connection) = connections.first_mut() else { return Ok(Outcome::default()) };
-            return soften(connection, database, keys, *ttl_ms, *jitter_ms).await;
+            let Some(connection) = connections.first_mut() else { return (Outcome::default(), None) };
+            return match soften(connection, database, keys, *ttl_ms, *jitter_ms).await {
+                Ok(outcome) => (outcome, None),
+                Err(failure) => (Outcome::default(), Some(failure)),
+            };
         }
         let undo = self.shared.record.lock().state.plan.how.undo;
         let removals = keys.chunks(chunk).zip(connections.iter_mut()).map(|(keys, connection)| {
@@ -317,13 +321,19 @@ impl Driver {
                 tells_expiry: server.version >= (7, 0),
             };
             let keys = keys.to_vec();
-            async move { removal.remove(keys).await }
+            async move {
+                let mut outcome = Outcome::default();
+                let removed = removal.remove(keys, &mut outcome).await;
+                (outcome, removed)
+            }
         });
-        let mut sum = Outcome::default();
-        for outcome in try_join_all(removals).await? {
+        // All of them to their end: what one has removed counts, whatever becomes of another.
+        let (mut sum, mut failed) = (Outcome::default(), None);
+        for (outcome, removed) in join_all(removals).await {
             sum.add(outcome);
+            failed = failed.or(removed.err());
         }
-        Ok(sum)
+        (sum, failed)
     }
 
     fn counted(&mut self, server: &Server, outcome: Outcome) {
@@ -433,6 +443,8 @@ impl Driver {
                 StopRuleState {
                     name: "p99 of round trips".to_owned(),
                     sentence: format!("{:.1} ms, halts at {:.1} ms", ms(p99), ms(limit)),
+                    value: Some(p99.as_secs_f64()),
+                    limit: Some(limit.as_secs_f64()),
                     breached: self.pace.is_breached(),
                     known: true,
                 },

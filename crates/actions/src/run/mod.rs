@@ -108,6 +108,7 @@ pub async fn start(
         why: String::new(),
         remedy: String::new(),
         expected,
+        predicted_extra_misses_per_second: approval.predicted(),
         step: 0,
         counts: RunCounts::default(),
         waves: if waved { WAVES.map(wave).to_vec() } else { vec![wave(1.0)] },

@@ -69,17 +69,18 @@ pub(super) struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    pub(super) async fn remove(&mut self, keys: Vec<Vec<u8>>) -> Result<Outcome, Failure> {
+    /// Removes keys. What was done until a failure is in `outcome`, too.
+    pub(super) async fn remove(&mut self, keys: Vec<Vec<u8>>, outcome: &mut Outcome) -> Result<(), Failure> {
         if keys.is_empty() {
-            return Ok(Outcome::default());
+            return Ok(());
         }
         match self.undo {
-            None => self.unlink(&keys).await,
-            Some(undo) => self.keep_and_unlink(keys, undo).await,
+            None => self.unlink(&keys, outcome).await,
+            Some(undo) => self.keep_and_unlink(keys, undo, outcome).await,
         }
     }
 
-    async fn unlink(&mut self, keys: &[Vec<u8>]) -> Result<Outcome, Failure> {
+    async fn unlink(&mut self, keys: &[Vec<u8>], outcome: &mut Outcome) -> Result<(), Failure> {
         let mut asked = Pipeline::new();
         if self.cluster {
             keys.iter().for_each(|key| {
@@ -89,27 +90,32 @@ impl Removal<'_> {
             asked.cmd("UNLINK").arg(keys);
         }
         let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
-        let mut outcome = Outcome { longest: answer.round_trip, ..Outcome::default() };
+        outcome.longest = outcome.longest.max(answer.round_trip);
+        let before = outcome.removed + outcome.moved;
         for reply in &answer.replies {
             match reply {
                 Value::Int(removed) => outcome.removed += u64::try_from(*removed).unwrap_or(0),
-                other => self.one_refused(other, &mut outcome)?,
+                other => self.one_refused(other, outcome)?,
             }
         }
-        outcome.gone = (keys.len() as u64).saturating_sub(outcome.removed + outcome.moved);
-        Ok(outcome)
+        outcome.gone += (keys.len() as u64).saturating_sub(outcome.removed + outcome.moved - before);
+        Ok(())
     }
 
-    async fn keep_and_unlink(&mut self, keys: Vec<Vec<u8>>, undo: &UndoWriter) -> Result<Outcome, Failure> {
-        let mut outcome = Outcome::default();
-        let mut groups = self.by_weight(keys, &mut outcome).await?;
+    async fn keep_and_unlink(
+        &mut self,
+        keys: Vec<Vec<u8>>,
+        undo: &UndoWriter,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
+        let mut groups = self.by_weight(keys, outcome).await?;
         let mut tries = 0;
         while let Some(group) = groups.pop() {
             let single = group.len() == 1;
             let changed = if self.cluster {
-                self.try_by_script(group, undo, &mut outcome).await?
+                self.try_by_script(group, undo, outcome).await?
             } else {
-                self.try_by_transaction(group, undo, &mut outcome).await?
+                self.try_by_transaction(group, undo, outcome).await?
             };
             match (changed.len(), single) {
                 (0, _) => tries = 0,
@@ -126,7 +132,7 @@ impl Removal<'_> {
                 }
             }
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// Groups that are read at once, without what is too large to be kept.

@@ -12,6 +12,7 @@ use super::file::UndoReader;
 use super::record::Kept;
 use crate::failure::Failure;
 use crate::feed::said;
+use crate::lock::Lock;
 use crate::run_state::UndoResult;
 use crate::selection::Attribution;
 use crate::servers::Servers;
@@ -47,6 +48,22 @@ impl Part {
 /// # Errors
 /// Where a server can't be asked; what was put back until then stays, and doing it again is harmless.
 pub async fn restore(
+    reader: UndoReader,
+    again: UndoReader,
+    (run, operator): (&str, &str),
+    servers: &Servers,
+    attribution: &Attribution,
+    part: &Part,
+    now: impl Fn() -> Timestamp,
+) -> Result<UndoResult, Failure> {
+    // Nobody purges what is being put back. A lock that the run itself left behind is taken over.
+    let lock = Lock::acquire(servers, operator, run).await?;
+    let result = restore_locked(reader, again, run, servers, attribution, part, now).await;
+    lock.release().await;
+    result
+}
+
+async fn restore_locked(
     reader: UndoReader,
     again: UndoReader,
     run: &str,

@@ -336,6 +336,8 @@ impl StopRules for Breached {
         vec![StopRuleState {
             name: "Database CPU".to_owned(),
             sentence: "82 %, halts above 70 %".to_owned(),
+            value: Some(0.82),
+            limit: Some(0.7),
             breached: self.0.load(Ordering::Relaxed),
             known: true,
         }]

@@ -165,7 +165,10 @@ impl Bench {
         let path = self.undo_path(run);
         let open = |path: &Path| UndoReader::open(path, run, &self.key);
         let (one, two) = (open(&path)?, open(&path)?);
-        restore(one, two, run, &self.servers().await?, &self.attribution, part, || Timestamp(now)).await
+        restore(one, two, (run, "ada@test"), &self.servers().await?, &self.attribution, part, || {
+            Timestamp(now)
+        })
+        .await
     }
 }
 

@@ -139,6 +139,7 @@ impl Desk {
         let production = environment == Environment::Production;
         Ok(PreviewedAction {
             preview: found,
+            stop_rules: around.stop_rules,
             limits: around.limits,
             approval,
             wants: Wanted {
@@ -274,7 +275,9 @@ impl Desk {
                 tracing::debug!(%error, "a run's claim stays behind");
             }
             let settings = desk.inner.files.settings().await;
-            desk.inner.files.tidy(settings, &[run]);
+            let mut alive = desk.alive();
+            alive.push(run);
+            desk.inner.files.tidy(settings, &alive);
         });
     }
 
@@ -450,7 +453,8 @@ impl Desk {
         let open = move || Ok((UndoReader::open(&path, &name, &key)?, UndoReader::open(&path, &name, &key)?));
         let (reader, again) = off_thread(open).await?;
         self.audit(session, "purge.undo", run, "", serde_json::json!({ "whole": whole })).await?;
-        let result = restore(reader, again, run, &servers, &attribution, &wanted, || self.now()).await;
+        let who = (run, self.inner.operator.as_str());
+        let result = restore(reader, again, who, &servers, &attribution, &wanted, || self.now()).await;
         let details = match &result {
             Ok(result) => serde_json::json!({
                 "restored": result.restored,
@@ -477,9 +481,13 @@ impl Desk {
 
     pub(crate) async fn set_undo_settings(&self, settings: UndoSettings) -> Result<UndoSettings, WireError> {
         let settings = self.inner.files.set_settings(settings).await?;
-        let alive: Vec<_> = self.inner.runs.lock().keys().cloned().collect();
-        self.inner.files.tidy(settings, &alive);
+        self.inner.files.tidy(settings, &self.alive());
         Ok(settings)
+    }
+
+    fn alive(&self) -> Vec<String> {
+        let runs = self.inner.runs.lock();
+        runs.iter().filter(|(_, handle)| !handle.has_ended()).map(|(run, _)| run.clone()).collect()
     }
 
     /// The store, for the audit.

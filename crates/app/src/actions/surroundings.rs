@@ -7,7 +7,7 @@ use cachescope_actions::run::StopRules;
 use cachescope_actions::run_state::StopRuleState;
 use cachescope_model::reading::{Certainty, Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
-use cachescope_model::strategy::{Rule, Severity, Subject};
+use cachescope_model::strategy::{Rule, Severity, Subject, Threshold};
 use cachescope_model::window::Window;
 
 use crate::session::Session;
@@ -54,13 +54,16 @@ impl StopRules for SessionRules {
         let strategy = session.strategy();
         let critical = strategy.rules.iter().filter(|rule| rule.severity == Severity::Critical);
         let mut states: Vec<_> = critical.map(|rule| judge(&session, rule)).collect();
+        let snapshot = session.snapshot(Window::OneMinute);
         for signal in strategy.signals.iter().filter(|signal| signal.stops_actions) {
-            states.push(StopRuleState {
-                name: signal.title.clone(),
-                sentence: "not known from here; watch it beside the run".to_owned(),
-                breached: false,
-                known: false,
-            });
+            let Some(threshold) = signal.threshold else { continue };
+            let value = snapshot.signals.get(&signal.name).copied().flatten();
+            states.push(state(
+                &signal.title,
+                value,
+                threshold,
+                value.is_some_and(|value| threshold.holds(value)),
+            ));
         }
         states
     }
@@ -68,7 +71,6 @@ impl StopRules for SessionRules {
 
 fn judge(session: &Session, rule: &Rule) -> StopRuleState {
     let snapshot = session.snapshot(rule.window);
-    let limit = format!("halts {} {}", rule.threshold.comparison.sign(), rule.threshold.value);
     let of_row =
         |readings: &Readings, kind: ReadingKind| readings.get(&kind).filter(|r| r.value.is_some()).cloned();
     let readings: Vec<Reading> = match &rule.subject {
@@ -93,11 +95,18 @@ fn judge(session: &Session, rule: &Rule) -> StopRuleState {
     };
     let breached = readings.iter().find(|reading| past(reading));
     let value = breached.or(readings.first()).and_then(|reading| reading.value);
-    let name = if rule.summary.is_empty() { rule.name.clone() } else { rule.summary.clone() };
+    let name = if rule.summary.is_empty() { &rule.name } else { &rule.summary };
+    state(name, value, rule.threshold, breached.is_some())
+}
+
+fn state(name: &str, value: Option<f64>, threshold: Threshold, breached: bool) -> StopRuleState {
+    let limit = format!("halts {} {}", threshold.comparison.sign(), threshold.value);
     StopRuleState {
-        name,
+        name: name.to_owned(),
         sentence: value.map_or_else(|| format!("not known; {limit}"), |value| format!("{value:.4}, {limit}")),
-        breached: breached.is_some(),
+        value,
+        limit: Some(threshold.value),
+        breached,
         known: value.is_some(),
     }
 }

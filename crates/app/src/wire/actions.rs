@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cachescope_actions::guards::Limits;
 use cachescope_actions::preview_result::Preview;
-use cachescope_actions::run_state::{RunCounts, RunPhase};
+use cachescope_actions::run_state::{RunCounts, RunPhase, StopRuleState};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,8 @@ pub struct PreviewedAction {
     pub approval: Option<IssuedApproval>,
     /// What the deployment's environment wants besides.
     pub wants: Wanted,
+    /// What will halt the run, as it stands now; others' round trips come with the run.
+    pub stop_rules: Vec<StopRuleState>,
 }
 
 /// What an operator has to do beside clicking.

@@ -13,6 +13,7 @@ use cachescope_app::host::state_directory;
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_app::wire::{ActionDraft, PreviewedAction, UndoPart};
 use cachescope_model::deployment::{DeploymentId, Environment};
+use cachescope_model::window::Window;
 use cachescope_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -91,14 +92,25 @@ async fn recall(
 
 /// A session that knows the servers. A deployment of the command is known by its address.
 async fn session(target: &Target, common: &Common, watched: bool) -> Result<Arc<Session>, Failure> {
-    let named: Option<&[String]> = if watched { None } else { Some(&[]) };
-    let mut plan = deployment::plan(target, common, named, ScanPlan::default()).await?;
+    // Signals that stop actions come from the Prometheus; the rest is asked when it is needed.
+    let signals = target.prometheus.is_some().then(|| "prometheus".to_owned());
+    let named = (!watched).then(|| signals.into_iter().collect::<Vec<_>>());
+    let mut plan = deployment::plan(target, common, named.as_deref(), ScanPlan::default()).await?;
     let Some(url) = plan.deployment.redis_url.clone() else {
         return Err(Failure::input("a purge needs a Redis: give its address with --redis"));
     };
     let hash = cachescope_actions::canonical::sha256(url.as_bytes());
     plan.deployment.id = DeploymentId(format!("cli-{}", &hash[..16]));
-    Ok(Session::start(plan))
+    let session = Session::start(plan);
+    if session.deployment().prometheus_url.is_some() {
+        let known = |session: &Session| {
+            let snapshot = session.snapshot(Window::OneMinute);
+            let mut stopping = session.strategy().signals.iter().filter(|signal| signal.stops_actions);
+            stopping.all(|signal| snapshot.signals.contains_key(&signal.name))
+        };
+        deployment::watch_until(&session, common.timeout, known).await?;
+    }
+    Ok(session)
 }
 
 fn draft(what: What) -> Result<ActionDraft, Failure> {

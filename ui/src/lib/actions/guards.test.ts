@@ -33,6 +33,7 @@ const previewed = (
     steps: [{ what: '', keys: more.keys ?? 5, done_here: true }],
     checks: more.checks ?? [],
   } as unknown as PreviewedAction['preview'],
+  stop_rules: [],
   limits: { keys_ratio: 0.05, reads_ratio: 0.05, always_allowed_keys: 100 },
   approval: more.expires === null ? null : { token: 't', expires_at: more.expires ?? 2_000 },
   wants: { environment: 'production', armed: true, typed_name: 'prod-us-1', reason: true },

@@ -4,6 +4,7 @@ import type { Preview } from '../bindings/Preview';
 import type { RunCounts } from '../bindings/RunCounts';
 import type { RunPhase } from '../bindings/RunPhase';
 import type { RunSummary } from '../bindings/RunSummary';
+import type { StopRuleState } from '../bindings/StopRuleState';
 import type { UndoResult } from '../bindings/UndoResult';
 import type { Verdict } from '../bindings/Verdict';
 import type { WireError } from '../bindings/WireError';
@@ -25,6 +26,14 @@ export const PHASE: Record<RunPhase, Status> = {
   cancelled: { shape: 'ring', tone: 'idle', word: 'stopped' },
   finished: { shape: 'circle', tone: 'ok', word: 'finished' },
 };
+
+/** How a rule that halts a run stands. */
+export function ruleStatus({ breached, known }: StopRuleState): Status {
+  if (breached) return { shape: 'triangle', tone: 'crit', word: 'breached' };
+  return known
+    ? { shape: 'circle', tone: 'ok', word: 'within' }
+    : { shape: 'dashed', tone: 'idle', word: 'not known' };
+}
 
 /** Whether it works by itself now. */
 export const isActive = (phase: RunPhase): boolean => phase === 'running' || phase === 'watching';

@@ -2,6 +2,7 @@
 import type { IssuedApproval } from "./IssuedApproval";
 import type { Limits } from "./Limits";
 import type { Preview } from "./Preview";
+import type { StopRuleState } from "./StopRuleState";
 import type { Wanted } from "./Wanted";
 
 /**
@@ -23,4 +24,8 @@ approval: IssuedApproval | null,
 /**
  * What the deployment's environment wants besides.
  */
-wants: Wanted, };
+wants: Wanted, 
+/**
+ * What will halt the run, as it stands now; others' round trips come with the run.
+ */
+stop_rules: Array<StopRuleState>, };

@@ -65,6 +65,10 @@ remedy: string,
  */
 expected: number, 
 /**
+ * Misses a second that the preview predicted; `None` where it could not.
+ */
+predicted_extra_misses_per_second: number | null, 
+/**
  * Which step, from 0.
  */
 step: number, 

@@ -13,6 +13,14 @@ name: string,
  */
 sentence: string, 
 /**
+ * Its value now, in the base unit of what is watched (seconds for round trips); `None` while it is not known.
+ */
+value: number | null, 
+/**
+ * What it halts at, in the same unit; `None` while that is not known.
+ */
+limit: number | null, 
+/**
  * Whether it is breached.
  */
 breached: boolean, 
