@@ -211,9 +211,12 @@ impl Recording {
             let (now, later) = rest.split_at(seen);
             rest = later;
             let observed = |what| Observation { at: Timestamp(at), node: String::new().into(), what };
-            let batch =
-                MetricsBatch { endpoint: "prometheus".to_owned(), samples: now.to_vec(), bad_lines: 0 };
-            engine.observe(&observed(Observed::Metrics(batch)));
+            let batch = |samples| {
+                Observed::Metrics(MetricsBatch { endpoint: "prometheus".to_owned(), samples, bad_lines: 0 })
+            };
+            let of_exporter = now.iter().filter(|sample| sample.name.starts_with("redis_")).cloned().collect();
+            engine.observe(&observed(batch(now.to_vec())));
+            server.observe(&observed(batch(of_exporter)));
             let latest = |(name, points): &(String, Vec<(Timestamp, f64)>)| SignalValue {
                 signal: name.clone(),
                 value: points.iter().find(|(time, _)| time.millis() == at).map(|(_, value)| *value),

@@ -72,7 +72,7 @@ mod tests {
             (5, 7 * 60, false),
             (6, 6 * 60, true),
             (6, 23 * 60, false),
-            (0, 1 * 60, false),
+            (0, 60, false),
             (4, 60, false),
         ] {
             assert_eq!(holds(&night, LocalMoment { day, minute }), quiet, "day {day}, minute {minute}");
