@@ -21,6 +21,8 @@ const FILLED: u64 = 900_000;
 /// How long the load lasts before anything is measured, and from a change until it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_millis(200);
+/// The same for a sample of the commands, which first measures what it costs here.
+const SAMPLE_SETTLED: Duration = Duration::from_secs(3);
 /// How long a turn is measured. Short, because the speed of shared machines drifts: a pair lies close together.
 const MEASURED: Duration = Duration::from_millis(700);
 
@@ -228,7 +230,8 @@ async fn measure(
         })
         .await?;
     }
-    tokio::time::sleep(SETTLED).await;
+    let settled = if way.sources.contains("commands") { SAMPLE_SETTLED } else { SETTLED };
+    tokio::time::sleep(settled).await;
     let (from, begun) = (Counters::read(connection).await?, Instant::now());
     tokio::time::sleep(MEASURED).await;
     let (to, seconds) = (Counters::read(connection).await?, begun.elapsed().as_secs_f64());

@@ -101,7 +101,8 @@ async fn an_idle_server_with_everything_switched_on_shows_no_traffic_and_is_as_b
         }
         for source in line["sources"].as_array().into_iter().flatten() {
             let name = source["source"].as_str().unwrap_or_default().to_owned();
-            sources.insert(name, source["health"].as_str().unwrap_or_default().to_owned());
+            let health = source["health"].as_str().unwrap_or_default();
+            sources.insert(name, format!("{health} {}", source["detail"].as_str().unwrap_or_default()));
         }
         seen += 1;
     }
@@ -109,7 +110,8 @@ async fn an_idle_server_with_everything_switched_on_shows_no_traffic_and_is_as_b
     assert!(seen as u64 >= watched.as_secs() / 2, "it was watched all the time: {seen}");
     for name in ["info", "events", "commands", "slowlog", "scan", "probe"] {
         assert!(
-            sources.get(name).is_some_and(|health| health == "ok" || health == "starting"),
+            // A busy machine looks like strain, and GET is not asked of a server that would take it for use.
+            sources.get(name).is_some_and(|health| health.starts_with("ok") || health.starts_with("partial")),
             "{name} works: {sources:?}"
         );
     }

@@ -32,7 +32,7 @@ struct Seen {
 }
 
 /// INFO and keyspace events of a server, and what the engine makes of them.
-pub struct Observer {
+pub(crate) struct Observer {
     shared: Arc<Mutex<(Engine, Seen)>>,
     clock: SessionClock,
     cancel: CancellationToken,
@@ -40,7 +40,7 @@ pub struct Observer {
 
 impl Observer {
     /// Watches; the keys are documented, each as a namespace.
-    pub async fn start(server: &RedisServer, keys: &[String], capacity: usize) -> Result<Self> {
+    pub(crate) async fn start(server: &RedisServer, keys: &[String], capacity: usize) -> Result<Self> {
         let namespaces =
             keys.iter().map(|key| Template::parse(key).map(Namespace::new)).collect::<Result<_, _>>()?;
         let strategy = Strategy { namespaces, ..Strategy::default() };
@@ -75,12 +75,12 @@ impl Observer {
     }
 
     /// How often a subscription was lost.
-    pub fn gaps(&self) -> u64 {
+    pub(crate) fn gaps(&self) -> u64 {
         self.seen(|seen| seen.lost)
     }
 
     /// Waits until a subscription stands that so many were lost before, and INFO was read since.
-    pub async fn listens_again(&mut self, lost: u64) -> Result<()> {
+    pub(crate) async fn listens_again(&mut self, lost: u64) -> Result<()> {
         wait_for("the subscription stands", async || {
             Ok(self.seen(|seen| seen.lost >= lost && seen.began > lost).then_some(()))
         })
@@ -89,7 +89,7 @@ impl Observer {
     }
 
     /// Waits until everything that has happened is counted for good.
-    pub async fn settle(&mut self) -> Result<()> {
+    pub(crate) async fn settle(&mut self) -> Result<()> {
         let enough = self.seen(|seen| seen.infos) + SETTLED_AFTER;
         wait_for("INFO was read often enough", async || {
             Ok(self.seen(|seen| seen.infos >= enough).then_some(()))
@@ -98,7 +98,7 @@ impl Observer {
     }
 
     /// Causes by key.
-    pub fn causes(&self) -> BTreeMap<String, MissCauses> {
+    pub(crate) fn causes(&self) -> BTreeMap<String, MissCauses> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         shared.0.advance(now);
@@ -114,6 +114,6 @@ impl Drop for Observer {
 }
 
 /// Expired, evicted, deleted, flushed, cold, unknown.
-pub fn parts(causes: &MissCauses) -> [u64; 6] {
+pub(crate) fn parts(causes: &MissCauses) -> [u64; 6] {
     [causes.expired, causes.evicted, causes.deleted, causes.flushed, causes.cold, causes.unknown]
 }

@@ -62,7 +62,7 @@ impl Link {
     pub(super) async fn connect(node: &RedisNode, gate: &mut Gate<'_>) -> Result<Self, SourceError> {
         let options = node.options();
         let target = node.target_shared();
-        let stream = stream::open(&target, &options.tls, options.connect_timeout, Reading::AtOnce).await?;
+        let stream = stream::open(&target, &options.tls, options.connect_timeout, Reading::Leisurely).await?;
         let _counted = gate.count_connection();
         let deadline = options.command_timeout;
         Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, _counted })

@@ -19,11 +19,11 @@ pub(super) const EVERY: Duration = Duration::from_millis(50);
 /// The newest entries that are left out where not everything can be read.
 const LEFT_OUT: u64 = 200;
 /// Polls in a row with room to spare, before a larger part is taken.
-const CALM: u32 = 40;
+const CALM: u32 = 10;
 /// By how much it becomes larger.
 const GROWTH: f64 = 1.5;
 /// How much of the room is aimed at where there is too little: what comes next may be more.
-const AIM: f64 = 0.5;
+const AIM: f64 = 0.7;
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,12 +101,12 @@ mod tests {
         assert_eq!(take(windows.close(Vec::new())), 0);
         assert_eq!(
             take(windows.close(read(5_301))),
-            150,
-            "half the room beside the newest, which are left out"
+            210,
+            "most of the room beside the newest, which are left out"
         );
         assert_eq!(
             take(windows.close(read(10_301))),
-            156,
+            219,
             "the same part of what came, though more could be read"
         );
         for calm in 0..500 {
