@@ -77,15 +77,16 @@ impl Calibration {
     /// without an end: only then the budget binds, and there are stretches without MONITOR.
     pub(super) fn wants(&mut self, paused: bool) -> bool {
         if self.refused || !paused {
-            self.last = None;
             return false;
         }
         let place = self.bursts % CYCLE;
         self.bursts = self.bursts.wrapping_add(1);
-        if place == 0 {
-            self.last = None;
-        }
         place < GAUGED || self.factor().is_none()
+    }
+
+    /// A burst came that did not read them, or was cut short: the next stretch is not without MONITOR.
+    pub(super) fn not_gauged(&mut self) {
+        self.last = None;
     }
 
     /// Enters a burst that read them.
@@ -149,6 +150,8 @@ mod tests {
             at.commands += 1_000.0;
             if gauged {
                 calibration.burst(from, at, &weight);
+            } else {
+                calibration.not_gauged();
             }
             at.cpu += 20_000.0 * usual;
             at.commands += 20_000.0;

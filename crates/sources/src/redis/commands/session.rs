@@ -169,11 +169,12 @@ impl<'a> Session<'a> {
         match &outcome {
             Some(outcome) => {
                 let length = Duration::from_micros(outcome.burst.length_micros).max(Duration::from_millis(1));
-                if let Some([from, to]) = outcome.gauges {
-                    self.calibration.burst(from, to, &outcome.weight);
-                    if let Some(factor) = self.calibration.factor() {
-                        self.budget.set_factor(factor);
-                    }
+                match outcome.gauges {
+                    Some([from, to]) => self.calibration.burst(from, to, &outcome.weight),
+                    None => self.calibration.not_gauged(),
+                }
+                if let Some(factor) = self.calibration.factor() {
+                    self.budget.set_factor(factor);
                 }
                 self.budget.spent(&outcome.weight, length, now, part);
                 self.strain.burst(outcome.round_trip, outcome.late);
