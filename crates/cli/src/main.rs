@@ -59,6 +59,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(command) => commands::check::run(command, &common).await,
         Command::Mark(command) => commands::mark::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
+        Command::Rules { command } => commands::rules::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }
 }

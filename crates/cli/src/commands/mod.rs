@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 mod junit;
 pub(crate) mod mark;
+pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod scrape;
 pub(crate) mod snapshot;
