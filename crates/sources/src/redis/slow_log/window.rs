@@ -130,7 +130,7 @@ mod tests {
         let (mut taken, mut taken_slow) = (0usize, 0usize);
         for _ in 0..400_000 {
             // A share of slow ones that changes makes some polls find room and others not.
-            let share = if (now / 0.5) as u64 % 2 == 0 { 0.02 } else { 0.3 };
+            let share = if ((now / 0.5) as u64).is_multiple_of(2) { 0.02 } else { 0.3 };
             let is_slow = dice() < share;
             now += if is_slow { 500e-6 } else { 1e-6 };
             slow.push(is_slow);
