@@ -81,10 +81,10 @@ async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Resul
     let replayed = recording.replayed(&export(&strategy).rules, &theirs);
     let evaluated = recording.evaluated(&strategy, &theirs);
     let fired: BTreeSet<&String> = theirs.values().flatten().collect();
-    println!("{name}: {} evaluations, fired in Prometheus: {fired:?}", theirs.len());
+    eprintln!("{name}: {} evaluations, fired in Prometheus: {fired:?}", theirs.len());
     for (who, ours) in [("the replay", &replayed), ("the evaluation of our own figures", &evaluated)] {
         let differ = differences(&theirs, ours);
-        println!(
+        eprintln!(
             "{name}: {who} differs at {} of {} evaluations and alerts",
             differ.len(),
             theirs.len() * fired.len()

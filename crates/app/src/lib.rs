@@ -11,10 +11,12 @@
 //! | how are rules tried out over recorded figures, and their files read? | [`backtest`](mod@backtest), [`rule_files`] |
 //! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
+//! | how is a cache purged, and who says so? | [`actions`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
+pub mod actions;
 pub mod adoption;
 pub mod alerts;
 pub mod app;

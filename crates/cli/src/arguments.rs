@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::purge_arguments::{AuditCommand, PurgeCommand};
+
 /// Live hit rate, latency, memory and evictions per key namespace.
 #[derive(Debug, Parser)]
 #[command(name = "cachescope", version, propagate_version = true, max_term_width = 100)]
@@ -54,6 +56,7 @@ pub(crate) enum EnvironmentName {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made a run of the program")]
 pub(crate) enum Command {
     /// Watch for a while and print every namespace's figures once.
     Snapshot(Snapshot),
@@ -83,6 +86,16 @@ pub(crate) enum Command {
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    /// Remove keys: plan, preview, run with an approval, undo.
+    Purge {
+        #[command(subcommand)]
+        command: PurgeCommand,
+    },
+    /// Show, verify and export what was done.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Run local servers and a realistic workload to look at.
     Demo(Demo),
@@ -358,7 +371,7 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = cachescope_model::duration::parse(text).map_err(|error| error.to_string())?;
     if duration.is_zero() {
         return Err("it must be longer than nothing, such as 10s".to_owned());

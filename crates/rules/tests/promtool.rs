@@ -260,7 +260,7 @@ fn over_generated_series_the_replayed_states_are_promtools_at_every_evaluation()
         let answer = promtool(&["test", "rules", &file.display().to_string()]);
         assert!(answer.passed, "{}: {}", strategy.name, answer.text.chars().take(4_000).collect::<String>());
     }
-    println!(
+    eprintln!(
         "{series} series, {evaluations} evaluations, {pending} pending and {firing} firing alerts compared"
     );
     assert!(series >= 300, "only {series} series were compared");

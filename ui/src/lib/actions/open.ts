@@ -1,35 +1,18 @@
-// The way from an alert to an action. Whoever draws actions registers here; until then it is said in a sentence.
-import type { DeploymentId } from '../bindings/DeploymentId';
+// The one way into an action, from wherever it is offered: a panel, a table's row, an alert, a playbook.
+import type { RunSummary } from '../bindings/RunSummary';
+import { actions } from './actions.svelte';
+import type { ActionWish } from './scope';
+import { isOver } from './words';
 
-/** What somebody wants to do, before anything is planned: a plan of the strategy by its name, or a namespace. */
-export interface WishedAction {
-  deployment: DeploymentId;
-  /** Name of a playbook of the strategy. */
-  playbook?: string;
-  /** Name of a warm plan of the strategy. */
-  warm?: string;
-  /** A namespace's template. */
-  namespace?: string;
+/**
+ * Opens the sheet on what is wanted. With a playbook or a namespace the count begins at once, and nothing is
+ * written before the operator approves it. A warm plan opens what its document says.
+ */
+export function openAction(wish: ActionWish): void {
+  actions.open(wish);
 }
 
-let opener: ((wish: WishedAction) => void) | null = null;
-
-/** Says who opens actions; returns how to take that back. */
-export function onOpenAction(open: (wish: WishedAction) => void): () => void {
-  opener = open;
-  return () => {
-    if (opener === open) opener = null;
-  };
-}
-
-/** Opens the plan of an action. Nothing is run by it. */
-export function openAction(wish: WishedAction): void {
-  opener?.(wish);
-}
-
-/** What would be planned, in words. */
-export function wishInWords({ playbook, warm, namespace }: WishedAction): string {
-  if (playbook !== undefined) return `the playbook “${playbook}”`;
-  if (warm !== undefined) return `the warm plan “${warm}”`;
-  return namespace === undefined || namespace === '' ? 'a purge' : `a purge of ${namespace}`;
+/** Opens the sheet on a run that was begun before. */
+export function openRun({ run, deployment, phase }: Pick<RunSummary, 'run' | 'deployment' | 'phase'>): void {
+  actions.openRun({ run, deployment, over: isOver(phase) });
 }

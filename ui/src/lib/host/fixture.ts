@@ -1,5 +1,8 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
-// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled to the address. Never part of a build.
+// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled and
+// &act=… (fixture/actions.ts) to the address.
+// Never part of a build.
+import { actionAnswers } from './fixture/actions';
 import type { DeploymentView } from '../bindings/DeploymentView';
 import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
@@ -53,6 +56,10 @@ export function fixture(parameters: URLSearchParams): Transport {
         ];
   let timer: ReturnType<typeof setInterval> | undefined;
   let tick = 0;
+  const answerAction = actionAnswers(
+    parameters.get('act') ?? '',
+    (id) => views.find(({ deployment }) => deployment.id === id)?.deployment.name ?? id,
+  );
 
   function push(viewed: View, onFrame: (frame: Frame) => void) {
     if (viewed.kind === 'none') return;
@@ -261,6 +268,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         };
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
+      default:
+        return answerAction(asked);
     }
   }
 
@@ -268,15 +277,7 @@ export function fixture(parameters: URLSearchParams): Transport {
     request: (asked) =>
       scene === 'connecting' && asked.request === 'rows'
         ? new Promise(() => {})
-        : new Promise((resolve, reject) =>
-            setTimeout(() => {
-              try {
-                resolve(answer(asked));
-              } catch (error) {
-                reject(error);
-              }
-            }, 5),
-          ),
+        : new Promise((resolve) => setTimeout(resolve, 5)).then(() => answer(asked)),
     watch: (viewed, onFrame) => {
       clearInterval(timer);
       push(viewed, onFrame);

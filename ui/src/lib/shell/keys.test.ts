@@ -15,9 +15,11 @@ test.each<[string, Partial<Pressed>, Action]>([
   ['j', {}, 'down'],
   ['k', {}, 'up'],
   ['Enter', {}, 'open'],
+  ['p', {}, 'purge'],
   ['Escape', {}, 'back'],
   ['1', { ctrlKey: true }, 'overview'],
   ['2', { metaKey: true }, 'deployment'],
+  ['4', { ctrlKey: true }, 'actions'],
   ['3', { ctrlKey: true }, 'alerts'],
   [',', { ctrlKey: true }, 'settings'],
   ['a', {}, 'acknowledge'],
@@ -29,7 +31,7 @@ test.each<[string, Partial<Pressed>, Action]>([
 });
 
 test('letters typed into a field stay text, Escape and Ctrl+1 do not', () => {
-  for (const key of ['/', 'j', 'k', 'a', 's', 'Enter', '?'])
+  for (const key of ['/', 'j', 'k', 'a', 's', 'p', 'Enter', '?'])
     expect(actionOf(press(key), true, false)).toBe(null);
   expect(actionOf(press('Escape'), true, false)).toBe('back');
   expect(actionOf(press('1', { ctrlKey: true }), true, false)).toBe('overview');
@@ -50,11 +52,13 @@ test('the sheet teaches every key once', () => {
       'k',
       'a',
       's',
+      'p',
       'Enter',
       'Esc',
       'Ctrl+1',
       'Ctrl+2',
       'Ctrl+3',
+      'Ctrl+4',
       'Ctrl+R',
       '?',
     ]),

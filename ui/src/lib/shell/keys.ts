@@ -6,11 +6,13 @@ export type Action =
   | 'up'
   | 'open'
   | 'back'
+  | 'purge'
   | 'acknowledge'
   | 'silence'
   | 'overview'
   | 'deployment'
   | 'alerts'
+  | 'actions'
   | 'settings'
   | 'refresh'
   | 'keys';
@@ -19,12 +21,14 @@ export const KEYS: { keys: string[]; does: string }[] = [
   { keys: ['/'], does: 'Filter the table' },
   { keys: ['j', 'k'], does: 'Next row, row before' },
   { keys: ['Enter'], does: 'Open the row' },
+  { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
   { keys: ['Esc'], does: 'Close, clear, let go' },
   { keys: ['a'], does: 'Acknowledge the alert' },
   { keys: ['s'], does: 'Silence the alert' },
   { keys: ['Ctrl+1'], does: 'Overview' },
   { keys: ['Ctrl+2'], does: 'Deployment' },
   { keys: ['Ctrl+3'], does: 'Alerts' },
+  { keys: ['Ctrl+4'], does: 'Actions' },
   { keys: ['Ctrl+,'], does: 'Settings' },
   { keys: ['Ctrl+R'], does: 'Read everything again' },
   { keys: ['?'], does: 'These keys' },
@@ -45,6 +49,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
         return 'deployment';
       case '3':
         return 'alerts';
+      case '4':
+        return 'actions';
       case ',':
         return 'settings';
       case 'r':
@@ -67,6 +73,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'up';
     case 'Enter':
       return 'open';
+    case 'p':
+      return 'purge';
     case 'a':
       return 'acknowledge';
     case 's':

@@ -20,6 +20,7 @@ import { store, stored } from './stored';
 export type Route =
   | { screen: 'overview' }
   | { screen: 'deployment'; id: DeploymentId; namespace: string | null }
+  | { screen: 'actions' }
   | { screen: 'connect'; id: DeploymentId | null; url: string }
   | { screen: 'alerts'; alert: AlertRef | null; tab: AlertsTab }
   | { screen: 'settings' };
@@ -133,6 +134,11 @@ class Page {
   openLast(): void {
     const id = this.last();
     if (id !== null) this.open(id);
+  }
+
+  /** What can be done, and what was done. */
+  actions(): void {
+    this.#go({ screen: 'actions' });
   }
 
   /** The form: for a new deployment, or for one that is kept. */

@@ -14,6 +14,15 @@ export function stored<Choice extends string>(
   }
 }
 
+/** A stored text; empty where there is none. */
+export function storedText(key: string): string {
+  try {
+    return localStorage.getItem(key) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** Keeps a choice. */
 export function store(key: string, value: string): void {
   try {
