@@ -32,7 +32,7 @@ pub fn of_change(what: Guarded, plans: &[ChangePlan], approval: Option<IssuedApp
     }
     price.sentence = match what {
         Guarded::Events => "The server will announce every miss, eviction and expiration. That costs nothing on a \
-                            hit and 0.5 to 0.8 µs of server time on a miss. Flags that are set stay set."
+                            hit and 0.5 to 1.3 µs of server time on a miss. Flags that are set stay set."
             .to_owned(),
         Guarded::SlowLog => "The server will log every command for 10 s of every minute, for 15 minutes at most. \
                              That costs 0.35 µs of server time on every command meanwhile. The entries that are in \

@@ -105,7 +105,7 @@ impl SourceId {
             since: "6.0",
             acl: &["+subscribe", "+unsubscribe", "+ping", "resetchannels", "&__keyevent@*"],
             config: "notify-keyspace-events Emxe",
-            cost: "nothing on a hit, 0.5 to 0.8 µs of server time a miss",
+            cost: "nothing on a hit, 0.5 to 1.3 µs of server time a miss",
             costly: false,
             by_hand: false,
             yields: &[R::MissesPerSecond, R::EvictionsPerSecond, R::EvictionRatio, R::ExpirationsPerSecond],

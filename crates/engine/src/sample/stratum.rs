@@ -68,6 +68,8 @@ struct Stratum {
     seen_misses: Totals,
     seconds: Totals,
     seen_by_seconds: f64,
+    /// The middle of each burst in milliseconds, and lookups a second in it.
+    rates: Vec<(f64, f64)>,
     rows: HashMap<u32, RowSample>,
 }
 
@@ -141,10 +143,11 @@ impl Strata {
         let length_ms = (seen.micros as f64 / 1e3).max(0.001);
         let within = ((at_ms - from_ms).max(0) as f64 / length_ms).min(1.0);
         if let Some(ended) = self.ended.as_mut().filter(|_| within < 1.0) {
-            ended.add(seen, lookups, 1.0 - within);
+            let middle_ms = from_ms as f64 - (1.0 - within) * length_ms / 2.0;
+            ended.add(seen, lookups, 1.0 - within, middle_ms);
         }
         if within > 0.0 {
-            self.open.add(seen, lookups, within);
+            self.open.add(seen, lookups, within, at_ms as f64 - within * length_ms / 2.0);
         }
         self.open.commands = self.open.commands.saturating_add(seen.commands);
         self.open.unread = self.open.unread.saturating_add(seen.unread);
@@ -202,7 +205,7 @@ impl Stratum {
     }
 
     /// Adds a share of a burst.
-    fn add(&mut self, seen: &Seen, lookups: &[Lookups], part: f64) {
+    fn add(&mut self, seen: &Seen, lookups: &[Lookups], part: f64, middle_ms: f64) {
         let total =
             |of: fn(&Lookups) -> u32| lookups.iter().map(|row| f64::from(of(row))).sum::<f64>() * part;
         let (all, missed) = (total(|row| row.all), total(|row| row.missed));
@@ -217,6 +220,9 @@ impl Stratum {
         let seconds = seen.micros as f64 / 1e6 * part;
         self.seconds.add(seconds);
         self.seen_by_seconds += all * seconds;
+        if seconds > 0.0 {
+            self.rates.push((middle_ms, all / seconds));
+        }
         for row in lookups {
             let (of_all, of_missed) = (f64::from(row.all) * part, f64::from(row.missed) * part);
             let sample = self.rows.entry(row.row).or_default();
@@ -273,7 +279,7 @@ impl Stratum {
             weight: divided.weight() * divided.total * divided.unseen,
             divided: divided.total,
             lookup_weight: all.weight(),
-            by_time: self.by_time(length),
+            by_time: self.by_time(from_ms, length),
             told,
             misses_known: events || told,
         };
@@ -294,8 +300,23 @@ impl Stratum {
         ]
     }
 
+    /// Lookups of the stretch where each burst stands for the time up to half the way to its neighbours: a busy time
+    /// is sampled more seldom than a quiet one, because bursts in it cost more.
+    fn integrated(&self, from_ms: i64) -> f64 {
+        let (mut total, mut from) = (0.0, from_ms as f64);
+        for (place, (middle, rate)) in self.rates.iter().enumerate() {
+            let to = match self.rates.get(place + 1) {
+                Some((next, _)) => f64::midpoint(*middle, *next),
+                None => self.to_ms as f64,
+            };
+            total += rate * (to - from).max(0.0) / 1000.0;
+            from = from.max(to);
+        }
+        total
+    }
+
     /// What was seen, scaled to the stretch by time alone, and the variance of that between bursts.
-    fn by_time(&self, length: f64) -> (f64, f64) {
+    fn by_time(&self, from_ms: i64, length: f64) -> (f64, f64) {
         if self.seconds.sum <= 0.0 {
             return (0.0, 0.0);
         }
@@ -308,6 +329,6 @@ impl Stratum {
         } else {
             scale * scale * unseen * self.seen.sum
         };
-        (rate * length, variance)
+        (self.integrated(from_ms), variance)
     }
 }

@@ -14,7 +14,7 @@ use super::command::{Asked, as_ours};
 use super::diagnose;
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
-use super::stream::{self, FirstBytes, no_answer};
+use super::stream::{self, FirstBytes, Reading, no_answer};
 use super::target::RedisTarget;
 use super::tls::{TlsOptions, tls_port};
 use crate::error::{ErrorCode, SourceError};
@@ -97,7 +97,9 @@ impl Connection {
         commands: &mut u64,
         push: Option<Arc<dyn AsyncPushSender>>,
     ) -> Result<Self, SourceError> {
-        let stream = stream::open(target, &options.tls, options.connect_timeout).await?;
+        // What is pushed is not waited for by anybody.
+        let reading = if push.is_some() { Reading::Leisurely } else { Reading::AtOnce };
+        let stream = stream::open(target, &options.tls, options.connect_timeout, reading).await?;
         let counted = Counted::new(open);
         let first = stream.first_bytes();
         let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();

@@ -20,6 +20,7 @@ mod inbox;
 pub mod info;
 mod info_reply;
 mod latency_histogram;
+mod leisurely;
 mod node;
 mod nodes;
 mod permissions;

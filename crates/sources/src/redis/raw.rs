@@ -16,7 +16,7 @@ use super::command::as_ours;
 use super::connect::{CLIENT_NAME, ConnectOptions, Counted};
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
-use super::stream::{self, FirstBytes, ServerStream, no_answer};
+use super::stream::{self, FirstBytes, Reading, ServerStream, no_answer};
 use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
 
@@ -72,7 +72,7 @@ impl RawConnection {
         open: &Arc<AtomicU64>,
         commands: &mut u64,
     ) -> Result<Self, SourceError> {
-        let stream = stream::open(target, &options.tls, options.connect_timeout).await?;
+        let stream = stream::open(target, &options.tls, options.connect_timeout, Reading::AtOnce).await?;
         let mut connection = Self {
             first: stream.first_bytes(),
             stream,

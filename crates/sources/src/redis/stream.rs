@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::diagnose::speaks_plainly;
+use super::leisurely::Leisurely;
 use super::target::{Endpoint, RedisTarget};
 use super::tls::{TlsOptions, plain_port, tls_failure};
 use crate::error::{ErrorCode, SourceError};
@@ -91,6 +92,15 @@ impl AsyncWrite for ServerStream {
     }
 }
 
+/// How soon what comes is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// At once.
+    AtOnce,
+    /// Every few milliseconds, which spares the server the work of waking us.
+    Leisurely,
+}
+
 /// Opens a stream to `target` within `deadline`.
 ///
 /// # Errors
@@ -99,6 +109,7 @@ pub(crate) async fn open(
     target: &RedisTarget,
     tls: &TlsOptions,
     deadline: Duration,
+    reading: Reading,
 ) -> Result<ServerStream, SourceError> {
     match target.endpoint() {
         Endpoint::Unix(path) => {
@@ -106,14 +117,33 @@ pub(crate) async fn open(
                 .await
                 .map_err(|_| no_answer(&target.to_string(), deadline))?
                 .map_err(|error| unix_failure(path, &error))?;
-            Ok(ServerStream::new(Box::new(stream)))
+            Ok(ServerStream::new(match reading {
+                Reading::AtOnce => Box::new(stream),
+                Reading::Leisurely => {
+                    let stream = stream.into_std().map_err(|error| unix_failure(path, &error))?;
+                    Box::new(Leisurely::new(stream))
+                }
+            }))
         }
         Endpoint::Tcp { host, port, tls: encrypted } => {
             let tcp = timeout(deadline, connect_tcp(host, *port))
                 .await
                 .map_err(|_| no_answer(&target.to_string(), deadline))??;
+            let carrier: Box<dyn Duplex> = match reading {
+                Reading::AtOnce => Box::new(tcp),
+                Reading::Leisurely => Box::new(Leisurely::new(tcp.into_std().map_err(|error| {
+                    SourceError::new(
+                        ErrorCode::Unreachable,
+                        format!(
+                            "the connection to {target} can't be used: {}",
+                            lower_first(&error.to_string())
+                        ),
+                        "it is tried again by itself",
+                    )
+                })?)),
+            };
             if !encrypted {
-                return Ok(ServerStream::new(Box::new(tcp)));
+                return Ok(ServerStream::new(carrier));
             }
             let connector = TlsConnector::from(tls.client_config()?);
             let name = ServerName::try_from(host.clone()).map_err(|_| {
@@ -123,7 +153,7 @@ pub(crate) async fn open(
                     "use the host name that stands in the server's certificate",
                 )
             })?;
-            match timeout(deadline, connector.connect(name, tcp)).await {
+            match timeout(deadline, connector.connect(name, carrier)).await {
                 Ok(Ok(stream)) => Ok(ServerStream::new(Box::new(stream))),
                 Ok(Err(error)) => Err(tls_failure(target, &error)),
                 // A plain Redis waits for the end of a line and may never answer a TLS greeting.

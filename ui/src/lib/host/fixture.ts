@@ -14,6 +14,7 @@ import { registry } from './fixture/registry';
 import type { Transport } from './transport';
 import { tenantsOf } from './fixture/contents';
 import { causesOf, missesOf } from './fixture/misses';
+import { slowOf } from './fixture/slow';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
 /** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
@@ -211,7 +212,7 @@ export function fixture(parameters: URLSearchParams): Transport {
           data: [{ node: '10.0.4.11:6379', setting: 'notify-keyspace-events', outcome: 'put back to "Emx"' }],
         };
       case 'slow_commands':
-        return { reply: asked.request, data: [] };
+        return { reply: asked.request, data: slowOf(asked.namespace) };
       case 'doctor':
         return {
           reply: asked.request,

@@ -80,8 +80,7 @@ impl Budget {
         Self { limits, factor: 1.0, at: now, seconds: 0.0, bytes: 0.0, rate: None }
     }
 
-    /// Costs on this server are so many times what they were on the one that was measured.
-    #[expect(dead_code, reason = "to be measured")]
+    /// Costs on this server are so many times what they were on the one that was measured for `cost`.
     pub(super) fn set_factor(&mut self, factor: f64) {
         self.factor = factor;
     }
@@ -90,7 +89,7 @@ impl Budget {
     pub(super) fn spent(&mut self, weight: &Weight, length: Duration, now: Instant, part: f64) {
         self.credit(now, part);
         let cost = weight.cost().0 * self.factor;
-        self.seconds -= cost + Cost::of_a_burst().0;
+        self.seconds -= cost + Cost::of_a_burst().0 + weight.gauges();
         self.bytes -= weight.bytes as f64;
         let length = length.as_secs_f64().max(1e-4);
         let seen = Rate { cost: cost / length, bytes: weight.bytes as f64 / length };
@@ -161,7 +160,7 @@ mod tests {
             let due = budget.next(now, part, dice);
             now += due.wait;
             let lines = (commands_per_second * due.length.as_secs_f64()) as u64;
-            let weight = Weight { lines, bytes: lines * bytes, events: 0, longest: bytes };
+            let weight = Weight { lines, bytes: lines * bytes, longest: bytes, ..Weight::default() };
             assert!(bursts == 0 || weight.cost() <= due.most, "steady traffic is no surprise");
             now += due.length + Duration::from_micros(500);
             budget.spent(&weight, due.length, now, part);
@@ -203,7 +202,7 @@ mod tests {
             .iter()
             .map(|dice| {
                 let mut budget = Budget::new(Limits::default(), now);
-                let weight = Weight { lines: 5_000, bytes: 150_000, events: 0, longest: 30 };
+                let weight = Weight { lines: 5_000, bytes: 150_000, longest: 30, ..Weight::default() };
                 budget.spent(&weight, Duration::from_millis(50), now, 1.0);
                 budget.next(now, 1.0, *dice).wait
             })

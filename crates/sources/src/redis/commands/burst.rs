@@ -4,6 +4,7 @@
 //! HELLO 3 …          introduces us again, because the RESET before has undone it
 //! SUBSCRIBE …        the exact channels of keymiss; also puts the connection in the `pubsub` class of clients,
 //!                    whose output buffer is bounded (32 MB by default), while MONITOR alone is not
+//! INFO cpu stats     now and then, here and behind PING: what telling costs (`calibrate`)
 //! MONITOR            from here on the server tells every command
 //! WAIT 2147… 20      blocks for 20 ms, because so many replicas there are not; told itself: the beginning
 //! PING 2147…         told as well: the end, with the server's time
@@ -21,6 +22,7 @@ use cachescope_model::sample::CommandBurst;
 use redis::{ServerError, Value};
 use tokio::time::timeout;
 
+use super::calibrate::Gauge;
 use super::collect::Collector;
 use super::cost::{Cost, Weight};
 use super::line::Line;
@@ -29,7 +31,7 @@ use super::lookups::Lookups;
 use super::parse::{Broken, Item};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::background::Span;
-use crate::redis::command::is_spelled;
+use crate::redis::command::{is_spelled, text};
 use crate::redis::failure::{refusal, was_executed};
 use crate::redis::node::RedisNode;
 
@@ -50,6 +52,8 @@ pub(super) struct Plan<'a> {
     pub(super) channels: &'a [String],
     /// What it may cost the server before it is cut short.
     pub(super) most: Cost,
+    /// Whether the server's counters are to be read before and behind it.
+    pub(super) gauged: bool,
 }
 
 /// The commands of a burst, in order.
@@ -57,6 +61,7 @@ pub(super) struct Plan<'a> {
 pub(super) enum Step {
     Introduce,
     Subscribe,
+    Gauge,
     Monitor,
     Block,
     Mark,
@@ -68,6 +73,7 @@ impl Step {
         match self {
             Self::Introduce => "HELLO",
             Self::Subscribe => "SUBSCRIBE",
+            Self::Gauge => "INFO",
             Self::Monitor => "MONITOR",
             Self::Block => "WAIT",
             Self::Mark => "PING",
@@ -89,6 +95,8 @@ pub(super) struct Outcome {
     pub(super) late: Duration,
     /// Whether the subscription stood.
     pub(super) subscribed: bool,
+    /// The server's counters before and behind it, where they were read.
+    pub(super) gauges: Option<[Gauge; 2]>,
     /// Why it was cut short; the connection is of no use any more then.
     pub(super) cut: Option<&'static str>,
     /// Commands of ours that the server refused, with its words.
@@ -126,6 +134,8 @@ pub(super) async fn run(
         last_micros: 0,
         monitored: false,
         subscribed: false,
+        gauge: String::new(),
+        gauges: Vec::new(),
         refused: Vec::new(),
     };
     link.write(&request).await?;
@@ -175,15 +185,28 @@ fn request(link: &Link, manners: &Manners, plan: &Plan<'_>, token: &[u8]) -> (Ve
         request.command(&words);
         steps.push_back(Step::Subscribe);
     }
+    let gauge = |request: &mut Request, steps: &mut VecDeque<Step>| {
+        // Several sections in one command, since Redis 7.0.
+        let commands: &[&[&[u8]]] = match (plan.gauged, manners.version() >= (7, 0)) {
+            (false, _) => &[],
+            (true, true) => &[&[b"INFO", b"cpu", b"stats"]],
+            (true, false) => &[&[b"INFO", b"cpu"], &[b"INFO", b"stats"]],
+        };
+        commands.iter().for_each(|command| request.command(command));
+        steps.extend(commands.iter().map(|_| Step::Gauge));
+    };
+    gauge(&mut request, &mut steps);
     request.command(&[b"MONITOR"]);
     let millis = plan.millis.to_string();
     request.command(&[b"WAIT", token, millis.as_bytes()]);
     request.command(&[b"PING", token]);
+    steps.extend([Step::Monitor, Step::Block, Step::Mark]);
+    gauge(&mut request, &mut steps);
     request.command(&[match manners.ends_by {
         EndsBy::Reset => &b"RESET"[..],
         EndsBy::Quit => b"QUIT",
     }]);
-    steps.extend([Step::Monitor, Step::Block, Step::Mark, Step::End]);
+    steps.push_back(Step::End);
     (request.bytes, steps)
 }
 
@@ -203,6 +226,9 @@ struct Reading<'a> {
     last_micros: u64,
     monitored: bool,
     subscribed: bool,
+    /// Of counters that are being read, what has come.
+    gauge: String,
+    gauges: Vec<Gauge>,
     refused: Vec<(Step, SourceError, ServerError)>,
 }
 
@@ -283,6 +309,12 @@ impl Reading<'_> {
             self.refused.push((step, words, error.clone()));
         } else if step == Step::Monitor {
             self.monitored = true;
+        } else if step == Step::Gauge {
+            self.weight.gauges += 1;
+            self.gauge += &text(reply).unwrap_or_default();
+            if self.steps.front() != Some(&Step::Gauge) {
+                self.gauges.extend(Gauge::read(&std::mem::take(&mut self.gauge)));
+            }
         }
         let executed = match step {
             // Counted when it began.
@@ -320,6 +352,7 @@ impl Reading<'_> {
             round_trip: self.began.map_or(now, |(at, _)| at).saturating_duration_since(written),
             late: now.saturating_duration_since(due),
             subscribed: self.subscribed,
+            gauges: <[Gauge; 2]>::try_from(self.gauges).ok(),
             cut,
             refused: self.refused,
         }

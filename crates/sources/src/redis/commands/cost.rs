@@ -12,6 +12,8 @@ const BYTE_NANOS: f64 = 70.0;
 const EVENT_NANOS: f64 = 800.0;
 /// Of the commands of a burst themselves, authentication included.
 const BURST_NANOS: f64 = 40_000.0;
+/// Of reading the server's counters once, for `calibrate`.
+const GAUGE_NANOS: f64 = 30_000.0;
 /// What stands around the arguments of a line costs little.
 const HEAD_BYTES: usize = 45;
 
@@ -38,6 +40,8 @@ pub(super) struct Weight {
     pub(super) events: u64,
     /// Bytes of the longest line.
     pub(super) longest: u64,
+    /// How often the server's counters were read.
+    pub(super) gauges: u64,
 }
 
 impl Weight {
@@ -54,7 +58,12 @@ impl Weight {
         self.events += 1;
     }
 
-    /// What it cost, by what was measured on Redis 7.0.15.
+    /// What reading the counters cost.
+    pub(super) fn gauges(&self) -> f64 {
+        self.gauges as f64 * GAUGE_NANOS * 1e-9
+    }
+
+    /// What telling cost, by what was measured on Redis 7.0.15.
     #[must_use]
     pub(super) fn cost(&self) -> Cost {
         let nanos = self.lines as f64 * LINE_NANOS

@@ -15,7 +15,7 @@ use crate::redis::connect::{CLIENT_NAME, Counted};
 use crate::redis::failure::{refusal, user_of, was_executed};
 use crate::redis::hello::{ServerHello, client_id, parse_hello};
 use crate::redis::node::{Gate, RedisNode};
-use crate::redis::stream::{self, ServerStream, lower_first, no_answer};
+use crate::redis::stream::{self, Reading, ServerStream, lower_first, no_answer};
 use crate::redis::target::RedisTarget;
 
 /// How a burst makes the server stop telling.
@@ -62,7 +62,7 @@ impl Link {
     pub(super) async fn connect(node: &RedisNode, gate: &mut Gate<'_>) -> Result<Self, SourceError> {
         let options = node.options();
         let target = node.target_shared();
-        let stream = stream::open(&target, &options.tls, options.connect_timeout).await?;
+        let stream = stream::open(&target, &options.tls, options.connect_timeout, Reading::Leisurely).await?;
         let _counted = gate.count_connection();
         let deadline = options.command_timeout;
         Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, _counted })

@@ -2,10 +2,12 @@
 //!
 //! `burst` says how that works and why it needs no watchdog; `background` how INFO stays exact meanwhile. Bytes
 //! become items in `parse`, a line of MONITOR arguments in `line`, arguments keys in `lookups`, and a burst's keys
-//! an observation in `collect`. `cost`, `budget` and `strain` decide how much is sampled, `session` does it.
+//! an observation in `collect`. `cost`, `calibrate`, `budget` and `strain` decide how much is
+//! sampled, `session` does it.
 
 mod budget;
 mod burst;
+mod calibrate;
 mod collect;
 mod cost;
 mod line;

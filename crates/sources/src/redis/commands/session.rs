@@ -9,6 +9,7 @@ use redis::Value;
 
 use super::budget::Budget;
 use super::burst::{self, Outcome, Plan, Step};
+use super::calibrate::Calibration;
 use super::link::{EndsBy, Link, Manners};
 use super::lookups::Lookups;
 use super::settings::{self, Settings};
@@ -45,6 +46,7 @@ pub(super) struct Session<'a> {
     node: &'a Arc<RedisNode>,
     options: CommandsOptions,
     budget: Budget,
+    calibration: Calibration,
     strain: Strain,
 }
 
@@ -69,7 +71,14 @@ impl<'a> Session<'a> {
         options: CommandsOptions,
     ) -> Self {
         let budget = Budget::new(options.limits, Instant::now());
-        Self { context, node, options, budget, strain: Strain::default() }
+        Self {
+            context,
+            node,
+            options,
+            budget,
+            calibration: Calibration::default(),
+            strain: Strain::default(),
+        }
     }
 
     /// Samples until something breaks.
@@ -148,6 +157,7 @@ impl<'a> Session<'a> {
             millis: u64::try_from(due.length.as_millis()).unwrap_or(u64::MAX),
             channels: settings.channels(),
             most: due.most,
+            gauged: self.calibration.wants(!due.wait.is_zero()),
         };
         let id = link.id;
         let outcome = tokio::select! {
@@ -159,6 +169,13 @@ impl<'a> Session<'a> {
         match &outcome {
             Some(outcome) => {
                 let length = Duration::from_micros(outcome.burst.length_micros).max(Duration::from_millis(1));
+                match outcome.gauges {
+                    Some([from, to]) => self.calibration.burst(from, to, &outcome.weight),
+                    None => self.calibration.not_gauged(),
+                }
+                if let Some(factor) = self.calibration.factor() {
+                    self.budget.set_factor(factor);
+                }
                 self.budget.spent(&outcome.weight, length, now, part);
                 self.strain.burst(outcome.round_trip, outcome.late);
             }
@@ -168,11 +185,12 @@ impl<'a> Session<'a> {
     }
 
     /// What the server refused of a burst: some of it can be done without.
-    fn judge(&self, server: &mut Server, outcome: &Option<Outcome>) -> Result<(), Ended> {
+    fn judge(&mut self, server: &mut Server, outcome: &Option<Outcome>) -> Result<(), Ended> {
         let Some(outcome) = outcome else { return Ok(()) };
         for (step, error, reply) in &outcome.refused {
             match step {
                 Step::Mark => {}
+                Step::Gauge => self.calibration.give_up(),
                 Step::Subscribe => server.unsubscribed = Some(error.clone()),
                 // A failover ended it early.
                 Step::Block if reply.code() == "UNBLOCKED" => {}

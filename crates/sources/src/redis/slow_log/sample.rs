@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::node::{Gate, RedisNode};
 use super::super::settings::{ChangePlan, Setting, run_id, slow_log_commands, value};
 use super::gentle::{SlowLog, deliver, entries};
-use super::window::{READ_AT_ONCE, Windows};
+use super::window::{EVERY, READ_AT_ONCE, Windows};
 use crate::context::SourceContext;
 use crate::error::{ErrorCode, SourceError};
 
@@ -181,7 +181,7 @@ impl Sampling<'_> {
     async fn windows(&mut self, newest: u64, ends: Instant) -> Result<(), String> {
         let mut windows = Windows::begin(newest);
         let mut strained = 0;
-        while Instant::now() < ends && self.context.sleep(windows.length()).await {
+        while Instant::now() < ends && self.context.sleep(EVERY).await {
             let mut gate = self.node.gate().await;
             let read = entries(&mut gate, READ_AT_ONCE).await.map_err(|error| error.to_string())?;
             strained = if gate.round_trip() > STRAINED { strained + 1 } else { 0 };
@@ -194,14 +194,6 @@ impl Sampling<'_> {
             let batch = ExecutionBatch { executions, missed: window.missed, threshold_micros: 0 };
             if !deliver(self.context, batch).await || strained >= STRAINED_TIMES {
                 break;
-            }
-            if let Some(pause) = windows.pause() {
-                if !self.context.sleep(pause).await {
-                    break;
-                }
-                let mut gate = self.node.gate().await;
-                let newest = entries(&mut gate, 1).await.map_err(|error| error.to_string())?;
-                windows.open(newest.first().map_or(0, |entry| entry.id));
             }
         }
         Ok(())
@@ -249,10 +241,10 @@ impl Sampling<'_> {
 
     /// Until the next burst: the slow log as it stands. `false`: cancelled.
     async fn rest(&mut self, until: Instant) -> bool {
-        const EVERY: Duration = Duration::from_secs(10);
+        const LOOK_EVERY: Duration = Duration::from_secs(10);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if !self.context.sleep(left.min(EVERY)).await {
+            if !self.context.sleep(left.min(LOOK_EVERY)).await {
                 return false;
             }
             if Instant::now() >= until {

@@ -1,10 +1,12 @@
 //! Which entries are a fair sample of the commands, and how many commands were not seen.
 //!
 //! A poll that arrives while a slow command runs waits for it and then finds it among the newest entries. So the
-//! newest entries at a poll hold too many slow commands, and a p99 from them is too high. All commands between
-//! two polls are a fair sample: the one that the second poll waited for is among them, the one that the first
-//! waited for is not. Therefore only windows that are complete count; of one that held more commands than are
-//! read at once, none does.
+//! newest entries at a poll hold too many slow commands, and a p99 from them is too high. While everything that was
+//! logged between two polls can be read, everything is taken, and nothing is unfair about it. Where more is logged
+//! than is read at once, a poll takes what lies some commands back: there it no longer matters when the poll came.
+//! It takes the same part of what was logged each time, so that a time of few and slow commands counts as much as it
+//! should beside one of many quick ones. (Taking only those stretches that could be read whole would not do either:
+//! they are the ones in which slow commands left little time for others.)
 
 use std::time::Duration;
 
@@ -12,80 +14,65 @@ use super::entry::Entry;
 
 /// Entries read at once: 0.25 ms of the server's time (0.5 µs each, measured on 7.0).
 pub(super) const READ_AT_ONCE: u64 = 500;
-/// A window is over after this at the latest.
-const LONGEST: Duration = Duration::from_millis(50);
-/// Timers can't do much shorter.
-const SHORTEST: Duration = Duration::from_millis(1);
-/// Share of what is read at once that a window aims for; the rest is for bursts.
-const AIM: f64 = 0.6;
+/// From one poll to the next.
+pub(super) const EVERY: Duration = Duration::from_millis(50);
+/// The newest entries that are left out where not everything can be read.
+const LEFT_OUT: u64 = 200;
+/// Polls in a row with room to spare, before a larger part is taken.
+const CALM: u32 = 10;
+/// By how much it becomes larger.
+const GROWTH: f64 = 1.5;
+/// How much of the room is aimed at where there is too little: what comes next may be more.
+const AIM: f64 = 0.7;
 
-/// What one window brought.
+/// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Window {
-    /// Its entries, all of them; empty where it was not complete.
+    /// Its entries.
     pub(super) entries: Vec<Entry>,
-    /// Commands that were logged since the last window's end and are not in it.
+    /// Commands that were logged and are not in it.
     pub(super) missed: u64,
 }
 
-/// The windows of a burst, by the gapless numbers of the entries.
+/// The polls of a burst, by the gapless numbers of the entries.
 #[derive(Clone, Debug)]
 pub(super) struct Windows {
-    /// Newest entry at the end of the last window: everything up to it is accounted for.
+    /// Everything up to this entry is accounted for.
     seen: u64,
-    /// Newest entry at the beginning of the present one.
-    begin: u64,
-    length: Duration,
-    /// Whether the last window held so many commands that reading all windows would cost too much.
-    busy: bool,
+    /// The part of the commands that is taken.
+    part: f64,
+    calm: u32,
 }
 
 impl Windows {
     /// Begins behind the newest entry.
     pub(super) fn begin(newest: u64) -> Self {
-        // The first one is short, because nobody knows how busy the server is.
-        Self { seen: newest, begin: newest, length: Duration::from_millis(5), busy: false }
+        Self { seen: newest, part: 1.0, calm: 0 }
     }
 
-    /// How long the present window lasts.
-    pub(super) fn length(&self) -> Duration {
-        self.length
-    }
-
-    /// How long to wait until the next window begins; `None`: it begins with the end of this one.
-    pub(super) fn pause(&self) -> Option<Duration> {
-        (self.busy && self.length < LONGEST).then(|| LONGEST - self.length)
-    }
-
-    /// A new window begins behind the newest entry.
-    pub(super) fn open(&mut self, newest: u64) {
-        self.begin = newest.max(self.seen);
-    }
-
-    /// Ends the window with what was read after it, newest first.
+    /// Takes what a poll read, newest first.
     pub(super) fn close(&mut self, read: Vec<Entry>) -> Window {
         let Some(newest) = read.first().map(|entry| entry.id) else { return Window::default() };
-        let there = newest.saturating_sub(self.begin);
-        let skipped = self.begin - self.seen;
-        let mut entries: Vec<_> = read.into_iter().filter(|entry| entry.id > self.begin).collect();
-        let complete = entries.len() as u64 == there;
-        self.adapt(there);
-        self.begin = newest.max(self.begin);
-        self.seen = self.begin;
-        if complete {
-            Window { entries, missed: skipped }
-        } else {
-            entries.clear();
-            Window { entries, missed: skipped + there }
+        if newest.saturating_sub(self.seen) > READ_AT_ONCE {
+            // Whatever comes next, the newest are left out.
+            self.part = self.part.min(0.999);
         }
-    }
-
-    fn adapt(&mut self, commands: u64) {
-        self.busy = commands > READ_AT_ONCE / 4;
-        let wanted = AIM * READ_AT_ONCE as f64 / (commands.max(1) as f64);
-        // One quiet window must not make the next one far too long.
-        let length = self.length.mul_f64(wanted.min(2.0));
-        self.length = length.clamp(SHORTEST, LONGEST);
+        let left_out = if self.part < 1.0 { LEFT_OUT } else { 0 };
+        let to = newest.saturating_sub(left_out).max(self.seen);
+        let (new, room) = ((to - self.seen) as f64, (READ_AT_ONCE - left_out) as f64);
+        if new * self.part > room {
+            self.part = AIM * room / new;
+        }
+        self.calm = if new * self.part * GROWTH < AIM * room { self.calm + 1 } else { 0 };
+        let take = (new * self.part).round() as u64;
+        let entries: Vec<_> =
+            read.into_iter().filter(|entry| (to - take + 1..=to).contains(&entry.id)).collect();
+        let missed = (to - self.seen).saturating_sub(entries.len() as u64);
+        self.seen = to;
+        if self.calm >= CALM {
+            (self.part, self.calm) = ((self.part * GROWTH).min(1.0), 0);
+        }
+        Window { entries, missed }
     }
 }
 
@@ -101,37 +88,62 @@ mod tests {
     }
 
     #[test]
-    fn complete_windows_are_taken_whole_and_every_command_is_seen_or_missed() {
+    fn everything_is_taken_while_it_can_be_read_and_every_command_is_seen_or_missed() {
         let mut windows = Windows::begin(100);
         let (mut seen, mut missed) = (0, 0);
         let mut take = |window: Window| {
             seen += window.entries.len() as u64;
             missed += window.missed;
-            window.entries.len()
+            window.entries.len() as u64
         };
         assert_eq!(take(windows.close(read(300))), 200);
-        assert_eq!(take(windows.close(read(301))), 1, "the next window begins where this one ended");
-        windows.open(1_301);
-        assert_eq!(take(windows.close(read(1_400))), 99, "what ran between the windows is missed");
-        assert_eq!(take(windows.close(read(5_000))), 0, "a window with more than is read is dropped whole");
+        assert_eq!(take(windows.close(read(301))), 1);
         assert_eq!(take(windows.close(Vec::new())), 0);
-        assert_eq!(seen + missed, 4_900);
+        assert_eq!(
+            take(windows.close(read(5_301))),
+            210,
+            "most of the room beside the newest, which are left out"
+        );
+        assert_eq!(
+            take(windows.close(read(10_301))),
+            219,
+            "the same part of what came, though more could be read"
+        );
+        for calm in 0..500 {
+            take(windows.close(read(10_302 + calm)));
+        }
+        assert_eq!(take(windows.close(read(10_901))), 100, "in the end it takes everything again");
+        assert_eq!(seen + missed, 10_801);
     }
 
     #[test]
-    fn windows_become_as_long_as_what_is_read_at_once_allows() {
+    fn a_server_with_bursts_of_quick_commands_is_not_taken_for_a_slow_one() {
+        // Half a millisecond each, one in ten; the others a microsecond, which come in bursts of thousands.
         let mut windows = Windows::begin(0);
-        let mut newest = 0;
-        for rate in [100_000.0, 1_000.0, 20_000.0] {
-            for _ in 0..20 {
-                newest += (rate * windows.length().as_secs_f64()) as u64;
-                windows.close(read(newest));
+        let mut state = 7u64;
+        let mut dice = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let mut slow = vec![false];
+        let (mut now, mut poll_at) = (0.0, 0.05);
+        let (mut taken, mut taken_slow) = (0usize, 0usize);
+        for _ in 0..400_000 {
+            // A share of slow ones that changes makes some polls find room and others not.
+            let share = if ((now / 0.5) as u64).is_multiple_of(2) { 0.02 } else { 0.3 };
+            let is_slow = dice() < share;
+            now += if is_slow { 500e-6 } else { 1e-6 };
+            slow.push(is_slow);
+            if now >= poll_at {
+                poll_at = now + 0.05;
+                let window = windows.close(read(slow.len() as u64 - 1));
+                taken += window.entries.len();
+                taken_slow += window.entries.iter().filter(|entry| slow[entry.id as usize]).count();
             }
-            let before = newest;
-            let length = windows.length();
-            newest += (rate * length.as_secs_f64()) as u64;
-            assert!(newest - before <= READ_AT_ONCE, "{rate}/s: {length:?}");
-            assert!(length == LONGEST || newest - before > READ_AT_ONCE / 4, "{rate}/s: {length:?}");
         }
+        let truth = slow.iter().filter(|slow| **slow).count() as f64 / slow.len() as f64;
+        let found = taken_slow as f64 / taken as f64;
+        assert!(taken > 5_000, "{taken}");
+        assert!((found / truth - 1.0).abs() < 0.1, "{found} of {truth}");
     }
 }
