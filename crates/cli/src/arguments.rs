@@ -56,7 +56,6 @@ pub(crate) enum EnvironmentName {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one is made a run of the program")]
 pub(crate) enum Command {
     /// Watch for a while and print every namespace's figures once.
     Snapshot(Snapshot),
