@@ -1,14 +1,26 @@
 //! What the app needs to know about where it runs.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-use cachescope_app::Host;
-use cachescope_app::host::state_directory;
+use cachescope_app::host::{Doing, state_directory};
+use cachescope_app::{App, Host, Notice, Standing};
+use cachescope_model::strategy::Severity;
+use cachescope_notifications::{Notification, Notifier};
+use tauri::AppHandle;
 
-/// The desktop as a host: the platform's data folder, and the command that is installed beside the window.
+use crate::{tray, window};
+
+/// The desktop as a host: the platform's data folder, the command that is installed beside the window, its
+/// notifications and its tray.
 pub(crate) struct DesktopHost {
     state_directory: PathBuf,
+    notifier: Notifier,
+    shell: Shell,
 }
+
+/// The window's side, which is there only after the app has begun.
+pub(crate) type Shell = Arc<OnceLock<(AppHandle, App)>>;
 
 impl DesktopHost {
     /// The state directory is `CACHESCOPE_STATE_DIR`, or else the platform's data folder: on Linux
@@ -16,7 +28,12 @@ impl DesktopHost {
     pub(crate) fn new() -> Self {
         let named = std::env::var_os("CACHESCOPE_STATE_DIR").map(PathBuf::from);
         let state_directory = state_directory(named);
-        Self { state_directory }
+        Self { state_directory, notifier: Notifier::new(), shell: Shell::default() }
+    }
+
+    /// To be filled when the window's side is there.
+    pub(crate) fn shell(&self) -> Shell {
+        Arc::clone(&self.shell)
     }
 }
 
@@ -27,6 +44,35 @@ impl Host for DesktopHost {
 
     fn state_directory(&self) -> PathBuf {
         self.state_directory.clone()
+    }
+
+    fn notify(&self, notice: Notice) -> Doing<Result<(), String>> {
+        let (notifier, shell) = (self.notifier.clone(), Arc::clone(&self.shell));
+        let notification = Notification {
+            title: notice.title,
+            body: notice.body,
+            urgent: notice.severity == Severity::Critical,
+            sound: notice.sound,
+        };
+        let clicked = move || {
+            if let Some((handle, app)) = shell.get() {
+                app.open_alert(notice.alert);
+                window::bring_to_front(handle);
+            }
+        };
+        Box::pin(async move {
+            // The daemon is asked and may take its time.
+            match tokio::task::spawn_blocking(move || notifier.show(notification, clicked)).await {
+                Ok(shown) => shown,
+                Err(error) => Err(format!("the notification broke off: {error}")),
+            }
+        })
+    }
+
+    fn show_standing(&self, standing: Standing) {
+        if let Some((handle, _)) = self.shell.get() {
+            tray::show(handle, standing);
+        }
     }
 
     fn keeper(&self) -> Option<PathBuf> {

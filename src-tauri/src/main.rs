@@ -3,9 +3,10 @@
 //! | file | what |
 //! |---|---|
 //! | `desktop_host` | what the app needs to know about where it runs |
-//! | `interpreter` | the page's scripts without a compiler, on Linux |
+//! | `low_memory` | page and allocator without what they do not need, on Linux |
 //! | `ipc` | the two commands of the page: ask, and watch |
 //! | `window` | the window, its colours, and where its page may not go |
+//! | `tray` | how everything stands, as a picture and a number |
 //! | `shutdown` | leaving in order, however the end was asked for |
 //!
 //! Deliberately not here: anything that the `cachescope` command would need as well. That lives in
@@ -15,10 +16,11 @@
 #![cfg_attr(not(debug_assertions), windows_subsystem = "windows")]
 
 mod desktop_host;
-#[cfg(target_os = "linux")]
-mod interpreter;
 mod ipc;
+#[cfg(target_os = "linux")]
+mod low_memory;
 mod shutdown;
+mod tray;
 mod window;
 
 use std::process::ExitCode;
@@ -26,8 +28,8 @@ use std::process::ExitCode;
 use cachescope_app::custody::keeping;
 use cachescope_app::wire::Request;
 use cachescope_app::{App, Host};
-use tauri::RunEvent;
 use tauri::async_runtime::{block_on, spawn};
+use tauri::{Manager as _, RunEvent};
 use tracing_subscriber::EnvFilter;
 
 use crate::desktop_host::DesktopHost;
@@ -45,13 +47,14 @@ fn main() -> ExitCode {
     }
     log_to_stderr();
     #[cfg(target_os = "linux")]
-    interpreter::ensure();
+    low_memory::ensure();
     rustls::crypto::ring::default_provider()
         .install_default()
         .expect("nothing before this has installed a TLS provider");
 
     let host = DesktopHost::new();
     let webview_data = host.state_directory().join("webview");
+    let window_side = host.shell();
     let app = block_on(App::start(host));
     if wants_demo() {
         start_demo(app.clone());
@@ -64,6 +67,9 @@ fn main() -> ExitCode {
         .on_window_event(ipc::end_watch_of_destroyed_window)
         .setup(|shell| {
             window::open_main(shell.handle(), webview_data)?;
+            tray::open(shell.handle());
+            // Set once: there is one setup.
+            drop(window_side.set((shell.handle().clone(), shell.state::<App>().inner().clone())));
             shutdown::exit_on_signals(shell.handle().clone());
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tauri::utils::config::Color;
 use tauri::webview::NewWindowResponse;
-use tauri::{AppHandle, Theme, Url, WebviewUrl, WebviewWindowBuilder};
+use tauri::{AppHandle, Manager, Theme, Url, WebviewUrl, WebviewWindowBuilder};
 
 /// The one window that the capabilities name.
 const MAIN: &str = "main";
@@ -32,6 +32,15 @@ pub(crate) fn open_main(shell: &AppHandle, webview_data: PathBuf) -> tauri::Resu
     window.set_background_color(Some(if dark { DARK } else { LIGHT }))?;
     window.show()?;
     window.set_focus()
+}
+
+/// Shows the main window over others, whatever it was.
+pub(crate) fn bring_to_front(shell: &AppHandle) {
+    let Some(window) = shell.get_webview_window(MAIN) else { return };
+    let shown = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
+    if let Err(error) = shown {
+        tracing::warn!("the window could not be brought to the front: {error}");
+    }
 }
 
 /// Whether the webview may load this address: nothing but the page that is built into the program.

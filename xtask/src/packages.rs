@@ -27,6 +27,8 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
     ("redis-server", Probe::Program("redis-server"), Purpose::Demo),
     ("prometheus", Probe::Program("prometheus"), Purpose::Demo),
     ("prometheus-redis-exporter", Probe::Program("prometheus-redis-exporter"), Purpose::Test),
+    ("prometheus-alertmanager", Probe::Program("prometheus-alertmanager"), Purpose::Test),
+    ("dunst", Probe::Program("dunst"), Purpose::Test),
     ("webkit2gtk-driver", Probe::Program("WebKitWebDriver"), Purpose::Test),
     ("xvfb", Probe::Program("Xvfb"), Purpose::Test),
     ("xauth", Probe::Program("xauth"), Purpose::Test),
@@ -36,7 +38,8 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
 
 /// Packages whose service Debian would start at once and at every boot. The tests and the demo start their
 /// own on free ports; a developer's machine must not get servers it did not ask for.
-const SERVICES: &[&str] = &["redis-server", "prometheus", "prometheus-redis-exporter"];
+const SERVICES: &[&str] =
+    &["redis-server", "prometheus", "prometheus-redis-exporter", "prometheus-alertmanager"];
 
 enum Probe {
     Program(&'static str),

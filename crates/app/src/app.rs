@@ -6,14 +6,17 @@ use std::sync::Arc;
 use cachescope_model::deployment::{Deployment, DeploymentId};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
+use cachescope_model::telling::AlertRef;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::SessionClock;
 use cachescope_sources::redis::settings::ChangePlan;
 use cachescope_store::{Secrets, SecretsState, Store};
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::adoption::{self, Proposal};
+use crate::alerts::Alerts;
 use crate::custody::{Approvals, Custody, Guarded};
 use crate::demo::{self, DemoProcess};
 use crate::host::Host;
@@ -32,13 +35,16 @@ pub struct App {
 }
 
 struct Inner {
-    host: Box<dyn Host>,
+    host: Arc<dyn Host>,
     /// `None` where the state directory can't be used: then deployments live as long as the program.
     store: Option<Store>,
     secrets: Secrets,
     /// `None` where what is changed can't be recorded: then nothing is.
     custody: Option<Custody>,
     approvals: Approvals,
+    alerts: Arc<Alerts>,
+    /// Tasks that judge rules, and keep how they stand when their session ends.
+    judging: Mutex<Vec<(DeploymentId, JoinHandle<()>)>>,
     sessions: Mutex<Vec<Arc<Session>>>,
     demo: tokio::sync::Mutex<Option<RunningDemo>>,
     notices: Vec<String>,
@@ -64,25 +70,30 @@ impl App {
         let store = open_store(directory, &mut notices).await;
         let custody = open_custody(store.clone(), host.state_directory(), host.keeper(), &mut notices);
         let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
+        let (host, clock) = (Arc::new(host) as Arc<dyn Host>, SessionClock::start());
+        let alerts = Alerts::start(store.clone(), secrets.clone(), clock, Arc::clone(&host));
         let app = Self {
             inner: Arc::new(Inner {
-                host: Box::new(host),
+                host,
                 store: store.clone(),
                 secrets,
                 custody,
                 approvals: Approvals::default(),
+                alerts,
+                judging: Mutex::default(),
                 sessions: Mutex::new(Vec::new()),
                 demo: tokio::sync::Mutex::new(None),
                 notices,
                 changes: watch::channel(0).0,
                 begun: watch::channel(false).0,
                 demo_deployment: Mutex::new(None),
-                clock: SessionClock::start(),
+                clock,
             }),
         };
         // The keychain may take its time: the window opens meanwhile.
         let starting = app.clone();
         tokio::spawn(async move {
+            starting.inner.alerts.load().await;
             starting.begin_kept(store).await;
             starting.inner.begun.send_replace(true);
         });
@@ -175,6 +186,7 @@ impl App {
             Request::Rows { query } => {
                 let session = self.session(&query.deployment)?;
                 let mut page = rows::page(&session.snapshot(query.window), &query);
+                self.inner.alerts.add_to_rows(&session, &mut page);
                 if query.sparks {
                     history::add_sparks(&session, &mut page);
                 }
@@ -207,6 +219,35 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
+            Request::Alerts { deployment, namespace } => {
+                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref())?)
+            }
+            Request::AlertRules { deployment } => Reply::AlertRules(self.rules_page(&deployment)?),
+            Request::ForeignAlerts { deployment } => Reply::ForeignAlerts(self.foreign_alerts(&deployment)?),
+            Request::AcknowledgeAlert { alert, comment } => {
+                Reply::AcknowledgeAlert(self.acknowledge(alert, comment).await?)
+            }
+            Request::UnacknowledgeAlert { alert } => {
+                Reply::UnacknowledgeAlert(self.unacknowledge(alert).await?)
+            }
+            Request::Silences {} => Reply::Silences(self.silences()),
+            Request::SaveSilence { draft } => Reply::SaveSilence(self.save_silence(draft).await?),
+            Request::EndSilence { silence } => Reply::EndSilence(self.end_silence(silence).await?),
+            Request::Telling {} => Reply::Telling(self.telling()),
+            Request::SetDesktopTelling { desktop } => {
+                Reply::SetDesktopTelling(self.set_desktop_telling(desktop).await?)
+            }
+            Request::SetQuietHours { quiet_hours } => {
+                Reply::SetQuietHours(self.set_quiet_hours(quiet_hours).await?)
+            }
+            Request::SaveChannel { draft } => Reply::SaveChannel(self.save_channel(draft).await?),
+            Request::RemoveChannel { channel } => Reply::RemoveChannel(self.remove_channel(&channel).await?),
+            Request::TestChannel { channel } => Reply::TestChannel(self.test_channel(&channel).await?),
+            Request::Timeline { deployment, from, to } => {
+                Reply::Timeline(self.timeline(deployment, from, to).await?)
+            }
+            Request::AddMark { draft } => Reply::AddMark(self.add_mark(draft).await?),
+            Request::RemoveMark { mark } => Reply::RemoveMark(self.remove_mark(mark).await?),
             Request::DemoStatus {} => Reply::DemoStatus(self.demo_status()),
             Request::StartDemo {} => Reply::StartDemo(self.start_demo().await?),
             Request::StopDemo {} => {
@@ -237,6 +278,30 @@ impl App {
         for session in sessions {
             session.stop().await;
         }
+        self.judging_ended(None).await;
+    }
+
+    /// Waits until how the alerts stand is kept, of one deployment or of all; their sessions must be stopped.
+    async fn judging_ended(&self, id: Option<&DeploymentId>) {
+        let ending: Vec<_> = {
+            let mut judging = self.inner.judging.lock();
+            judging.extract_if(.., |(of, _)| id.is_none_or(|id| of == id)).collect()
+        };
+        for (_, task) in ending {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the judging of rules broke off");
+            }
+        }
+    }
+
+    /// Somebody wants to see an alert, by a click on its notification: the next window that looks shows it.
+    pub fn open_alert(&self, alert: AlertRef) {
+        self.inner.alerts.open(alert);
+    }
+
+    /// Everything about alerts.
+    pub(crate) fn alerts(&self) -> &Arc<Alerts> {
+        &self.inner.alerts
     }
 
     /// The sessions, in the order their deployments were added.
@@ -319,6 +384,12 @@ impl App {
     }
 
     fn put(&self, session: Arc<Session>) {
+        let judging = self.inner.alerts.judge(&session);
+        {
+            let mut running = self.inner.judging.lock();
+            running.retain(|(_, task)| !task.is_finished());
+            running.push((session.deployment().id.clone(), judging));
+        }
         let mut sessions = self.inner.sessions.lock();
         let id = &session.deployment().id;
         match sessions.iter_mut().find(|running| running.deployment().id == *id) {
@@ -337,6 +408,8 @@ impl App {
         };
         let Some(session) = taken else { return false };
         session.stop().await;
+        self.judging_ended(Some(id)).await;
+        self.inner.alerts.take_away(id);
         self.inner.changes.send_modify(|change| *change += 1);
         true
     }
@@ -379,6 +452,7 @@ impl App {
         secrets.keep(&self.inner.secrets, &id).await;
         if let Ok(old) = self.session(&id) {
             old.stop().await;
+            self.judging_ended(Some(&id)).await;
         }
         self.begin(deployment).await;
         Ok(id)
@@ -409,6 +483,7 @@ impl App {
             store.save_deployment(deployment.clone()).await?;
         }
         self.session(id)?.stop().await;
+        self.judging_ended(Some(id)).await;
         self.begin(deployment).await;
         Ok(view)
     }
@@ -424,6 +499,7 @@ impl App {
         }
         self.inner.secrets.remove(id).await;
         self.take_away(id).await;
+        self.inner.alerts.forget(id).await;
         Ok(())
     }
 

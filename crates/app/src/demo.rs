@@ -125,7 +125,7 @@ async fn drain(output: impl tokio::io::AsyncRead + Unpin) {
 }
 
 /// The demo's deployment has this identity; it is never kept.
-pub(crate) const ID: &str = "demo";
+pub const ID: &str = "demo";
 
 /// The deployment of a running demo: a development one, so that everything may be switched on.
 pub(crate) fn deployment(addresses: &DemoAddresses) -> Deployment {

@@ -3,8 +3,6 @@
 //! Figures are never left out, only the words beside them get shorter and the list of servers ends earlier; the
 //! whole of both is fetched by request.
 
-use std::borrow::Cow;
-
 use cachescope_model::snapshot::{ControlTotal, NodeSnapshot};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
@@ -63,7 +61,7 @@ fn cut(mut frame: InstanceFrame, characters: usize, nodes: usize) -> InstanceFra
         if let Some(reason) = &mut reading.reason
             && reason.chars().nth(characters).is_some()
         {
-            *reason = Cow::Owned(shortened(reason, characters));
+            *reason = shortened(reason, characters).into();
         }
     }
     for status in &mut frame.sources {
@@ -130,7 +128,7 @@ mod tests {
     use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 
     use super::*;
-    use crate::wire::{ConnectionState, DocumentedLimit};
+    use crate::wire::{AlertCounts, ConnectionState, DocumentedLimit};
 
     const AWKWARD: f64 = 123_456_789.123_456_78;
 
@@ -180,6 +178,7 @@ mod tests {
             node_count: u32::try_from(nodes).expect("a test's number"),
             namespace_count: 5_000,
             finding_count: 5_000,
+            alerts: many_alerts(),
             sources: SourceId::ALL.iter().map(status).collect(),
             control_totals: ["misses", "evictions", "expirations", "application"].map(total).to_vec(),
         }
@@ -200,7 +199,13 @@ mod tests {
             lookups_per_second: Some(AWKWARD),
             commands_per_second: Some(AWKWARD),
             findings: u32::MAX,
+            alerts: many_alerts(),
         }
+    }
+
+    fn many_alerts() -> AlertCounts {
+        let most = u32::MAX;
+        AlertCounts { critical: most, warning: most, info: most, pending: most, quiet: most, failing: most }
     }
 
     /// Each character takes six bytes of JSON, more than any other.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use cachescope_model::reading::Reading;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::Snapshot;
-use cachescope_model::strategy::{Comparison, Strategy, Subject};
+use cachescope_model::strategy::{Strategy, Subject};
 use cachescope_model::window::Window;
 
 use crate::frame_size::shortened;
 use crate::session::Session;
-use crate::wire::{DocumentedLimit, InstanceFrame, OverviewRow};
+use crate::wire::{AlertCounts, DocumentedLimit, InstanceFrame, OverviewRow};
 
 /// Limits in a frame: more than a strategy has for the readings of an instance.
 const MOST_LIMITS: usize = 8;
@@ -27,7 +27,7 @@ fn value(snapshot: &Snapshot, kind: ReadingKind) -> Option<f64> {
 }
 
 /// A deployment's row in the overview.
-pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
+pub(crate) fn overview_row(session: &Session, alerts: AlertCounts, window: Window) -> OverviewRow {
     let snapshot = session.snapshot(window);
     let connection = session.connection(&snapshot.sources);
     let deployment = session.deployment();
@@ -45,6 +45,7 @@ pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
         lookups_per_second: value(&snapshot, ReadingKind::LookupsPerSecond),
         commands_per_second: value(&snapshot, ReadingKind::CommandsPerSecond),
         findings: u32::try_from(snapshot.findings.len()).unwrap_or(u32::MAX),
+        alerts,
     }
 }
 
@@ -53,9 +54,11 @@ pub(crate) fn overview_row(session: &Session, window: Window) -> OverviewRow {
 fn limits(strategy: &Strategy) -> Vec<DocumentedLimit> {
     let mut limits: Vec<DocumentedLimit> = Vec::new();
     for rule in &strategy.rules {
-        let Subject::Instance { reading } = rule.subject else { continue };
-        let above = rule.threshold.comparison == Comparison::Above;
-        let limit = DocumentedLimit { kind: reading, above, value: rule.threshold.value };
+        let (Subject::Instance { reading }, Some(threshold)) = (&rule.subject, rule.threshold) else {
+            continue;
+        };
+        let (reading, above) = (*reading, threshold.comparison.upwards());
+        let limit = DocumentedLimit { kind: reading, above, value: threshold.value };
         match limits.iter_mut().find(|known| known.kind == reading && known.above == above) {
             Some(known) if above => known.value = known.value.min(limit.value),
             Some(known) => known.value = known.value.max(limit.value),
@@ -67,7 +70,7 @@ fn limits(strategy: &Strategy) -> Vec<DocumentedLimit> {
 }
 
 /// A deployment's figures, of any length.
-pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
+pub(crate) fn instance(session: &Session, alerts: AlertCounts, window: Window) -> InstanceFrame {
     let snapshot: Arc<Snapshot> = session.snapshot(window);
     let connection = session.connection(&snapshot.sources);
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -86,6 +89,7 @@ pub(crate) fn instance(session: &Session, window: Window) -> InstanceFrame {
         node_count: count(snapshot.nodes.len()),
         namespace_count: count(snapshot.namespaces.len()),
         finding_count: count(snapshot.findings.len()),
+        alerts,
         sources: snapshot.sources.clone(),
         control_totals: snapshot.control_totals.clone(),
     }

@@ -1,6 +1,12 @@
 //! What the app needs from the shell around it.
 
 use std::path::PathBuf;
+use std::pin::Pin;
+
+use crate::alerts::notice::{Notice, Standing};
+
+/// What a shell does in its own time.
+pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A shell: the desktop window, the command line, a test.
 ///
@@ -21,6 +27,18 @@ pub trait Host: Send + Sync + 'static {
     /// program, where it does that. `None`: then no settings are changed.
     fn keeper(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// Shows a notification of the desktop. A click on it goes to [`App::open_alert`](crate::App::open_alert). The
+    /// future fails with why it is not shown, in one sentence; it is waited for beside everything else.
+    fn notify(&self, notice: Notice) -> Doing<Result<(), String>> {
+        tracing::debug!(title = notice.title, "this shell has no desktop");
+        Box::pin(std::future::ready(Err("this program shows no notifications".to_owned())))
+    }
+
+    /// Shows how everything stands, where there is a place for it such as a tray. Must return at once.
+    fn show_standing(&self, standing: Standing) {
+        tracing::trace!(firing = standing.firing, "this shell has no tray");
     }
 
     /// Whether secrets may go to the keychain of the operating system. A command that lives for seconds

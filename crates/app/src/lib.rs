@@ -8,12 +8,14 @@
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
 pub mod adoption;
+pub mod alerts;
 pub mod app;
 pub mod connection_test;
 pub mod custody;
@@ -34,6 +36,7 @@ pub mod strategies;
 mod watch;
 pub mod wire;
 
+pub use alerts::notice::{Notice, Standing};
 pub use app::App;
 pub use host::Host;
 pub use watch::Watch;

@@ -26,7 +26,7 @@ pub const COLUMNS: [ReadingKind; 10] = [
 /// Most rows of one page.
 pub const MOST_ROWS: u32 = 200;
 
-/// Builds one page of the table. Spark lines are left empty: they need the history, which the caller has.
+/// Builds one page of the table. Spark lines and alerts are left empty: they need what the caller has.
 #[must_use]
 pub fn page(snapshot: &Snapshot, query: &RowQuery) -> RowPage {
     let wanted = query.filter.trim().to_lowercase();
@@ -48,6 +48,8 @@ pub fn page(snapshot: &Snapshot, query: &RowQuery) -> RowPage {
             below_target: below_target(row),
             cells: COLUMNS.iter().map(|kind| cell(row.readings.get(kind), &mut reasons)).collect(),
             miss_causes: row.miss_causes,
+            alerts: 0,
+            worst_alert: None,
             spark: Vec::new(),
         })
         .collect();

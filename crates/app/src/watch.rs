@@ -1,5 +1,6 @@
 //! Pushing frames to a window for as long as it looks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_model::deployment::DeploymentId;
@@ -7,6 +8,7 @@ use cachescope_model::window::Window;
 use tokio::task::AbortHandle;
 
 use crate::app::App;
+use crate::session::Session;
 use crate::wire::{Frame, View};
 use crate::{frame_size, frames};
 
@@ -41,18 +43,28 @@ pub(crate) fn start(app: App, view: View, sink: impl Fn(Frame) -> bool + Send + 
 /// Pushes the overview in its parts. Returns whether the window is still there.
 fn push_overview(app: &App, window: Window, sink: &impl Fn(Frame) -> bool) -> bool {
     let sessions = app.sessions();
-    let rows = sessions.iter().map(|session| frames::overview_row(session, window)).collect();
+    let row = |session: &Arc<Session>| {
+        frames::overview_row(session, app.alerts().counts(&session.deployment().id), window)
+    };
+    let rows = sessions.iter().map(row).collect();
     frame_size::in_parts(app.now(), window, rows).into_iter().all(sink)
+}
+
+/// Shows the alert that somebody clicked on. Returns whether the window is still there.
+fn push_opening(app: &App, sink: &impl Fn(Frame) -> bool) -> bool {
+    app.alerts().take_opening().is_none_or(|alert| sink(Frame::OpenAlert { alert }))
 }
 
 async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
     let mut changes = app.changes();
+    let mut openings = app.alerts().openings();
     loop {
-        if !push_overview(&app, window, &sink) {
+        if !push_opening(&app, &sink) || !push_overview(&app, window, &sink) {
             return;
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            _ = openings.changed() => {}
             changed = changes.changed() => {
                 if changed.is_err() || !sink(Frame::DeploymentsChanged) {
                     return;
@@ -64,11 +76,15 @@ async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
 
 async fn one(app: App, deployment: DeploymentId, window: Window, sink: impl Fn(Frame) -> bool) {
     let mut changes = app.changes();
+    let mut openings = app.alerts().openings();
     loop {
+        if !push_opening(&app, &sink) {
+            return;
+        }
         // Looked up anew each time: a changed deployment has a new session under the old identity.
         let session = app.session(&deployment);
         if let Ok(session) = &session
-            && !sink(frame_size::fitted(frames::instance(session, window)))
+            && !sink(frame_size::fitted(frames::instance(session, app.alerts().counts(&deployment), window)))
         {
             return;
         }
@@ -89,6 +105,7 @@ async fn one(app: App, deployment: DeploymentId, window: Window, sink: impl Fn(F
         };
         tokio::select! {
             _ = tokio::time::timeout(LONGEST_SILENCE, next_second) => {}
+            _ = openings.changed() => {}
             changed = changes.changed() => {
                 if changed.is_err() || !sink(Frame::DeploymentsChanged) {
                     return;

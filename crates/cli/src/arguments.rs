@@ -70,6 +70,10 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// Watch for a while and judge the strategy's rules: exit status 1 where one fires or can't be judged.
+    Check(Check),
+    /// Set a mark, such as a deploy, that figures and alerts are read against.
+    Mark(Mark),
     /// List, show and check strategies.
     Strategy {
         #[command(subcommand)]
@@ -171,6 +175,56 @@ pub(crate) struct Enable {
     /// Change it on production too.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+/// `check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How long to watch before judging. Rules over a longer window are judged over what was watched.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) watch_for: Duration,
+    /// Let a rule fire only where its threshold was passed for as long as its `for` says, judged every five
+    /// seconds; without this, being past it at the end is enough.
+    #[arg(long)]
+    pub(crate) honour_for: bool,
+    /// Only these sources, costly ones too: info, events, commands, slowlog, scan, probe, metrics, prometheus.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) sources: Option<Vec<String>>,
+    /// Write the result as JUnit XML to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+/// `mark`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Mark {
+    /// What was done, such as a version.
+    #[arg(value_name = "WORDS")]
+    pub(crate) words: String,
+    /// Of which deployment, by its name or identity [default: of all].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) deployment: Option<String>,
+    /// What kind of thing was done.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) kind: MarkKindName,
+}
+
+/// A mark's kind.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum MarkKindName {
+    /// A new version of the application went live.
+    #[default]
+    Deploy,
+    /// A setting was changed.
+    Config,
+    /// Keys were purged.
+    Purge,
+    /// Keys were warmed.
+    Warm,
+    /// Anything else.
+    Note,
 }
 
 /// `strategy …`.

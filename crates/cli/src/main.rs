@@ -56,6 +56,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Scrape(command) => commands::scrape::run(command, &common).await,
         Command::Doctor(command) => commands::doctor::run(command, &common).await,
         Command::Events { command } => commands::events::run(command, &common).await,
+        Command::Check(command) => commands::check::run(command, &common).await,
+        Command::Mark(command) => commands::mark::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }

@@ -13,8 +13,9 @@
 //! - `command_times`: how long read commands run inside the server; `probes`: our own round trips
 //! - `window`: counts over time, bounded
 //! - `readings`: the figures with their certainty; `history`, `cause_history`: the same as a series
+//! - [`rules`]: which figures are past their documented thresholds, and since when
 //!
-//! Deliberately not here: I/O, alerts, and anything that is kept beyond the process.
+//! Deliberately not here: I/O, and anything that is kept beyond the process.
 
 mod applications;
 mod cause_history;
@@ -31,10 +32,12 @@ pub mod matcher;
 mod probes;
 mod readings;
 mod rows;
+pub mod rules;
 mod sample;
 mod scan;
 mod server;
 mod tenants;
+pub mod triage;
 mod window;
 
 pub use engine::{Engine, EngineOptions};

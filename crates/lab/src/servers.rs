@@ -3,6 +3,7 @@
 //! Each listens on a port of 127.0.0.1 that the system chose, keeps its state in a temporary directory,
 //! is awaited until it serves, and is ended by its process id when its value is dropped, also by a panic.
 
+mod alertmanager;
 mod certificates;
 mod cluster;
 mod exporter;
@@ -12,6 +13,7 @@ mod prometheus;
 mod redis_server;
 mod sentinel;
 
+pub use alertmanager::Alertmanager;
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;
 pub use exporter::RedisExporter;

@@ -1,11 +1,11 @@
 //! A figure that says how sure it is.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::reading_kind::ReadingKind;
+use crate::words::Words;
 
 /// How a reading's value was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -36,19 +36,20 @@ pub struct Reading {
     /// Upper end of the 95 % interval; equals `value` where exact.
     pub high: Option<f64>,
     /// Which source it comes from, in words (`"application counters"`).
-    pub source: Cow<'static, str>,
+    #[ts(type = "string")]
+    pub source: Words,
     /// Seconds of data behind it; less than the window asked for while the window is still filling.
     pub window_seconds: f64,
     /// Why it is unavailable and what would enable it, or what a modelled one assumes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub reason: Option<Cow<'static, str>>,
+    #[ts(optional, type = "string")]
+    pub reason: Option<Words>,
 }
 
 impl Reading {
     /// A counted figure.
     #[must_use]
-    pub fn exact(value: f64, source: impl Into<Cow<'static, str>>, window_seconds: f64) -> Self {
+    pub fn exact(value: f64, source: impl Into<Words>, window_seconds: f64) -> Self {
         Self {
             value: Some(value),
             certainty: Certainty::Exact,
@@ -62,13 +63,7 @@ impl Reading {
 
     /// A sampled figure with its 95 % interval.
     #[must_use]
-    pub fn estimated(
-        value: f64,
-        low: f64,
-        high: f64,
-        source: impl Into<Cow<'static, str>>,
-        window_seconds: f64,
-    ) -> Self {
+    pub fn estimated(value: f64, low: f64, high: f64, source: impl Into<Words>, window_seconds: f64) -> Self {
         Self {
             value: Some(value),
             certainty: Certainty::Estimated,
@@ -84,8 +79,8 @@ impl Reading {
     #[must_use]
     pub fn modelled(
         value: f64,
-        assumption: impl Into<Cow<'static, str>>,
-        source: impl Into<Cow<'static, str>>,
+        assumption: impl Into<Words>,
+        source: impl Into<Words>,
         window_seconds: f64,
     ) -> Self {
         Self {
@@ -101,13 +96,13 @@ impl Reading {
 
     /// No figure: `reason` says why, and what would enable it.
     #[must_use]
-    pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn unavailable(reason: impl Into<Words>) -> Self {
         Self {
             value: None,
             certainty: Certainty::Unavailable,
             low: None,
             high: None,
-            source: Cow::Borrowed(""),
+            source: Words::default(),
             window_seconds: 0.0,
             reason: Some(reason.into()),
         }
@@ -115,7 +110,7 @@ impl Reading {
 
     /// Adds a remark: what a figure leaves out, or under which condition it holds.
     #[must_use]
-    pub fn with_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_reason(mut self, reason: impl Into<Words>) -> Self {
         self.reason = Some(reason.into());
         self
     }
@@ -132,10 +127,10 @@ pub type ReadingMap = BTreeMap<ReadingKind, Reading>;
 pub struct Readings(Vec<(ReadingKind, Reading)>);
 
 impl Readings {
-    /// No readings yet, with room for one of each kind.
+    /// No readings yet, with room for all that a namespace has.
     #[must_use]
     pub fn new() -> Self {
-        Self(Vec::with_capacity(ReadingKind::ALL.len()))
+        Self(Vec::with_capacity(ReadingKind::PER_NAMESPACE))
     }
 
     /// Takes all readings out and keeps their room.

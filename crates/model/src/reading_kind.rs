@@ -107,6 +107,16 @@ macro_rules! registry {
                 per_namespace: $per, meaning: $meaning,
             }),*];
 
+            /// How many of them a namespace has.
+            pub const PER_NAMESPACE: usize = {
+                let (mut count, mut place) = (0, 0);
+                while place < Self::ALL.len() {
+                    count += Self::ALL[place].per_namespace as usize;
+                    place += 1;
+                }
+                count
+            };
+
             /// Its row in the registry.
             #[must_use]
             pub const fn spec(self) -> &'static ReadingSpec {

@@ -91,6 +91,18 @@ pub enum StoreError {
         /// What does not fit.
         source: serde_json::Error,
     },
+    /// Something that is kept as a document does not read back.
+    #[error(
+        "{what} in {path} cannot be read ({source}): it was left out; update Cachescope if a newer one wrote it"
+    )]
+    UnreadableDocument {
+        /// The database.
+        path: PathBuf,
+        /// What it is, in words.
+        what: &'static str,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
     /// A URL was about to be written to disk with a password in it.
     #[error(
         "deployment {deployment:?} was not saved: its {field} contains a password; leave it out of the URL and give it separately, so that it goes to the keychain"
@@ -123,6 +135,7 @@ impl StoreError {
             Self::ReadOnly { .. } => "store_read_only",
             Self::Database { .. } => "store_database",
             Self::Unreadable { .. } => "store_unreadable",
+            Self::UnreadableDocument { .. } => "store_unreadable_document",
             Self::PasswordInUrl { .. } => "store_password_in_url",
             Self::Stopped { .. } => "store_stopped",
         }

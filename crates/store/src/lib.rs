@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `store.rs` | [`Store`]: opening, and what is said about a damaged file |
 //! | `deployments.rs`, `settings.rs` | what is kept, one kind a file |
+//! | `alert_states.rs`, `alert_turns.rs` | how alerts stood when they were last judged, and what became of them |
+//! | `marks.rs`, `silences.rs`, `channels.rs` | what people said about alerts, and whom they are told |
+//! | `documents.rs` | words kept as JSON, read back one by one |
 //! | `setting_changes.rs`, `holder.rs` | what was changed in servers and has to be put back, and who holds it |
 //! | `schema.rs` | the tables and their migrations |
 //! | `writer.rs` | the one thread that owns the connection |
@@ -16,11 +19,16 @@
 //! Deliberately not here: what a deployment means, how a URL is split into address and password (the app
 //! layer does that), and any secret in SQLite.
 
+mod alert_states;
+mod alert_turns;
+mod channels;
 mod deployments;
+mod documents;
 mod error;
 mod held;
 mod holder;
 mod keychain;
+mod marks;
 mod opening_lock;
 mod owner_only;
 mod schema;
@@ -28,10 +36,12 @@ mod secrets;
 mod set_aside;
 mod setting_changes;
 mod settings;
+mod silences;
 mod store;
 mod url_secrets;
 mod writer;
 
+pub use alert_states::KeptStates;
 pub use error::StoreError;
 pub use holder::{ChangingLock, Holder};
 pub use secrets::{Secrets, SecretsState};

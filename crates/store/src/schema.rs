@@ -11,8 +11,11 @@ use crate::StoreError;
 /// `deployments.position` keeps the order of adding; AUTOINCREMENT, so that a place is never given twice.
 /// `deployments.document` is the deployment as JSON: it is always read and written whole.
 ///
+/// The tables about alerts hold documents, too; the columns beside them are what is searched by. `marks.deployment`
+/// is NULL for a mark of all deployments.
+///
 /// `setting_changes.outcome` is NULL while a change is in force; `holder` is empty for one that lasts.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE deployments (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,6 +41,41 @@ const STEPS: [&str; 2] = [
         outcome    TEXT
     ) STRICT;
     CREATE INDEX setting_changes_open ON setting_changes (id) WHERE outcome IS NULL;
+",
+    "
+    CREATE TABLE alert_states (
+        deployment TEXT NOT NULL PRIMARY KEY,
+        at_ms      INTEGER NOT NULL,
+        document   TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE alert_turns (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        deployment TEXT NOT NULL,
+        at_ms      INTEGER NOT NULL,
+        document   TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
+    CREATE INDEX alert_turns_at ON alert_turns (at_ms);
+    CREATE TABLE acknowledgements (
+        alert    TEXT NOT NULL PRIMARY KEY,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE silences (
+        id       INTEGER PRIMARY KEY AUTOINCREMENT,
+        ends_ms  INTEGER NOT NULL,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
+    CREATE TABLE marks (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        deployment TEXT,
+        at_ms      INTEGER NOT NULL,
+        document   TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
+    CREATE INDEX marks_at ON marks (at_ms);
+    CREATE TABLE channels (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        id       TEXT NOT NULL UNIQUE,
+        document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
 ",
 ];
 

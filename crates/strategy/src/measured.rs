@@ -120,7 +120,7 @@ pub(crate) fn rule(mut section: Section<'_>, signals: &SignalUnits) -> Option<Ru
         name,
         subject: judged.subject,
         window: window.unwrap_or_default(),
-        threshold: judged.threshold,
+        threshold: Some(judged.threshold),
         for_duration: for_duration.unwrap_or_default(),
         keep_firing_for: keep_firing_for.unwrap_or_default(),
         minimum_lookups: minimum_lookups.unwrap_or_default(),

@@ -102,6 +102,8 @@ fn complement(threshold: Threshold) -> Threshold {
     let comparison = match threshold.comparison {
         Comparison::Above => Comparison::Below,
         Comparison::Below => Comparison::Above,
+        Comparison::AtLeast => Comparison::AtMost,
+        Comparison::AtMost => Comparison::AtLeast,
     };
     Threshold { comparison, value: ((1.0 - threshold.value) * 1e12).round() / 1e12 }
 }
@@ -130,23 +132,27 @@ pub(crate) fn reading_name(kind: ReadingKind) -> String {
     }
 }
 
-/// Reads `above` or `below` in the unit of what is compared.
+/// How a file writes the side of a value.
+const SIDES: [(&str, Comparison); 4] = [
+    ("above", Comparison::Above),
+    ("below", Comparison::Below),
+    ("at_least", Comparison::AtLeast),
+    ("at_most", Comparison::AtMost),
+];
+
+/// Reads `above`, `below`, `at_least` or `at_most` in the unit of what is compared.
 pub(crate) fn threshold(section: &Section<'_>, unit: Unit) -> Option<Threshold> {
-    let comparison = match (section.has("above"), section.has("below")) {
-        (true, false) => Comparison::Above,
-        (false, true) => Comparison::Below,
-        (true, true) => {
-            section.error("below", "`above` and `below` exclude each other; keep one of them");
+    let mut written = SIDES.into_iter().filter(|(key, _)| section.has(key));
+    let (key, comparison) = match (written.next(), written.next()) {
+        (Some(side), None) => side,
+        (Some((one, _)), Some((other, _))) => {
+            section.error(other, format!("`{one}` and `{other}` exclude each other; keep one of them"));
             return None;
         }
-        (false, false) => {
-            section.missing("above", "…, or below = …");
+        (None, _) => {
+            section.missing("above", "…, or below = …, at_least = … or at_most = …");
             return None;
         }
-    };
-    let key = match comparison {
-        Comparison::Above => "above",
-        Comparison::Below => "below",
     };
     let value = match unit {
         Unit::Ratio => section.ratio(key),

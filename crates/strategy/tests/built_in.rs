@@ -162,10 +162,9 @@ fn rules(strategy: &Strategy) -> Vec<String> {
     };
     let line = |rule: &cachescope_model::strategy::Rule| {
         format!(
-            "{} {} {} for {}",
+            "{} {} for {}",
             subject(&rule.subject),
-            rule.threshold.comparison.sign(),
-            rule.threshold.value,
+            rule.threshold.expect("every documented rule has one"),
             duration::format(rule.for_duration)
         )
     };

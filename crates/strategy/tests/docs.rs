@@ -164,7 +164,7 @@ fn figures(strategy: &Strategy) -> String {
             vec![
                 rule.name.clone(),
                 subject(&rule.subject),
-                threshold(strategy, &rule.subject, rule.threshold),
+                rule.threshold.map_or_else(String::new, |limit| threshold(strategy, &rule.subject, limit)),
                 duration::format(rule.for_duration),
                 format!("{:?}", rule.severity).to_lowercase(),
                 rule.action.clone(),

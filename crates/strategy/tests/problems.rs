@@ -435,7 +435,7 @@ fn a_miss_rate_is_judged_as_the_hit_rate_it_means() {
     let text =
         format!("{HEAD}[[rule]]\nname = \"R\"\nsummary = \"s\"\nreading = \"miss_rate\"\nabove = 0.4\n");
     let strategy = parse("shop.toml", &text).expect("the file is right");
-    let threshold = strategy.rules[0].threshold;
+    let threshold = strategy.rules[0].threshold.expect("it has one");
     assert_eq!((threshold.comparison.sign(), threshold.value), ("<", 0.6));
 }
 

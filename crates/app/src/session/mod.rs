@@ -11,17 +11,21 @@ mod worker;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cachescope_engine::triage::Question;
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
+use cachescope_model::alert::Alert;
 use cachescope_model::contents::{NamespaceContents, TenantSnapshot};
 use cachescope_model::deployment::{Deployment, Environment};
 use cachescope_model::keys::NamespaceKeys;
+use cachescope_model::marks::Mark;
 use cachescope_model::misses::{CausePoint, MissInsights};
 use cachescope_model::scan::ScanMode;
 use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
-use cachescope_model::strategy::Strategy;
+use cachescope_model::strategy::{Rule, Strategy};
 use cachescope_model::time::Timestamp;
+use cachescope_model::triage::Triage;
 use cachescope_model::window::Window;
 use cachescope_sources::context::SessionClock;
 use cachescope_sources::prometheus::source::PrometheusTarget;
@@ -113,6 +117,12 @@ pub fn default_sources(deployment: &Deployment) -> BTreeSet<SourceId> {
         .map(|spec| spec.id)
         .filter(|id| has_address(deployment, *id))
         .collect()
+}
+
+/// This machine's wall clock, for what no session's clock has seen.
+#[must_use]
+pub fn wall_clock_now() -> Timestamp {
+    SessionClock::start().now()
 }
 
 fn has_address(deployment: &Deployment, source: SourceId) -> bool {
@@ -298,6 +308,13 @@ impl Session {
     #[must_use]
     pub fn tenants(&self, namespace: &str, window: Window) -> Vec<TenantSnapshot> {
         self.engine.lock().tenants(namespace, self.clock.now(), window)
+    }
+
+    /// What an alert is about; see [`Engine::triage`].
+    #[must_use]
+    pub fn triage(&self, rule: &Rule, alert: &Alert, marks: &[Mark]) -> Triage {
+        let question = Question { rule, alert, now: self.clock.now(), marks };
+        self.engine.lock().triage(&question)
     }
 
     /// The session's time.

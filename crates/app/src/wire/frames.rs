@@ -6,10 +6,12 @@ use cachescope_model::reading::Readings;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{ControlTotal, MissCauses, NodeSnapshot};
 use cachescope_model::source::SourceStatus;
+use cachescope_model::telling::AlertRef;
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use serde::{Deserialize, Serialize};
 
+use super::alerts::AlertCounts;
 use super::views::ConnectionState;
 
 /// What a window looks at. A window has one view; a new one replaces it.
@@ -42,6 +44,11 @@ pub enum Frame {
     Instance(Box<InstanceFrame>),
     /// The list of deployments changed: fetch it again.
     DeploymentsChanged,
+    /// Somebody clicked on a notification: show this alert.
+    OpenAlert {
+        /// Which one.
+        alert: AlertRef,
+    },
 }
 
 /// The state of every deployment, or a part of it.
@@ -88,6 +95,8 @@ pub struct OverviewRow {
     pub commands_per_second: Option<f64>,
     /// Number of findings.
     pub findings: u32,
+    /// Its alerts.
+    pub alerts: AlertCounts,
 }
 
 /// A threshold that the strategy documents for the whole deployment.
@@ -133,6 +142,8 @@ pub struct InstanceFrame {
     pub namespace_count: u32,
     /// How many findings there are.
     pub finding_count: u32,
+    /// Its alerts.
+    pub alerts: AlertCounts,
     /// How the sources are doing.
     pub sources: Vec<SourceStatus>,
     /// Counted against the server's totals.

@@ -3,12 +3,14 @@
 //! `ui/src/lib/bindings/` is generated from here by `cargo xtask bindings`; a shell that misses a reply does
 //! not compile. The page is untrusted: nothing here carries a secret outwards, and nothing here grants a right.
 
+mod alerts;
 mod error;
 mod frames;
 mod prices;
 mod requests;
 mod views;
 
+pub use alerts::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};

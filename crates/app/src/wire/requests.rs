@@ -4,9 +4,12 @@ use cachescope_model::deployment::DeploymentId;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::source::SourceId;
+use cachescope_model::telling::{AlertRef, DesktopTelling, QuietHours};
+use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use serde::{Deserialize, Serialize};
 
+use super::alerts::*;
 use super::prices::*;
 use super::views::*;
 
@@ -194,6 +197,95 @@ requests! {
         /// How it is written.
         format: ExportFormat,
     } -> String;
+    /// Pending, firing and resolved alerts with their triage, the worst first.
+    Alerts {
+        /// Which one; `None` is all of them.
+        deployment: Option<DeploymentId>,
+        /// Only alerts about this template; `None` is all.
+        namespace: Option<String>,
+    } -> AlertsPage;
+    /// The rules of a deployment and whether they can be judged.
+    AlertRules {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> RulesPage;
+    /// The alerts of a deployment's own Prometheus.
+    ForeignAlerts {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> ForeignAlerts;
+    /// Says that somebody looks after a firing alert: it is told no more until it fires anew.
+    AcknowledgeAlert {
+        /// Which one.
+        alert: AlertRef,
+        /// What is being done; may be empty.
+        comment: String,
+    } -> Nothing;
+    /// Takes an acknowledgement back.
+    UnacknowledgeAlert {
+        /// Which one.
+        alert: AlertRef,
+    } -> Nothing;
+    /// Silences that hold, will hold, or ended within the last day, the latest end first.
+    Silences {} -> Vec<SilenceView>;
+    /// Keeps a new silence, or a changed one.
+    SaveSilence {
+        /// The form as typed.
+        draft: SilenceDraft,
+    } -> SilenceView;
+    /// Ends a silence now.
+    EndSilence {
+        /// Its number.
+        #[ts(type = "number")]
+        silence: i64,
+    } -> Nothing;
+    /// How people are told: desktop, quiet hours, channels.
+    Telling {} -> TellingView;
+    /// Changes how the desktop tells.
+    SetDesktopTelling {
+        /// How.
+        desktop: DesktopTelling,
+    } -> Nothing;
+    /// Changes when notifications wait.
+    SetQuietHours {
+        /// When.
+        quiet_hours: QuietHours,
+    } -> Nothing;
+    /// Keeps a new channel, or a changed one.
+    SaveChannel {
+        /// The form as typed.
+        draft: ChannelDraft,
+    } -> ChannelView;
+    /// Forgets a channel with its secrets.
+    RemoveChannel {
+        /// Its identity.
+        channel: String,
+    } -> Nothing;
+    /// Sends one test message to a channel and waits for the answer.
+    TestChannel {
+        /// Its identity.
+        channel: String,
+    } -> ChannelTest;
+    /// Alerts, marks and gaps of a span of time, the latest first; at most 1,000.
+    Timeline {
+        /// Which one; `None` is all of them.
+        deployment: Option<DeploymentId>,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+    } -> Vec<TimelineEntry>;
+    /// Sets a mark, such as a deploy, to read figures against.
+    AddMark {
+        /// The form as typed.
+        draft: MarkDraft,
+    } -> cachescope_model::marks::Mark;
+    /// Removes a mark.
+    RemoveMark {
+        /// Its number.
+        #[ts(type = "number")]
+        mark: i64,
+    } -> Nothing;
     /// Whether the demo can run here.
     DemoStatus {} -> DemoStatus;
     /// Starts the demo's servers and workload and watches them.

@@ -299,6 +299,10 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// Why its lookups missed.
     pub miss_causes: MissCauses,
+    /// How many alerts about it fire, quiet ones left out.
+    pub alerts: u32,
+    /// The worst of them.
+    pub worst_alert: Option<cachescope_model::strategy::Severity>,
     /// Hit rate of the last 15 minutes, oldest first; `None` is a gap. Empty unless asked for.
     pub spark: Vec<Option<f32>>,
 }

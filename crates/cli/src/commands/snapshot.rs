@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cachescope_app::alerts::check::{Check, Checked};
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::Snapshot as Figures;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
+use serde_json::{Value, json};
 
 use crate::arguments::{Common, Snapshot};
 use crate::failure::Failure;
@@ -25,23 +27,43 @@ pub(crate) async fn run(command: Snapshot, common: &Common) -> Result<(), Failur
         deployment::plan(&command.target, common, command.sources.as_deref(), ScanPlan::default()).await?;
     plan.custody = custody::for_sources(&plan, common).await?;
     let session = Session::start(plan);
-    let watched = watch(&session, command.watch_for, common, command.yes).await;
     let window = window_for(command.watch_for);
+    let judging = Check::begin(&session, window, false);
+    let watched = watch(&session, command.watch_for, common, command.yes).await;
     let figures = session.snapshot(window);
+    let rules = judging.finish(&session);
     session.stop().await;
     watched?;
-    if common.json && command.tenants {
+    if common.json {
         let mut json = serde_json::to_value(&*figures)?;
         for (namespace, row) in figures.namespaces.iter().zip(rows_of(&mut json)) {
-            row["tenants"] = serde_json::to_value(session.tenants(&namespace.namespace, window))?;
+            row["alerts"] = alerts_of(&namespace.namespace, &rules);
+            if command.tenants {
+                row["tenants"] = serde_json::to_value(session.tenants(&namespace.namespace, window))?;
+            }
         }
         output::json(&json)?;
-    } else if common.json {
-        output::json(&*figures)?;
     } else {
         output::text(&render(&figures))?;
     }
     Ok(())
+}
+
+/// What is past a rule's threshold in a namespace. A rule's `for` is left out, as in `check`.
+fn alerts_of(namespace: &str, rules: &[Checked]) -> Value {
+    let of_rule = |rule: &Checked| {
+        let (name, severity, summary) = (rule.rule.clone(), rule.severity, rule.summary.clone());
+        let past = rule.past.iter().filter(|past| past.namespace.as_deref() == Some(namespace));
+        past.map(move |past| {
+            json!({
+                "rule": name, "severity": severity, "summary": summary, "labels": past.labels,
+                "state": if past.firing { "firing" } else { "pending" },
+                "value": past.value, "low": past.low, "high": past.high, "sentence": past.sentence,
+            })
+        })
+        .collect::<Vec<_>>()
+    };
+    rules.iter().flat_map(of_rule).collect()
 }
 
 /// Watches for as long as was asked for, and until the first scan has ended where one runs. A slow log that was

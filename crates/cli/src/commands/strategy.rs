@@ -69,7 +69,7 @@ async fn show(name: String, common: &Common) -> Result<(), Failure> {
         for rule in &strategy.rules {
             table.row(vec![
                 rule.name.clone(),
-                format!("{} {}", rule.threshold.comparison.sign(), rule.threshold.value),
+                rule.threshold.map(|threshold| threshold.to_string()).unwrap_or_default(),
                 duration::format(rule.for_duration),
                 rule.summary.clone(),
             ]);

@@ -1,9 +1,8 @@
 //! How long commands run inside the server, without queue and network.
 
-use std::borrow::Cow;
-
 use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind as R;
+use cachescope_model::words::Words;
 
 use super::execution_times;
 use super::view::View;
@@ -22,12 +21,12 @@ pub(super) struct Sampled {
     /// How its figures are called: with the share of the commands that was sampled.
     source: String,
     /// Why there are none.
-    missing: Cow<'static, str>,
+    missing: Words,
     seen: u64,
 }
 
 impl Sampled {
-    pub(super) fn new(engine: &Engine, range: &Range, missing: Cow<'static, str>) -> Self {
+    pub(super) fn new(engine: &Engine, range: &Range, missing: Words) -> Self {
         let tally = &engine.executions.tally;
         let seen = tally.sum(Count::ExecutionsSeen, range);
         let missed = tally.sum(Count::ExecutionsMissed, range);
@@ -63,7 +62,7 @@ pub(super) fn of_instance(engine: &Engine, view: &View<'_>, mean: Reading, readi
     execution_times::of_instance(view, readings);
 }
 
-fn missing(sampled: &Sampled) -> Cow<'static, str> {
+fn missing(sampled: &Sampled) -> Words {
     if sampled.seen > 0 {
         "no read of it was among the commands that the slow-log sample saw in this window".into()
     } else {
@@ -86,7 +85,7 @@ fn quantiles(
     sampled: &Sampled,
     view: &View<'_>,
     readings: &mut Readings,
-    missing: impl Fn() -> Cow<'static, str>,
+    missing: impl Fn() -> Words,
 ) {
     for (kind, quantile) in QUANTILES {
         let reading = match found.quantile(quantile) {

@@ -89,8 +89,8 @@ fn too_few(view: &View<'_>, reads: f64) -> Reason {
     }
     match &view.reasons.sample {
         // Thousands of rows say the same: what is always the same costs no memory.
-        Reason::Borrowed(_) => BY_KEY.into(),
-        Reason::Owned(state) => format!("{BY_KEY}; {state}; {}", view.reasons.slow_log).into(),
+        state if state.is_fixed() => BY_KEY.into(),
+        state => format!("{BY_KEY}; {state}; {}", view.reasons.slow_log).into(),
     }
 }
 

@@ -15,6 +15,7 @@ mod misses;
 mod namespace;
 mod probed;
 mod reasons;
+mod repeated;
 mod sampled;
 mod scanned;
 mod statuses;

@@ -40,6 +40,7 @@ pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, int
     probed::of_row(view, row, readings);
     execution_model::of_row(engine, view, row, readings);
     scanned::of_row(engine, view, number, row, readings);
+    view.repeated.share(readings);
 }
 
 /// Lookups, hits and misses: as the application counts them, otherwise by the sample of the commands; misses

@@ -90,8 +90,9 @@ fn instead(view: &View<'_>, reason: Reason, samples: f64, least: f64) -> Reading
     }
     Reading::unavailable(match (&reason, &view.reasons.probe) {
         // Thousands of rows say the same: what is always the same costs no memory.
-        (Reason::Borrowed(_), Reason::Borrowed(_)) if reason == view.reasons.metrics => NEITHER.into(),
-        (Reason::Borrowed(_), Reason::Borrowed(_)) => reason,
+        (application, probe) if application.is_fixed() && probe.is_fixed() => {
+            if *application == view.reasons.metrics { NEITHER.into() } else { reason }
+        }
         (_, probe) => format!("{reason}; {probe}").into(),
     })
 }

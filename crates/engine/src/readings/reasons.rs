@@ -1,14 +1,13 @@
 //! Why a figure is missing and what would bring it, in words.
 
-use std::borrow::Cow;
-
 use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::words::Words;
 
 use crate::engine::Engine;
 use crate::server::STALE_AFTER_MILLIS;
 
 /// Words that cost nothing to repeat where they are always the same.
-pub(crate) type Reason = Cow<'static, str>;
+pub(crate) type Reason = Words;
 
 /// Reasons that hold for the whole snapshot, made once.
 pub(crate) struct Reasons<'e> {

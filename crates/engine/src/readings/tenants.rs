@@ -36,8 +36,6 @@ impl Engine {
         if self.rows.get(row).tenant_field.is_none() {
             return Vec::new();
         }
-        let field = self.rows.get(row).tenant_field.as_deref().unwrap_or_default();
-        let masked = self.masked(namespace).is_some_and(|fields| fields.iter().any(|it| it == field));
         let view = View::new(self, now, window);
         let (counted, scans) = self.tenants.of_row(row);
         let mut named: HashMap<&[u8], Gathered<'_>> = HashMap::new();
@@ -76,11 +74,7 @@ impl Engine {
         let mut snapshots: Vec<_> = sorted
             .iter()
             .map(|(name, gathered)| TenantSnapshot {
-                tenant: if masked {
-                    format!("‹masked {:04x}›", self.hashing.key(0, name) & 0xffff)
-                } else {
-                    printable(name)
-                },
+                tenant: self.shown_tenant(row, name),
                 others: false,
                 readings: readings(&view, gathered, share),
             })
@@ -93,6 +87,18 @@ impl Engine {
             });
         }
         snapshots
+    }
+
+    /// A tenant of this row as one line of text, masked where the strategy says so.
+    pub(crate) fn shown_tenant(&self, row: u32, name: &[u8]) -> String {
+        let row = self.rows.get(row);
+        let field = row.tenant_field.as_deref().unwrap_or_default();
+        let masked = self.masked(&row.template).is_some_and(|fields| fields.iter().any(|it| it == field));
+        if masked {
+            format!("‹masked {:04x}›", self.hashing.key(0, name) & 0xffff)
+        } else {
+            printable(name)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use cachescope_model::window::Window;
 use super::execution::Sampled;
 use super::execution_times::TimesView;
 use super::reasons::Reasons;
+use super::repeated::Repeated;
 use super::sampled::SampleView;
 use crate::applications::Way;
 use crate::engine::Engine;
@@ -74,6 +75,8 @@ pub(crate) struct View<'e> {
     pub(super) sampled: Sampled,
     /// How a figure of the last complete scan is called, and seconds since then.
     pub(super) scan: Option<(String, f64)>,
+    /// Words that rows have in common.
+    pub(super) repeated: Repeated,
 }
 
 impl<'e> View<'e> {
@@ -87,6 +90,7 @@ impl<'e> View<'e> {
         let why = [&reasons.sample, &reasons.events[0]];
         Self {
             now_ms,
+            repeated: Repeated::default(),
             sampled: Sampled::new(engine, &events_range, reasons.slow_log.clone()),
             server: server_view(engine, now_ms, seconds),
             sample: SampleView::new(engine, now_ms, seconds, &events[0], why),

@@ -43,10 +43,17 @@ pub enum Subject {
         /// Its name.
         signal: String,
     },
+    /// Whether the cache answers: 1 where it does, 0 where it does not.
+    Reachable,
+    /// An expression for a Prometheus server; each series it gives is judged for itself.
+    Promql {
+        /// The expression.
+        expr: String,
+    },
 }
 
 impl Subject {
-    /// Which reading it takes; `None` for a signal.
+    /// Which reading it takes; `None` where it takes none.
     #[must_use]
     pub const fn reading(&self) -> Option<ReadingKind> {
         match self {
@@ -54,7 +61,7 @@ impl Subject {
             | Self::Namespaces { reading, .. }
             | Self::Tenants { reading, .. }
             | Self::Layer { reading, .. } => Some(*reading),
-            Self::Signal { .. } => None,
+            Self::Signal { .. } | Self::Reachable | Self::Promql { .. } => None,
         }
     }
 }
@@ -67,6 +74,10 @@ pub enum Comparison {
     Above,
     /// `<`
     Below,
+    /// `>=`
+    AtLeast,
+    /// `<=`
+    AtMost,
 }
 
 impl Comparison {
@@ -76,6 +87,8 @@ impl Comparison {
         match self {
             Self::Above => ">",
             Self::Below => "<",
+            Self::AtLeast => ">=",
+            Self::AtMost => "<=",
         }
     }
 
@@ -85,7 +98,15 @@ impl Comparison {
         match self {
             Self::Above => value > limit,
             Self::Below => value < limit,
+            Self::AtLeast => value >= limit,
+            Self::AtMost => value <= limit,
         }
+    }
+
+    /// Whether it is the larger values that are meant.
+    #[must_use]
+    pub const fn upwards(self) -> bool {
+        matches!(self, Self::Above | Self::AtLeast)
     }
 }
 
@@ -103,6 +124,12 @@ impl Threshold {
     #[must_use]
     pub fn holds(&self, value: f64) -> bool {
         self.comparison.holds(value, self.value)
+    }
+}
+
+impl std::fmt::Display for Threshold {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.comparison.sign(), self.value)
     }
 }
 
@@ -143,8 +170,8 @@ pub struct Rule {
     pub subject: Subject,
     /// Over which window; a signal's window is in its query.
     pub window: Window,
-    /// On which side it is pending or firing.
-    pub threshold: Threshold,
+    /// On which side it is pending or firing; `None` where a PromQL expression says so itself.
+    pub threshold: Option<Threshold>,
     /// How long the threshold must be passed before it fires.
     #[serde(rename = "for_seconds", with = "super::seconds")]
     pub for_duration: Duration,
@@ -196,14 +223,16 @@ mod tests {
     fn a_value_is_past_a_threshold_on_one_side_only_and_nan_on_none() {
         let above = Threshold { comparison: Comparison::Above, value: 0.9 };
         let below = Threshold { comparison: Comparison::Below, value: 0.8 };
-        for (value, past_above, past_below) in [
-            (0.95, true, false),
-            (0.9, false, false),
-            (0.8, false, false),
-            (0.5, false, true),
-            (f64::NAN, false, false),
+        let at_most = Threshold { comparison: Comparison::AtMost, value: 0.8 };
+        for (value, past_above, past_below, past_at_most) in [
+            (0.95, true, false, false),
+            (0.9, false, false, false),
+            (0.8, false, false, true),
+            (0.5, false, true, true),
+            (f64::NAN, false, false, false),
         ] {
-            assert_eq!((above.holds(value), below.holds(value)), (past_above, past_below), "{value}");
+            let past = (above.holds(value), below.holds(value), at_most.holds(value));
+            assert_eq!(past, (past_above, past_below, past_at_most), "{value}");
         }
     }
 }

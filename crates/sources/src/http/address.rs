@@ -68,6 +68,14 @@ impl Address {
         &self.shown
     }
 
+    /// The same address, of which only scheme, host and port are shown: where the path is the secret, as with
+    /// webhooks.
+    #[must_use]
+    pub fn with_hidden_path(self) -> Self {
+        let shown = self.url.origin().ascii_serialization();
+        Self { shown, ..self }
+    }
+
     /// The address of `path` below this one, which may itself be below a server's root (`https://host/prom`).
     #[must_use]
     pub fn below(&self, path: &str) -> Self {

@@ -70,6 +70,14 @@ impl HttpClient {
     /// Code `bad_url` for an address that can't be read, `tls` for certificate files that can't be used.
     pub fn new(url: &str, options: HttpOptions) -> Result<Self, SourceError> {
         let (address, in_url) = Address::parse(url)?;
+        Self::of(address, in_url, options)
+    }
+
+    pub(super) fn of(
+        address: Address,
+        in_url: Credentials,
+        options: HttpOptions,
+    ) -> Result<Self, SourceError> {
         let credentials = match in_url {
             Credentials::None => options.credentials,
             in_url => in_url,
@@ -152,6 +160,20 @@ impl HttpClient {
                 Err(failure::of_status(answer.status, &answer.body, &address, &self.options))
             }
             _ => Ok(answer),
+        }
+    }
+
+    /// Posts JSON to the endpoint's own address.
+    ///
+    /// # Errors
+    /// When nothing answers in time, what answers is larger than the bound, or the status is no success.
+    pub async fn post_json(&self, json: String) -> Result<Answer, SourceError> {
+        let request = self.client.post(self.address.url().clone());
+        let request = request.header(CONTENT_TYPE, "application/json").body(json);
+        let answer = self.exchange(request, &self.address).await?;
+        match answer.status {
+            status if status.is_success() => Ok(answer),
+            status => Err(failure::of_status(status, &answer.body, &self.address, &self.options)),
         }
     }
 

@@ -4,6 +4,8 @@ pub mod address;
 pub mod client;
 mod failure;
 pub mod metrics;
+mod webhook;
 
 pub use address::{Address, Credentials};
 pub use client::{Answer, HttpClient, HttpOptions};
+pub use webhook::Webhook;

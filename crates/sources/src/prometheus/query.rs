@@ -8,7 +8,7 @@ use cachescope_model::time::Timestamp;
 
 use super::answer::{self, BuildInfo, QueryResult, Series, Value};
 use crate::error::SourceError;
-use crate::http::{HttpClient, HttpOptions};
+use crate::http::{Answer, HttpClient, HttpOptions};
 
 /// The largest answer to a query, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -93,6 +93,10 @@ impl PrometheusClient {
     pub async fn build_info(&self) -> Result<BuildInfo, SourceError> {
         let answer = self.http.get_below("api/v1/status/buildinfo").await?;
         answer::open(&answer, self.address(), "the question for its version").map(|(info, _)| info)
+    }
+
+    pub(super) async fn get_below(&self, path: &str) -> Result<Answer, SourceError> {
+        self.http.get_below(path).await
     }
 
     async fn query(

@@ -1,5 +1,6 @@
 //! The store against real files, real processes and a real keychain.
 
+mod alerts;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disks;

@@ -2,6 +2,7 @@
 import type { Cell } from "./Cell";
 import type { MissCauses } from "./MissCauses";
 import type { NamespaceOrigin } from "./NamespaceOrigin";
+import type { Severity } from "./Severity";
 
 /**
  * One row of the namespace table. Its cells stand in the order of [`RowPage::columns`].
@@ -39,6 +40,14 @@ cells: Array<Cell>,
  * Why its lookups missed.
  */
 miss_causes: MissCauses, 
+/**
+ * How many alerts about it fire, quiet ones left out.
+ */
+alerts: number, 
+/**
+ * The worst of them.
+ */
+worst_alert: Severity | null, 
 /**
  * Hit rate of the last 15 minutes, oldest first; `None` is a gap. Empty unless asked for.
  */

@@ -18,6 +18,8 @@ const page = (names: string[], lookups = 1): RowPage => ({
     below_target: false,
     cells: [{ certainty: 'unavailable' }, { certainty: 'exact', value: lookups }],
     miss_causes: { expired: 0, evicted: 0, deleted: 0, flushed: 0, cold: 0, unknown: 0 },
+    alerts: 0,
+    worst_alert: null,
     spark: [],
   })),
 });

@@ -35,6 +35,8 @@ const page = (names: string[], sparks = false): RowPage => ({
     below_target: false,
     cells: [],
     miss_causes: { expired: 0, evicted: 0, deleted: 0, flushed: 0, cold: 0, unknown: 0 },
+    alerts: 0,
+    worst_alert: null,
     spark: sparks ? [0.5] : [],
   })),
 });

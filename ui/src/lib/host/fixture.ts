@@ -5,6 +5,16 @@ import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
+import {
+  alertsPage,
+  channelView,
+  foreignAlerts,
+  rulesPage,
+  silences,
+  silenceView,
+  telling,
+  timeline,
+} from './fixture/alerts';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
@@ -256,6 +266,47 @@ export function fixture(parameters: URLSearchParams): Transport {
             },
           ],
         };
+      case 'alerts':
+        return { reply: asked.request, data: alertsPage(scene) };
+      case 'alert_rules':
+        return { reply: asked.request, data: rulesPage() };
+      case 'foreign_alerts':
+        return { reply: asked.request, data: foreignAlerts() };
+      case 'silences':
+        return { reply: asked.request, data: silences() };
+      case 'save_silence':
+        return { reply: asked.request, data: silenceView() };
+      case 'telling':
+        return { reply: asked.request, data: telling() };
+      case 'save_channel':
+        return { reply: asked.request, data: channelView() };
+      case 'test_channel':
+        return {
+          reply: asked.request,
+          data: { delivered: true, sentence: 'https://hooks.slack.com took the test message.' },
+        };
+      case 'timeline':
+        return { reply: asked.request, data: timeline() };
+      case 'add_mark':
+        return {
+          reply: asked.request,
+          data: {
+            id: 2,
+            deployment: asked.draft.deployment,
+            at: asked.draft.at ?? Date.now(),
+            kind: asked.draft.kind,
+            text: asked.draft.text,
+            source: 'window',
+          },
+        };
+      case 'acknowledge_alert':
+      case 'unacknowledge_alert':
+      case 'end_silence':
+      case 'set_desktop_telling':
+      case 'set_quiet_hours':
+      case 'remove_channel':
+      case 'remove_mark':
+        return { reply: asked.request, data: {} };
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
     }

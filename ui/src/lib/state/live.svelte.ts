@@ -1,3 +1,4 @@
+import type { AlertRef } from '../bindings/AlertRef';
 import type { Frame } from '../bindings/Frame';
 import type { InstanceFrame } from '../bindings/InstanceFrame';
 import type { OverviewFrame } from '../bindings/OverviewFrame';
@@ -33,6 +34,9 @@ class Live {
     }
   }
 
+  /** The alert that somebody clicked on in a notification; whoever shows it clears it. */
+  opening = $state.raw<AlertRef | null>(null);
+
   pause(): void {
     this.paused = true;
   }
@@ -47,6 +51,8 @@ class Live {
   #take(frame: Frame, onDeploymentsChanged: () => void): void {
     if (frame.kind === 'deployments_changed') {
       onDeploymentsChanged();
+    } else if (frame.kind === 'open_alert') {
+      this.opening = frame.alert;
     } else if (frame.kind === 'overview') {
       this.#latest.overview = withPart(this.#latest.overview, frame);
       if (!this.paused) this.overview = this.#latest.overview;

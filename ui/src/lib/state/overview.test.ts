@@ -22,6 +22,7 @@ const part = (ids: string, offset: number, total: number, lookups: number): Over
     lookups_per_second: lookups,
     commands_per_second: null,
     findings: 0,
+    alerts: { critical: 0, warning: 0, info: 0, pending: 0, quiet: 0, failing: 0 },
   })),
 });
 const told = (frame: OverviewFrame) =>

@@ -17,6 +17,7 @@ const row = (some: Partial<OverviewRow>): OverviewRow => ({
   lookups_per_second: null,
   commands_per_second: null,
   findings: 0,
+  alerts: { critical: 0, warning: 0, info: 0, pending: 0, quiet: 0, failing: 0 },
   ...some,
 });
 

@@ -1,0 +1,188 @@
+//! Which samples a rule's subject picks.
+
+use std::collections::HashMap;
+
+use cachescope_model::alert::AlertLabels;
+use cachescope_model::alert::label::{LAYER, NAMESPACE, TENANT};
+use cachescope_model::reading::Readings;
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::snapshot::{NamespaceOrigin, Snapshot};
+use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::strategy::{Rule, Strategy, Subject};
+use cachescope_model::window::Window;
+
+use super::inputs::Inputs;
+use super::sample::Sample;
+
+/// Names of documented namespaces by template, and back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    by_template: HashMap<String, String>,
+    templates: HashMap<String, String>,
+    with_tenant: Vec<String>,
+}
+
+impl Names {
+    pub(super) fn new(strategy: &Strategy) -> Self {
+        let mut names = Self::default();
+        for namespace in &strategy.namespaces {
+            let template = namespace.template.as_str();
+            names.by_template.entry(template.to_owned()).or_insert_with(|| namespace.name.clone());
+            names.templates.insert(namespace.name.clone(), template.to_owned());
+            if namespace.tenant.is_some() {
+                names.with_tenant.push(namespace.name.clone());
+            }
+        }
+        names
+    }
+
+    fn name<'a>(&'a self, template: &'a str) -> &'a str {
+        self.by_template.get(template).map_or(template, String::as_str)
+    }
+
+    /// The templates of these namespaces; of all that have a tenant where there are none.
+    pub(super) fn tenant_templates(&self, namespaces: &[String]) -> Vec<&str> {
+        let wanted = if namespaces.is_empty() { &self.with_tenant } else { namespaces };
+        wanted.iter().filter_map(|name| self.templates.get(name)).map(String::as_str).collect()
+    }
+}
+
+/// The samples of a rule, or the sentence why it can't be judged at all.
+pub(super) fn samples(rule: &Rule, names: &Names, inputs: &Inputs<'_>) -> Result<Vec<Sample>, String> {
+    match &rule.subject {
+        Subject::Instance { reading } => Ok(vec![match inputs.snapshots.get(&rule.window) {
+            Some(snapshot) => of(AlertLabels::new(), &snapshot.instance, *reading),
+            None => missing_window(rule.window),
+        }]),
+        Subject::Namespaces { namespaces, reading } => Ok(match inputs.snapshots.get(&rule.window) {
+            Some(snapshot) => of_namespaces(snapshot, names, namespaces, *reading),
+            None => vec![missing_window(rule.window)],
+        }),
+        Subject::Tenants { namespaces, reading } => {
+            Ok(of_tenants(inputs, names, namespaces, *reading, rule.window))
+        }
+        Subject::Layer { layer, reading } => {
+            let labels = || AlertLabels::from([(LAYER.to_owned(), layer.clone())]);
+            Ok(vec![match inputs.layers.get(&(rule.window, layer.as_str())) {
+                Some(readings) => of(labels(), readings, *reading),
+                None => Sample::missing(labels(), format!("nothing counts the layer {layer:?}")),
+            }])
+        }
+        Subject::Signal { signal } => of_signal(inputs, signal).map(|sample| vec![sample]),
+        Subject::Reachable => Ok(vec![reachable(inputs)]),
+        Subject::Promql { .. } => match inputs.queries.get(rule.name.as_str()) {
+            Some(Ok(series)) => {
+                Ok(series.iter().map(|(labels, value)| Sample::exact(labels.clone(), *value)).collect())
+            }
+            Some(Err(why)) => Err(why.clone()),
+            None => Ok(vec![Sample::missing(
+                AlertLabels::new(),
+                "the expression is for a Prometheus server: add one to the deployment",
+            )]),
+        },
+        other => Err(format!("this version does not know how to judge {other:?}")),
+    }
+}
+
+fn missing_window(window: Window) -> Sample {
+    Sample::missing(AlertLabels::new(), format!("there are no figures over {} s", window.seconds()))
+}
+
+fn of(labels: AlertLabels, readings: &Readings, kind: ReadingKind) -> Sample {
+    match readings.get(&kind) {
+        Some(reading) => Sample::of_reading(labels, reading, lookups(readings)),
+        None => Sample::missing(labels, format!("it has no {}", kind.spec().title.to_lowercase())),
+    }
+}
+
+/// How many lookups there were in the window.
+fn lookups(readings: &Readings) -> Option<f64> {
+    let rate = readings.get(&ReadingKind::LookupsPerSecond)?;
+    rate.value.map(|value| value * rate.window_seconds)
+}
+
+fn of_namespaces(snapshot: &Snapshot, names: &Names, wanted: &[String], kind: ReadingKind) -> Vec<Sample> {
+    let labels = |name: &str| AlertLabels::from([(NAMESPACE.to_owned(), name.to_owned())]);
+    let rows = snapshot.namespaces.iter().filter(|row| row.origin != NamespaceOrigin::Other);
+    if wanted.is_empty() {
+        return rows.map(|row| of(labels(names.name(&row.namespace)), &row.readings, kind)).collect();
+    }
+    let rows: HashMap<&str, _> = rows.map(|row| (names.name(&row.namespace), row)).collect();
+    let of_name = |name: &String| match rows.get(name.as_str()) {
+        Some(row) => of(labels(name), &row.readings, kind),
+        None => Sample::missing(labels(name), "it has not been seen"),
+    };
+    wanted.iter().map(of_name).collect()
+}
+
+fn of_tenants(
+    inputs: &Inputs<'_>,
+    names: &Names,
+    namespaces: &[String],
+    kind: ReadingKind,
+    window: Window,
+) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for template in names.tenant_templates(namespaces) {
+        let namespace = names.name(template);
+        let Some(tenants) = inputs.tenants.get(&(window, template)) else {
+            let labels = AlertLabels::from([(NAMESPACE.to_owned(), namespace.to_owned())]);
+            samples.push(Sample::missing(labels, "its tenants are not known"));
+            continue;
+        };
+        for tenant in tenants.iter().filter(|tenant| !tenant.others) {
+            let labels = AlertLabels::from([
+                (NAMESPACE.to_owned(), namespace.to_owned()),
+                (TENANT.to_owned(), tenant.tenant.clone()),
+            ]);
+            samples.push(of(labels, &tenant.readings, kind));
+        }
+    }
+    samples
+}
+
+fn of_signal(inputs: &Inputs<'_>, signal: &str) -> Result<Sample, String> {
+    if let Some(why) = inputs.signal_errors.get(signal) {
+        return Err(why.clone());
+    }
+    // A signal's window is in its query, so that every snapshot holds the same.
+    let value = inputs.snapshots.values().find_map(|snapshot| snapshot.signals.get(signal));
+    Ok(match value {
+        Some(Some(value)) => Sample::exact(AlertLabels::new(), *value),
+        Some(None) => {
+            Sample::missing(AlertLabels::new(), format!("the query of the signal {signal:?} gave nothing"))
+        }
+        None => Sample::missing(
+            AlertLabels::new(),
+            format!("the signal {signal:?} is not asked for: add a Prometheus to the deployment"),
+        ),
+    })
+}
+
+/// 1 where the cache answers, 0 where it does not.
+fn reachable(inputs: &Inputs<'_>) -> Sample {
+    let told = |value, remark: &str| Sample {
+        remark: remark.to_owned(),
+        ..Sample::exact(AlertLabels::new(), value)
+    };
+    match &inputs.reachable {
+        Some(Ok(())) => return told(1.0, ""),
+        Some(Err(why)) => return told(0.0, why),
+        None => {}
+    }
+    let info = inputs
+        .snapshots
+        .values()
+        .next_back()
+        .and_then(|snapshot| snapshot.sources.iter().find(|status| status.source == SourceId::Info));
+    match info {
+        Some(status) => match status.health {
+            SourceHealth::Ok | SourceHealth::Partial => told(1.0, ""),
+            SourceHealth::Failed => told(0.0, &status.detail),
+            SourceHealth::Starting | SourceHealth::Off | SourceHealth::Unavailable => {
+                Sample::missing(AlertLabels::new(), format!("INFO is not asked for: {}", status.detail))
+            }
+        },
+        None => Sample::missing(AlertLabels::new(), "no Redis server is connected"),
+    }
+}
