@@ -184,7 +184,7 @@ async fn others(server: &RedisServer) -> Result<()> {
         let rma = peers::Rma::install().await?;
         let theirs = rma.run(server.port()).await?;
         let (ours, _) = scanned(server, &arguments).await?;
-        compared("scan/exact", "rma", &[(theirs, ours)]);
+        compared("scan/exact", "rma of the strings alone", &[(theirs, ours)]);
         anyhow::Ok(())
     };
     if let Err(error) = compare_with_rma.await {

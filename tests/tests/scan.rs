@@ -61,7 +61,13 @@ async fn fill_with_many(connection: &mut MultiplexedConnection) -> Result<()> {
             let length = match number % 4 {
                 0 => 100.0,
                 1 => 20.0 + 800.0 * share,
-                2 => if share < 0.05 { 3_000.0 } else { 150.0 },
+                2 => {
+                    if share < 0.05 {
+                        3_000.0
+                    } else {
+                        150.0
+                    }
+                }
                 _ => (60.0 * share.max(1e-4).powf(-0.6)).min(10_000.0),
             };
             pipeline.cmd("SET").arg(format!("n{number}:{key}")).arg("v".repeat(length as usize)).ignore();
@@ -164,7 +170,8 @@ async fn a_precise_scan_stops_early_and_its_intervals_hold_the_true_bytes() -> R
         let server = RedisServer::start(RedisOptions::default()).await?;
         fill_with_many(&mut server.connection().await?).await?;
         let truth = scan(&server, &strategy()?, &["--exact", "--unthrottled"]).await?;
-        let bytes = |row: &Value| reading(row, "memory_bytes")["value"].as_f64().context("bytes have a value");
+        let bytes =
+            |row: &Value| reading(row, "memory_bytes")["value"].as_f64().context("bytes have a value");
         let all = truth.values().map(bytes).sum::<Result<f64>>()?;
         let rows = scan(&server, &strategy()?, &["--precision", "2%", "--unthrottled"]).await?;
         let mut partly = 0;

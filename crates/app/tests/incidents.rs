@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cachescope_app::session::Session;
 use cachescope_app::wire::{AlertView, DeploymentDraft, Reply, Request};
 use cachescope_app::{App, Host, deployments};
-use cachescope_lab::namespace::{Access, Namespace};
 use cachescope_lab::incident::Incident;
+use cachescope_lab::namespace::{Access, Namespace};
 use cachescope_lab::{Lab, LabOptions};
 use cachescope_model::alert::AlertState;
 use cachescope_model::deployment::Environment;
@@ -181,7 +181,9 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
         Incident::TtlCliff | Incident::MassPurge if names_busiest().is_none() => {
             Some(format!("{carrier:?} is none of {:?}", busiest(lab)))
         }
-        Incident::NoisyTenant if triage.tenants.first().is_none_or(|tenant| !said.contains(&tenant.tenant)) => {
+        Incident::NoisyTenant
+            if triage.tenants.first().is_none_or(|tenant| !said.contains(&tenant.tenant)) =>
+        {
             Some(format!("no tenant: {:?}", triage.tenants))
         }
         _ if carrier.is_none() => Some("no namespace".to_owned()),

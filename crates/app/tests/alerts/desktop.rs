@@ -57,10 +57,8 @@ async fn inside_one_notification_and_its_click() {
     bench.set_keys(5).await;
     bench.deploy(&a_hundred_rules(), None).await;
     bench.until("Rule99", AlertState::Firing).await;
-    wait_for("it is on the screen", async || {
-        dunstctl(&["count", "displayed"]).filter(|count| count != "0")
-    })
-    .await;
+    wait_for("it is on the screen", async || dunstctl(&["count", "displayed"]).filter(|count| count != "0"))
+        .await;
     assert_eq!(dunstctl(&["count", "displayed"]).as_deref(), Some("1"));
     assert_eq!(dunstctl(&["count", "waiting"]).as_deref(), Some("0"));
     dunstctl(&["action", "0"]).expect("it takes the click");

@@ -26,11 +26,8 @@ fn fired(strategy: &Strategy, miss_share: f64) -> BTreeSet<String> {
     let options = EvaluatorOptions { gap_after: Some(Duration::from_secs(60)) };
     let mut evaluator = Evaluator::for_strategy(strategy, options);
     let mut chance = Chance(7);
-    let labels: Vec<String> = strategy
-        .namespaces
-        .iter()
-        .map(|it| it.metric_labels.first().unwrap_or(&it.name).clone())
-        .collect();
+    let labels: Vec<String> =
+        strategy.namespaces.iter().map(|it| it.metric_labels.first().unwrap_or(&it.name).clone()).collect();
     let mut counted = vec![(0_u64, 0_u64); labels.len()];
     let mut fired = BTreeSet::new();
     for step in 0..=720_u64 {
@@ -56,8 +53,7 @@ fn fired(strategy: &Strategy, miss_share: f64) -> BTreeSet<String> {
         run.page(seconds, &lines);
         run.engine.advance(at(seconds));
         let needs = evaluator.needs();
-        let snapshots: Vec<_> =
-            needs.windows.iter().map(|window| run.snapshot(seconds, *window)).collect();
+        let snapshots: Vec<_> = needs.windows.iter().map(|window| run.snapshot(seconds, *window)).collect();
         let inputs = snapshots.iter().fold(Inputs::new(), |inputs, snapshot| inputs.snapshot(snapshot));
         for transition in evaluator.evaluate(at(seconds), &inputs.reachable(Ok(()))) {
             if transition.to == AlertState::Firing {

@@ -8,9 +8,7 @@ use cachescope_model::deployment::DeploymentId;
 use cachescope_model::events::KeyEventKind as K;
 use cachescope_model::marks::{Mark, MarkKind, MarkSource};
 use cachescope_model::reading_kind::ReadingKind;
-use cachescope_model::strategy::{
-    Comparison, Rule, Severity, Signal, Strategy, Subject, Threshold,
-};
+use cachescope_model::strategy::{Comparison, Rule, Severity, Signal, Strategy, Subject, Threshold};
 use cachescope_model::triage::{MissCause, Triage};
 use cachescope_model::window::Window;
 
@@ -123,8 +121,7 @@ fn begins_at_the_onset(triage: &Triage) {
 fn evicted_keys_are_named_with_their_namespace_the_memory_and_the_deploy_before() {
     let run = play(&shop(), |second| {
         let keys = (0..20).map(|number| format!("user:{second}-{number}"));
-        let events =
-            keys.flat_map(|key| [(K::Evicted, key.clone()), (K::Miss, key)]).collect::<Vec<_>>();
+        let events = keys.flat_map(|key| [(K::Evicted, key.clone()), (K::Miss, key)]).collect::<Vec<_>>();
         (events, 3_900_000)
     });
     let mark = |second: f64, text: &str| Mark {
@@ -147,7 +144,14 @@ fn evicted_keys_are_named_with_their_namespace_the_memory_and_the_deploy_before(
     assert_eq!(triage.near.len(), 1, "what was long ago is left out");
     says(
         &triage,
-        &["Hit rate 71 % for 70 s, target 80 %", "Users", "evicted", "Memory is at", "maxmemory", "deploy 4f21c8"],
+        &[
+            "Hit rate 71 % for 70 s, target 80 %",
+            "Users",
+            "evicted",
+            "Memory is at",
+            "maxmemory",
+            "deploy 4f21c8",
+        ],
     );
 }
 
