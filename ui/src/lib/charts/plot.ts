@@ -23,6 +23,13 @@ export interface Series {
   points: readonly HistoryPoint[];
 }
 
+/** Something that happened, at a moment in milliseconds; `colour` is the name of a custom property. */
+export interface ChartEvent {
+  at: number;
+  name: string;
+  colour: string;
+}
+
 /** What one chart shows. */
 export interface ChartSpec<Kind extends string = string> {
   id: string;
@@ -34,6 +41,8 @@ export interface ChartSpec<Kind extends string = string> {
   target?: { value: number; name: string } | null;
   /** The lines are parts of a whole, drawn as areas on each other, the first lowest. */
   stacked?: boolean;
+  /** Dotted lines with their names. */
+  events?: readonly ChartEvent[];
 }
 
 /** Columns for uPlot: seconds, then each line, then the first line's interval, low and high. */
@@ -137,6 +146,7 @@ export function optionsOf(
   seconds: number,
   columns: () => readonly (readonly (number | null)[])[],
   onCursor: (index: number | null) => void,
+  events: () => readonly ChartEvent[] = () => [],
 ): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -196,6 +206,7 @@ export function optionsOf(
       : [{ series: [lines + 2, lines + 1], fill: `${main}33` }],
     hooks: {
       draw: [
+        (plot) => drawEvents(plot, spec, events(), colour),
         (plot) =>
           drawTarget(plot, spec, { line: colour('--t2'), text: colour('--t3'), plate: colour('--s1') }),
       ],
@@ -242,5 +253,45 @@ function drawTarget(
   ctx.globalAlpha = 1;
   ctx.fillStyle = text;
   ctx.fillText(target.name, right, y + (above ? -3 : 4) * scale);
+  ctx.restore();
+}
+
+/** Dotted upright lines; a name stands at the end of its line that is away from the target, where there is room. */
+function drawEvents(
+  plot: uPlot,
+  { target }: ChartSpec,
+  events: readonly ChartEvent[],
+  colour: (name: string) => string,
+): void {
+  const { ctx, bbox } = plot;
+  const scale = devicePixelRatio;
+  const targetLow = target != null && plot.valToPos(target.value, 'y', true) > bbox.top + bbox.height / 2;
+  const foot = targetLow ? bbox.top + 13 * scale : bbox.top + bbox.height - 2 * scale;
+  let taken = bbox.left;
+  ctx.save();
+  ctx.font = `${11 * scale}px "Inter Variable", system-ui, sans-serif`;
+  ctx.textBaseline = 'bottom';
+  ctx.lineWidth = scale;
+  for (const { at, name, colour: named } of events) {
+    const x = Math.round(plot.valToPos(at / 1000, 'x', true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.strokeStyle = colour(named);
+    ctx.setLineDash([scale, 3 * scale]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    if (name === '') continue;
+    const width = ctx.measureText(name).width + 8 * scale;
+    const left = x - width >= taken ? x - width : x;
+    if (left < taken || left + width > bbox.left + bbox.width) continue;
+    taken = left + width;
+    ctx.globalAlpha = 0.8;
+    ctx.fillStyle = colour('--s1');
+    ctx.fillRect(left + 2 * scale, foot - 13 * scale, width - 4 * scale, 13 * scale);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = colour(named);
+    ctx.fillText(name, left + 4 * scale, foot);
+  }
   ctx.restore();
 }

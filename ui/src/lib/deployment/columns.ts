@@ -24,6 +24,14 @@ export const COLUMNS: Column[] = [
     explained: 'Keys that one template names.',
   },
   {
+    id: 'alerts',
+    title: 'Alerts',
+    sort: null,
+    descending: false,
+    numeric: false,
+    explained: 'Alerts about it that fire and that nobody looks after, with the shape of the worst.',
+  },
+  {
     id: 'hit',
     title: 'Hit rate',
     sort: reading('hit_rate'),

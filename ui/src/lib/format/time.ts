@@ -36,6 +36,20 @@ export function clock(at: Timestamp): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** A clock time; of another day with the day: "14:02:10", "24 Nov 14:02". */
+export function moment(at: Timestamp, now: Timestamp): string {
+  const date = new Date(at);
+  if (date.toDateString() === new Date(now).toDateString()) return clock(at);
+  const month = date.toLocaleString('en-GB', { month: 'short' });
+  return `${date.getDate()}${NBSP}${month} ${hourMinute(at)}`;
+}
+
+/** Local time in hours and minutes. */
+export function hourMinute(at: Timestamp): string {
+  const date = new Date(at);
+  return `${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
 /** Every window with its name, shortest first. */
 export const WINDOWS: { window: Window; name: string; seconds: number }[] = [
   { window: '10s', name: `10${NBSP}s`, seconds: 10 },

@@ -1,20 +1,11 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
-// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found to the address. Never part of a build.
+// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled to the address. Never part of a build.
 import type { DeploymentView } from '../bindings/DeploymentView';
 import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
-import {
-  alertsPage,
-  channelView,
-  foreignAlerts,
-  rulesPage,
-  silences,
-  silenceView,
-  telling,
-  timeline,
-} from './fixture/alerts';
+import { answerAlerts } from './fixture/telling';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
@@ -79,6 +70,8 @@ export function fixture(parameters: URLSearchParams): Transport {
   }
 
   function answer(asked: Request): Reply {
+    const ofAlerts = answerAlerts(asked, scene);
+    if (ofAlerts) return ofAlerts;
     switch (asked.request) {
       case 'app_info':
         return {
@@ -266,49 +259,10 @@ export function fixture(parameters: URLSearchParams): Transport {
             },
           ],
         };
-      case 'alerts':
-        return { reply: asked.request, data: alertsPage(scene) };
-      case 'alert_rules':
-        return { reply: asked.request, data: rulesPage() };
-      case 'foreign_alerts':
-        return { reply: asked.request, data: foreignAlerts() };
-      case 'silences':
-        return { reply: asked.request, data: silences() };
-      case 'save_silence':
-        return { reply: asked.request, data: silenceView() };
-      case 'telling':
-        return { reply: asked.request, data: telling() };
-      case 'save_channel':
-        return { reply: asked.request, data: channelView() };
-      case 'test_channel':
-        return {
-          reply: asked.request,
-          data: { delivered: true, sentence: 'https://hooks.slack.com took the test message.' },
-        };
-      case 'timeline':
-        return { reply: asked.request, data: timeline() };
-      case 'add_mark':
-        return {
-          reply: asked.request,
-          data: {
-            id: 2,
-            deployment: asked.draft.deployment,
-            at: asked.draft.at ?? Date.now(),
-            kind: asked.draft.kind,
-            text: asked.draft.text,
-            source: 'window',
-          },
-        };
-      case 'acknowledge_alert':
-      case 'unacknowledge_alert':
-      case 'end_silence':
-      case 'set_desktop_telling':
-      case 'set_quiet_hours':
-      case 'remove_channel':
-      case 'remove_mark':
-        return { reply: asked.request, data: {} };
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
+      default:
+        throw new Error(`nothing was invented for ${asked.request}`);
     }
   }
 
@@ -316,7 +270,15 @@ export function fixture(parameters: URLSearchParams): Transport {
     request: (asked) =>
       scene === 'connecting' && asked.request === 'rows'
         ? new Promise(() => {})
-        : new Promise((resolve) => setTimeout(() => resolve(answer(asked)), 5)),
+        : new Promise((resolve, reject) =>
+            setTimeout(() => {
+              try {
+                resolve(answer(asked));
+              } catch (error) {
+                reject(error);
+              }
+            }, 5),
+          ),
     watch: (viewed, onFrame) => {
       clearInterval(timer);
       push(viewed, onFrame);

@@ -18,6 +18,10 @@ test.each<[string, Partial<Pressed>, Action]>([
   ['Escape', {}, 'back'],
   ['1', { ctrlKey: true }, 'overview'],
   ['2', { metaKey: true }, 'deployment'],
+  ['3', { ctrlKey: true }, 'alerts'],
+  [',', { ctrlKey: true }, 'settings'],
+  ['a', {}, 'acknowledge'],
+  ['s', {}, 'silence'],
   ['r', { ctrlKey: true }, 'refresh'],
   ['?', {}, 'keys'],
 ])('%s with %o means %s', (key, more, action) => {
@@ -25,7 +29,8 @@ test.each<[string, Partial<Pressed>, Action]>([
 });
 
 test('letters typed into a field stay text, Escape and Ctrl+1 do not', () => {
-  for (const key of ['/', 'j', 'k', 'Enter', '?']) expect(actionOf(press(key), true, false)).toBe(null);
+  for (const key of ['/', 'j', 'k', 'a', 's', 'Enter', '?'])
+    expect(actionOf(press(key), true, false)).toBe(null);
   expect(actionOf(press('Escape'), true, false)).toBe('back');
   expect(actionOf(press('1', { ctrlKey: true }), true, false)).toBe('overview');
 });
@@ -39,6 +44,19 @@ test('the sheet teaches every key once', () => {
   const keys = KEYS.flatMap((entry) => entry.keys);
   expect(new Set(keys).size).toBe(keys.length);
   expect(keys).toEqual(
-    expect.arrayContaining(['/', 'j', 'k', 'Enter', 'Esc', 'Ctrl+1', 'Ctrl+2', 'Ctrl+R', '?']),
+    expect.arrayContaining([
+      '/',
+      'j',
+      'k',
+      'a',
+      's',
+      'Enter',
+      'Esc',
+      'Ctrl+1',
+      'Ctrl+2',
+      'Ctrl+3',
+      'Ctrl+R',
+      '?',
+    ]),
   );
 });

@@ -1,15 +1,31 @@
 // The keyboard, in one place: what a key means, and the sheet that teaches it.
 
 export type Action =
-  'filter' | 'down' | 'up' | 'open' | 'back' | 'overview' | 'deployment' | 'refresh' | 'keys';
+  | 'filter'
+  | 'down'
+  | 'up'
+  | 'open'
+  | 'back'
+  | 'acknowledge'
+  | 'silence'
+  | 'overview'
+  | 'deployment'
+  | 'alerts'
+  | 'settings'
+  | 'refresh'
+  | 'keys';
 
 export const KEYS: { keys: string[]; does: string }[] = [
   { keys: ['/'], does: 'Filter the table' },
   { keys: ['j', 'k'], does: 'Next row, row before' },
   { keys: ['Enter'], does: 'Open the row' },
   { keys: ['Esc'], does: 'Close, clear, let go' },
+  { keys: ['a'], does: 'Acknowledge the alert' },
+  { keys: ['s'], does: 'Silence the alert' },
   { keys: ['Ctrl+1'], does: 'Overview' },
   { keys: ['Ctrl+2'], does: 'Deployment' },
+  { keys: ['Ctrl+3'], does: 'Alerts' },
+  { keys: ['Ctrl+,'], does: 'Settings' },
   { keys: ['Ctrl+R'], does: 'Read everything again' },
   { keys: ['?'], does: 'These keys' },
 ];
@@ -27,6 +43,10 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
         return 'overview';
       case '2':
         return 'deployment';
+      case '3':
+        return 'alerts';
+      case ',':
+        return 'settings';
       case 'r':
         return 'refresh';
       default:
@@ -47,6 +67,10 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'up';
     case 'Enter':
       return 'open';
+    case 'a':
+      return 'acknowledge';
+    case 's':
+      return 'silence';
     case '?':
       return 'keys';
     default:

@@ -8,6 +8,12 @@ import { watch } from '../host/host';
 import { asWireError } from '../host/wire-error';
 import { withPart } from './overview';
 
+/** What the core pushes beside figures. */
+export interface Told {
+  deploymentsChanged: () => void;
+  openAlert: (alert: AlertRef) => void;
+}
+
 /** What the core pushes, once a second. Pausing freezes what is shown; the core goes on collecting. */
 class Live {
   overview = $state.raw<OverviewFrame | null>(null);
@@ -22,20 +28,17 @@ class Live {
   };
 
   /** Looks at something else. Frames of another deployment vanish at once: they'd be read as this one's. */
-  async look(view: View, onDeploymentsChanged: () => void): Promise<void> {
+  async look(view: View, told: Told): Promise<void> {
     const deployment = view.kind === 'deployment' ? view.deployment : null;
     if (view.kind !== 'none' && this.instance?.deployment !== deployment) this.instance = null;
     this.#latest.instance = null;
     try {
-      await watch(view, (frame) => this.#take(frame, onDeploymentsChanged));
+      await watch(view, (frame) => this.#take(frame, told));
       this.trouble = null;
     } catch (error) {
       this.trouble = asWireError(error);
     }
   }
-
-  /** The alert that somebody clicked on in a notification; whoever shows it clears it. */
-  opening = $state.raw<AlertRef | null>(null);
 
   pause(): void {
     this.paused = true;
@@ -48,11 +51,11 @@ class Live {
     if (this.#latest.instance) this.#show(this.#latest.instance);
   }
 
-  #take(frame: Frame, onDeploymentsChanged: () => void): void {
+  #take(frame: Frame, told: Told): void {
     if (frame.kind === 'deployments_changed') {
-      onDeploymentsChanged();
+      told.deploymentsChanged();
     } else if (frame.kind === 'open_alert') {
-      this.opening = frame.alert;
+      told.openAlert(frame.alert);
     } else if (frame.kind === 'overview') {
       this.#latest.overview = withPart(this.#latest.overview, frame);
       if (!this.paused) this.overview = this.#latest.overview;

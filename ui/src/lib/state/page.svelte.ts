@@ -1,3 +1,4 @@
+import type { AlertRef } from '../bindings/AlertRef';
 import type { AppInfo } from '../bindings/AppInfo';
 import type { DemoStatus } from '../bindings/DemoStatus';
 import type { DeploymentId } from '../bindings/DeploymentId';
@@ -18,8 +19,13 @@ import { store, stored } from './stored';
 /** Where the page is. */
 export type Route =
   | { screen: 'overview' }
-  | { screen: 'deployment'; id: DeploymentId }
-  | { screen: 'connect'; id: DeploymentId | null; url: string };
+  | { screen: 'deployment'; id: DeploymentId; namespace: string | null }
+  | { screen: 'connect'; id: DeploymentId | null; url: string }
+  | { screen: 'alerts'; alert: AlertRef | null; tab: AlertsTab }
+  | { screen: 'settings' };
+
+/** What the section of alerts shows. */
+export type AlertsTab = 'alerts' | 'rules' | 'prometheus' | 'silences';
 
 const WINDOW_KEY = 'cachescope.window';
 
@@ -103,16 +109,30 @@ class Page {
     this.#go({ screen: 'overview' });
   }
 
-  open(id: DeploymentId): void {
+  /** A deployment, with one of its namespaces selected where one is named. */
+  open(id: DeploymentId, namespace: string | null = null): void {
     this.#last = id;
-    this.#go({ screen: 'deployment', id });
+    this.#go({ screen: 'deployment', id, namespace });
+  }
+
+  /** Every alert, with one of them opened where one is named. */
+  alerts(alert: AlertRef | null = null, tab: AlertsTab = 'alerts'): void {
+    this.#go({ screen: 'alerts', alert, tab });
+  }
+
+  settings(): void {
+    this.#go({ screen: 'settings' });
   }
 
   /** The deployment that was open last, or the first. */
+  last(): DeploymentId | null {
+    if (this.#last !== null && this.find(this.#last)) return this.#last;
+    return this.deployments?.[0]?.deployment.id ?? null;
+  }
+
   openLast(): void {
-    const id =
-      this.#last !== null && this.find(this.#last) ? this.#last : this.deployments?.[0]?.deployment.id;
-    if (id !== undefined) this.open(id);
+    const id = this.last();
+    if (id !== null) this.open(id);
   }
 
   /** The form: for a new deployment, or for one that is kept. */

@@ -5,7 +5,8 @@ import type { OverviewRow } from '../bindings/OverviewRow';
 import type { SourceHealth } from '../bindings/SourceHealth';
 import type { StepResult } from '../bindings/StepResult';
 
-export type Shape = 'circle' | 'ring' | 'dashed' | 'half' | 'diamond' | 'triangle' | 'cross' | 'bar';
+export type Shape =
+  'circle' | 'ring' | 'dashed' | 'half' | 'square' | 'diamond' | 'triangle' | 'cross' | 'bar';
 export type Tone = 'ok' | 'warn' | 'crit' | 'idle';
 
 export interface Status {
