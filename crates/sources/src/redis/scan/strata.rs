@@ -29,7 +29,7 @@ const THINNED: u64 = 64;
 const ASK_ALL_UP_TO: u64 = 200_000;
 /// Beyond that, and in precise scans: the first of a stratum, then one in …
 const FIRST_ASKED: u64 = 2_000;
-const ASK_EVERY: u64 = 8;
+const ASK_EVERY: u64 = 32;
 /// Keys of a stratum that are asked for their type and encoding: the first ones, then one weighed key in …
 const FIRST_DETAILED: u64 = 30;
 const DETAIL_EVERY: u64 = 256;

@@ -24,9 +24,9 @@ const COUNT_UNTHROTTLED: usize = 200;
 /// Key bytes that may come back from one SCAN step before COUNT is lowered, and that one chunk may hold.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long the gate is held at most before INFO may have its turn.
-const HOLD: Duration = Duration::from_millis(30);
+const HOLD: Duration = Duration::from_millis(100);
 /// Requests under way at once where the server is kept busy.
-const IN_FLIGHT: usize = 3;
+const IN_FLIGHT: usize = 8;
 /// In a precise scan: keys after which another database is gone on with.
 const TURN: u64 = 2_000;
 
