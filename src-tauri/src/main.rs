@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         .manage(ipc::Watches::default())
         .invoke_handler(tauri::generate_handler![ipc::request, ipc::watch])
         .on_window_event(ipc::end_watch_of_destroyed_window)
-        .setup(|shell| {
+        .setup(move |shell| {
             window::open_main(shell.handle(), webview_data)?;
             tray::open(shell.handle());
             // Set once: there is one setup.

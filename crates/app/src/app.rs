@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use cachescope_actions::clock::ProcessClock;
 use cachescope_model::deployment::{Deployment, DeploymentId};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::actions::{Actions, Desk};
 use crate::adoption::{self, Proposal};
 use crate::alerts::Alerts;
 use crate::custody::{Approvals, Custody, Guarded};
@@ -42,6 +44,7 @@ struct Inner {
     /// `None` where what is changed can't be recorded: then nothing is.
     custody: Option<Custody>,
     approvals: Approvals,
+    actions: Actions,
     alerts: Arc<Alerts>,
     /// Tasks that judge rules, and keep how they stand when their session ends.
     judging: Mutex<Vec<(DeploymentId, JoinHandle<()>)>>,
@@ -70,10 +73,15 @@ impl App {
         let store = open_store(directory, &mut notices).await;
         let custody = open_custody(store.clone(), host.state_directory(), host.keeper(), &mut notices);
         let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
+        let keychain = host.uses_keychain().then(|| secrets.clone());
+        let desk = store.clone().map(|store| {
+            Desk::new(store, host.state_directory(), keychain, Arc::new(ProcessClock::default()))
+        });
         let (host, clock) = (Arc::new(host) as Arc<dyn Host>, SessionClock::start());
         let alerts = Alerts::start(store.clone(), secrets.clone(), clock, Arc::clone(&host));
         let app = Self {
             inner: Arc::new(Inner {
+                actions: Actions::new(desk),
                 host,
                 store: store.clone(),
                 secrets,
@@ -219,6 +227,25 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
+            action @ (Request::Playbooks { .. }
+            | Request::PreviewAction { .. }
+            | Request::PreviewProgress { .. }
+            | Request::CancelPreview { .. }
+            | Request::Arm { .. }
+            | Request::Disarm { .. }
+            | Request::ArmedUntil { .. }
+            | Request::RunAction { .. }
+            | Request::Run { .. }
+            | Request::Runs { .. }
+            | Request::PauseRun { .. }
+            | Request::ResumeRun { .. }
+            | Request::CancelRun { .. }
+            | Request::UndoRun { .. }
+            | Request::Audit { .. }
+            | Request::VerifyAudit {}
+            | Request::ExportAudit { .. }
+            | Request::UndoSettings {}
+            | Request::SetUndoSettings { .. }) => Box::pin(self.handle_action(action)).await?,
             Request::Alerts { deployment, namespace } => {
                 Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref())?)
             }
@@ -321,6 +348,11 @@ impl App {
     /// Changes when a deployment is added, changed or removed.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// Actions of this app.
+    pub(crate) fn actions(&self) -> &Actions {
+        &self.inner.actions
     }
 
     /// The app's time.

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_few_deployments_fit_into_one_frame() {
-        let rows: Vec<_> = (0..20).map(|number| row(number, "a deployment's name")).collect();
+        let rows: Vec<_> = (0..12).map(|number| row(number, "a deployment's name")).collect();
         assert_eq!(in_parts(Timestamp(0), Window::OneMinute, rows).len(), 1);
     }
 }

@@ -8,15 +8,19 @@
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | how are rules tried out over recorded figures, and their files read? | [`backtest`](mod@backtest), [`rule_files`] |
 //! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
+//! | how is a cache purged, and who says so? | [`actions`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
+pub mod actions;
 pub mod adoption;
 pub mod alerts;
 pub mod app;
+pub mod backtest;
 pub mod connection_test;
 pub mod custody;
 pub mod demo;
@@ -31,6 +35,7 @@ mod history;
 pub mod host;
 pub mod prices;
 pub mod rows;
+pub mod rule_files;
 pub mod session;
 pub mod strategies;
 mod watch;

@@ -236,7 +236,6 @@ async fn play(incident: Incident, strategy: &str, seed: u64, hit_rate: f64) -> R
                 None => {
                     let after = at.elapsed().as_secs();
                     last = format!("{} after {after} s: {}", view.alert.rule, triage.sentence);
-                    fired = Some(at);
                     end(played).await;
                     return Ok(last);
                 }

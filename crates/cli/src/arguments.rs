@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::purge_arguments::{AuditCommand, PurgeCommand};
+
 /// Live hit rate, latency, memory and evictions per key namespace.
 #[derive(Debug, Parser)]
 #[command(name = "cachescope", version, propagate_version = true, max_term_width = 100)]
@@ -54,6 +56,7 @@ pub(crate) enum EnvironmentName {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made a run of the program")]
 pub(crate) enum Command {
     /// Watch for a while and print every namespace's figures once.
     Snapshot(Snapshot),
@@ -78,6 +81,21 @@ pub(crate) enum Command {
     Strategy {
         #[command(subcommand)]
         command: StrategyCommand,
+    },
+    /// Exchange alerting rules with Prometheus, and try them out.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+    /// Remove keys: plan, preview, run with an approval, undo.
+    Purge {
+        #[command(subcommand)]
+        command: PurgeCommand,
+    },
+    /// Show, verify and export what was done.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Run local servers and a realistic workload to look at.
     Demo(Demo),
@@ -263,6 +281,72 @@ pub(crate) struct Adopt {
     pub(crate) write: bool,
 }
 
+/// `rules …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Print a strategy's rules as a Prometheus rule file.
+    Export {
+        /// A built-in strategy's name or a strategy file.
+        #[arg(long, value_name = "NAME|FILE")]
+        strategy: String,
+    },
+    /// Print the rules of a Prometheus rule file as a strategy file writes them.
+    Import {
+        /// The rule file.
+        file: PathBuf,
+        /// Whose readings and signals are recognised: a built-in strategy's name or a strategy file.
+        #[arg(long, value_name = "NAME|FILE")]
+        strategy: String,
+    },
+    /// Say which alert is pending or firing at which evaluation over the series of a file, in the notation of
+    /// promtool's unit tests.
+    Replay {
+        /// A built-in strategy's name or a strategy file.
+        #[arg(long, value_name = "NAME|FILE")]
+        strategy: String,
+        /// The series.
+        #[arg(long, value_name = "FILE")]
+        series: PathBuf,
+    },
+    /// Say when each rule would have fired, how often and for how long, and what other thresholds would have said.
+    Backtest(Backtest),
+}
+
+/// `rules backtest`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Backtest {
+    /// A built-in strategy's name or a strategy file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) strategy: String,
+    /// Prometheus server that recorded; basic authentication stands in the URL.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CACHESCOPE_PROMETHEUS_URL",
+        hide_env_values = true,
+        conflicts_with = "series"
+    )]
+    pub(crate) prometheus: Option<String>,
+    /// From when: a time such as 2026-03-01T06:00:00Z, seconds since 1970, or how long ago, such as 24h.
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub(crate) from: String,
+    /// Until when, in the same words.
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub(crate) to: String,
+    /// Series of a file, in the notation of promtool's unit tests.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) series: Option<PathBuf>,
+    /// This rule alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rule: Option<String>,
+    /// Another threshold than the rule's own, in base units: shares from 0 to 1, seconds, bytes.
+    #[arg(long, value_name = "X", requires = "rule", allow_negative_numbers = true)]
+    pub(crate) threshold: Option<f64>,
+    /// From one evaluation to the next [default: 1m, or the file's].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) interval: Option<Duration>,
+}
+
 /// `demo`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Demo {
@@ -286,7 +370,7 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = cachescope_model::duration::parse(text).map_err(|error| error.to_string())?;
     if duration.is_zero() {
         return Err("it must be longer than nothing, such as 10s".to_owned());

@@ -29,6 +29,12 @@ impl Failure {
         Self { status: 3, sentence: sentence.into(), remedy: remedy.into() }
     }
 
+    /// The same with what to do about it.
+    pub(crate) fn with_remedy(mut self, remedy: &str) -> Self {
+        remedy.clone_into(&mut self.remedy);
+        self
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.status)
     }
@@ -48,6 +54,7 @@ impl From<WireError> for Failure {
     fn from(error: WireError) -> Self {
         let status = match error.code {
             WireErrorCode::Unreachable | WireErrorCode::DemoUnavailable => 3,
+            WireErrorCode::Refused | WireErrorCode::Locked => 1,
             _ => 2,
         };
         Self { status, sentence: error.message, remedy: error.remedy }

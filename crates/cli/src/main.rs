@@ -10,6 +10,7 @@ mod deployment;
 mod failure;
 mod figures;
 mod output;
+mod purge_arguments;
 mod table;
 
 use std::io::Write as _;
@@ -59,6 +60,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(command) => commands::check::run(command, &common).await,
         Command::Mark(command) => commands::mark::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
+        Command::Rules { command } => commands::rules::run(command, &common).await,
+        Command::Purge { command } => Box::pin(commands::purge::run(command, &common)).await,
+        Command::Audit { command } => commands::audit::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }
 }

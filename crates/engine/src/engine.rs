@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cachescope_model::key::OUR_PREFIX;
 use cachescope_model::observation::{Observation, Observed};
 use cachescope_model::scan::ScanStarted;
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
@@ -255,8 +256,11 @@ impl Engine {
         self.rows.len()
     }
 
-    /// The row of a key; one that nobody documents is discovered.
+    /// The row of a key; one that nobody documents is discovered, unless it is ours.
     pub(crate) fn attribute_or_discover(&mut self, database: u16, key: &[u8]) -> u32 {
+        if key.starts_with(OUR_PREFIX) {
+            return OTHER;
+        }
         match self.matcher.find(database, key) {
             Some(found) => found.index as u32 + 1,
             None => self.discovery.attribute(&mut self.rows, key),

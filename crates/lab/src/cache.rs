@@ -8,7 +8,6 @@ mod codec;
 mod compute;
 mod error;
 mod flight;
-mod glob;
 mod in_process;
 mod invalidation;
 mod link;
@@ -26,9 +25,9 @@ use crate::ledger::{Ledger, Span};
 use crate::metrics::{MEMORY_LAYER, Metrics, REDIS_LAYER};
 use crate::namespace::Namespace;
 
+pub use cachescope_model::glob::matches as glob_matches;
 pub use compute::{ComputeOptions, Computed, From};
 pub use error::CacheError;
-pub use glob::matches as glob_matches;
 pub use invalidation::Subscription;
 
 /// How a cache service behaves.

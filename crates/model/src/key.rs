@@ -1,5 +1,9 @@
 //! Keys as people read them. Keys are bytes: any of them has to be shown, and to be told from every other.
 
+/// What keys of ours at a server begin with: locks of actions. They are nobody's namespace, scans leave them out and
+/// no purge removes them.
+pub const OUR_PREFIX: &[u8] = b"cachescope:lock:";
+
 /// A key as one line of text: printable characters as they are, everything else escaped as redis-cli does
 /// (`\n`, `\"`, `\\`, `\xff`). Two different keys never look the same.
 #[must_use]
@@ -27,6 +31,30 @@ pub fn printable(key: &[u8]) -> String {
         }
     }
     line
+}
+
+/// The key behind a line that [`printable`] made; `None` where a line can't be one, such as with half an escape.
+#[must_use]
+pub fn parse_printable(line: &str) -> Option<Vec<u8>> {
+    let (mut key, mut bytes) = (Vec::with_capacity(line.len()), line.bytes());
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            key.push(byte);
+            continue;
+        }
+        key.push(match bytes.next()? {
+            b'\\' => b'\\',
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'x' => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                (digit(bytes.next()?)? * 16 + digit(bytes.next()?)?) as u8
+            }
+            _ => return None,
+        });
+    }
+    Some(key)
 }
 
 fn push_hex(line: &mut String, byte: u8) {
@@ -58,6 +86,14 @@ mod tests {
             (b"", ""),
         ] {
             assert_eq!(printable(key), line);
+            assert_eq!(parse_printable(line).as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn a_line_with_half_an_escape_is_no_key() {
+        for line in ["\\", "\\x", "\\x4", "\\xzz", "\\q"] {
+            assert_eq!(parse_printable(line), None, "{line}");
         }
     }
 }

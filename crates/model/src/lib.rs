@@ -12,6 +12,7 @@ pub mod contents;
 pub mod deployment;
 pub mod duration;
 pub mod events;
+pub mod glob;
 pub mod key;
 pub mod keys;
 pub mod marks;

@@ -29,7 +29,7 @@ pub fn picture(look: Look) -> Vec<u8> {
     for y in 0..SIZE {
         for x in 0..SIZE {
             let (across, down) = (f64::from(x) + 0.5 - middle, f64::from(y) + 0.5 - middle);
-            pixels.extend_from_slice(if is_inside(look, across, down) { &colour(look) } else { &[0; 4] });
+            pixels.extend(if is_inside(look, across, down) { colour(look) } else { [0; 4] });
         }
     }
     pixels

@@ -1,4 +1,4 @@
-//! What outlives the process: deployments, settings, changes to be put back, and secrets.
+//! What outlives the process: deployments, settings, changes to be put back, runs, the audit, and secrets.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `marks.rs`, `silences.rs`, `channels.rs` | what people said about alerts, and whom they are told |
 //! | `documents.rs` | words kept as JSON, read back one by one |
 //! | `setting_changes.rs`, `holder.rs` | what was changed in servers and has to be put back, and who holds it |
+//! | `audit.rs`, `runs.rs` | what was done, each row with the hash of the one before; runs of actions, approvals |
 //! | `schema.rs` | the tables and their migrations |
 //! | `writer.rs` | the one thread that owns the connection |
 //! | `set_aside.rs` | what happens to a damaged file |
@@ -21,6 +22,7 @@
 
 mod alert_states;
 mod alert_turns;
+mod audit;
 mod channels;
 mod deployments;
 mod documents;
@@ -30,7 +32,8 @@ mod holder;
 mod keychain;
 mod marks;
 mod opening_lock;
-mod owner_only;
+pub mod owner_only;
+mod runs;
 mod schema;
 mod secrets;
 mod set_aside;
@@ -42,6 +45,7 @@ mod url_secrets;
 mod writer;
 
 pub use alert_states::KeptStates;
+pub use audit::{AuditRow, AuditVerdict, NewAuditRow};
 pub use error::StoreError;
 pub use holder::{ChangingLock, Holder};
 pub use secrets::{Secrets, SecretsState};

@@ -9,7 +9,10 @@ use std::path::Path;
 
 /// Creates a directory and its missing parents. One that exists is left as it is: the operator may have
 /// chosen a shared one, and the files inside are closed by themselves.
-pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When it can't be made.
+pub fn create_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -18,7 +21,10 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file for reading and writing and creates it empty where it is missing.
-pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// When it can't be opened.
+pub fn open_file(path: &Path) -> io::Result<File> {
     options().create(true).truncate(false).open(path)
 }
 

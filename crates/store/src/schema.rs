@@ -14,8 +14,10 @@ use crate::StoreError;
 /// The tables about alerts hold documents, too; the columns beside them are what is searched by. `marks.deployment`
 /// is NULL for a mark of all deployments.
 ///
+/// `audit` is only added to; `approvals` holds hashes of tokens, never a token.
+///
 /// `setting_changes.outcome` is NULL while a change is in force; `holder` is empty for one that lasts.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE deployments (
         position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -75,6 +77,34 @@ const STEPS: [&str; 3] = [
         position INTEGER PRIMARY KEY AUTOINCREMENT,
         id       TEXT NOT NULL UNIQUE,
         document TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT;
+",
+    "
+    CREATE TABLE audit (
+        number          INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ms           INTEGER NOT NULL,
+        operator        TEXT NOT NULL,
+        deployment      TEXT NOT NULL,
+        deployment_name TEXT NOT NULL,
+        event           TEXT NOT NULL,
+        run             TEXT NOT NULL,
+        reason          TEXT NOT NULL,
+        details         TEXT NOT NULL CHECK (json_valid(details)),
+        previous_hash   TEXT NOT NULL,
+        hash            TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+    CREATE TRIGGER audit_keeps BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+    CREATE TABLE runs (
+        run        TEXT NOT NULL PRIMARY KEY,
+        deployment TEXT NOT NULL,
+        began_ms   INTEGER NOT NULL,
+        document   TEXT NOT NULL CHECK (json_valid(document))
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE approvals (
+        position   INTEGER PRIMARY KEY AUTOINCREMENT,
+        token_hash TEXT NOT NULL UNIQUE,
+        document   TEXT NOT NULL
     ) STRICT;
 ",
 ];

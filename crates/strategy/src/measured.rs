@@ -87,9 +87,13 @@ pub(crate) fn signal(mut section: Section<'_>) -> Signal {
 pub(crate) fn target(mut section: Section<'_>, signals: &SignalUnits) -> Option<Target> {
     let name = section.named(Kind::Target);
     let judged = judged(&section, signals);
+    if judged.as_ref().is_some_and(|judged| judged.threshold.is_none()) {
+        section.missing("above", "…, or below = …");
+    }
     let documented = section.text_or_empty("documented");
     section.finish();
-    judged.map(|judged| Target { name, subject: judged.subject, goal: judged.threshold, documented })
+    let judged = judged?;
+    Some(Target { name, subject: judged.subject, goal: judged.threshold?, documented })
 }
 
 /// Reads one `[[rule]]`; `None` where what it is about can't be told.
@@ -120,7 +124,7 @@ pub(crate) fn rule(mut section: Section<'_>, signals: &SignalUnits) -> Option<Ru
         name,
         subject: judged.subject,
         window: window.unwrap_or_default(),
-        threshold: Some(judged.threshold),
+        threshold: judged.threshold,
         for_duration: for_duration.unwrap_or_default(),
         keep_firing_for: keep_firing_for.unwrap_or_default(),
         minimum_lookups: minimum_lookups.unwrap_or_default(),

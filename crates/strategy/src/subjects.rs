@@ -18,8 +18,12 @@ pub(crate) type SignalUnits = HashMap<String, Unit>;
 /// A subject and the side of a value that is meant.
 pub(crate) struct Judged {
     pub(crate) subject: Subject,
-    pub(crate) threshold: Threshold,
+    /// `None` where a PromQL expression compares by itself.
+    pub(crate) threshold: Option<Threshold>,
 }
+
+/// What a rule may judge beside readings: 1 where the cache answers, 0 where it does not.
+const REACHABLE: &str = "reachable";
 
 /// What a subject is split by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,16 +32,19 @@ enum Each {
     Tenant,
 }
 
-/// A reading as a file names it; `miss_rate` is 1 − hit rate.
-struct Wanted {
-    reading: ReadingKind,
-    complement: bool,
+/// A reading as a file names it; `miss_rate` is 1 − hit rate, and `reachable` is none of the table's.
+enum Wanted {
+    Reading { reading: ReadingKind, complement: bool },
+    Reachable,
 }
 
-/// Reads `reading` or `signal`, `each`, `namespaces`, `layer`, and `above` or `below`.
+/// Reads `reading`, `signal` or `promql`, `each`, `namespaces`, `layer`, and `above` or `below`.
 pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Judged> {
     let wanted = section.read("reading", reading);
     let signal = section.reference("signal", Kind::Signal);
+    if section.has("promql") {
+        return by_promql(section);
+    }
     let each = section.word("each", &[("namespace", Each::Namespace), ("tenant", Each::Tenant)]);
     let namespaces = section.references("namespaces", Kind::Namespace);
     let layer = section.reference("layer", Kind::Layer);
@@ -66,10 +73,18 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
                 threshold(section, Unit::Count);
                 return None;
             };
-            Some(Judged { threshold: threshold(section, *unit)?, subject: Subject::Signal { signal } })
+            Some(Judged { threshold: Some(threshold(section, *unit)?), subject: Subject::Signal { signal } })
         }
-        (Some(wanted), None) => {
-            let reading = wanted.reading;
+        (Some(Wanted::Reachable), None) => {
+            if by_namespace || by_layer {
+                section.error(
+                    "reading",
+                    "reachable is about the whole cache; remove `each`, `namespaces` and `layer`",
+                );
+            }
+            Some(Judged { threshold: Some(threshold(section, Unit::Count)?), subject: Subject::Reachable })
+        }
+        (Some(Wanted::Reading { reading, complement: complemented }), None) => {
             if by_namespace && by_layer {
                 section.error("layer", "`layer` and namespaces exclude each other; keep one of them");
             }
@@ -89,12 +104,26 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
                 None => Subject::Instance { reading },
             };
             let mut threshold = threshold(section, reading.spec().unit)?;
-            if wanted.complement {
+            if complemented {
                 threshold = complement(threshold);
             }
-            Some(Judged { subject, threshold })
+            Some(Judged { subject, threshold: Some(threshold) })
         }
     }
+}
+
+/// A rule whose expression a Prometheus server answers.
+fn by_promql(section: &Section<'_>) -> Option<Judged> {
+    let expr = section.text("promql")?;
+    for key in ["reading", "signal", "each", "namespaces", "layer"] {
+        if section.has(key) {
+            section.error(key, format!("`promql` and `{key}` exclude each other; keep one of them"));
+            return None;
+        }
+    }
+    let compared = SIDES.iter().any(|(key, _)| section.has(key));
+    let threshold = if compared { Some(threshold(section, Unit::Count)?) } else { None };
+    Some(Judged { subject: Subject::Promql { expr }, threshold })
 }
 
 /// The same said of 1 − x. Rounded to twelve places, so that 1 − 0.4 is written 0.6.
@@ -110,14 +139,17 @@ fn complement(threshold: Threshold) -> Threshold {
 
 fn reading(written: &str) -> Result<Wanted, String> {
     if written == "miss_rate" {
-        return Ok(Wanted { reading: ReadingKind::HitRate, complement: true });
+        return Ok(Wanted::Reading { reading: ReadingKind::HitRate, complement: true });
+    }
+    if written == REACHABLE {
+        return Ok(Wanted::Reachable);
     }
     let deserializer: StrDeserializer<'_, Error> = written.into_deserializer();
     if let Ok(reading) = ReadingKind::deserialize(deserializer) {
-        return Ok(Wanted { reading, complement: false });
+        return Ok(Wanted::Reading { reading, complement: false });
     }
     let known: Vec<String> = ReadingKind::ALL.iter().map(|spec| reading_name(spec.kind)).collect();
-    let words = || known.iter().map(String::as_str).chain(["miss_rate"]);
+    let words = || known.iter().map(String::as_str).chain(["miss_rate", REACHABLE]);
     Err(match nearest(written, words()) {
         Some(meant) => format!("{written:?} is no reading; write {meant:?}"),
         None => format!("{written:?} is no reading; write one of {}", words().collect::<Vec<_>>().join(", ")),
@@ -150,7 +182,7 @@ pub(crate) fn threshold(section: &Section<'_>, unit: Unit) -> Option<Threshold> 
             return None;
         }
         (None, _) => {
-            section.missing("above", "…, or below = …, at_least = … or at_most = …");
+            section.missing("above", "…, or below = …");
             return None;
         }
     };

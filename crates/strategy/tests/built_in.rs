@@ -158,6 +158,7 @@ fn rules(strategy: &Strategy) -> Vec<String> {
         Subject::Instance { reading } => format!("instance {reading:?}"),
         Subject::Namespaces { namespaces, reading } => format!("{} namespaces {reading:?}", namespaces.len()),
         Subject::Signal { signal } => format!("signal {signal}"),
+        Subject::Reachable => "reachable".to_owned(),
         other => format!("{other:?}"),
     };
     let line = |rule: &cachescope_model::strategy::Rule| {
@@ -174,10 +175,24 @@ fn rules(strategy: &Strategy) -> Vec<String> {
 #[test]
 fn documented_alert_thresholds_stand_in_the_files_with_their_durations() {
     let documented: [(&str, &[&str]); 5] = [
-        ("hotspot", &["4 namespaces HitRate < 0.8 for 0s", "signal db-cpu > 0.7 for 0s"]),
+        (
+            "hotspot",
+            &[
+                "4 namespaces HitRate < 0.8 for 0s",
+                "signal db-cpu > 0.7 for 0s",
+                "signal redis-errors > 0 for 0s",
+            ],
+        ),
         (
             "multi-tenant-saas",
-            &["instance HitRate < 0.8 for 10m", "instance LatencyP99Seconds > 0.01 for 5m"],
+            &[
+                "instance HitRate < 0.8 for 10m",
+                "instance LatencyP99Seconds > 0.01 for 5m",
+                "1 namespaces HitRate < 0.95 for 10m",
+                "1 namespaces HitRate < 0.75 for 10m",
+                "1 namespaces HitRate < 0.6 for 10m",
+                "signal api-p95 > 0.2 for 5m",
+            ],
         ),
         ("booking", &["instance HitRate < 0.8 for 0s"]),
         (
@@ -187,6 +202,10 @@ fn documented_alert_thresholds_stand_in_the_files_with_their_durations() {
                 "instance LatencyMeanSeconds > 0.01 for 0s",
                 "instance MemoryRatio > 0.9 for 0s",
                 "instance EvictionRatio > 0.2 for 0s",
+                "5 namespaces HitRate < 0.9 for 5m",
+                "3 namespaces HitRate < 0.95 for 5m",
+                "4 namespaces HitRate < 0.98 for 5m",
+                "signal db-query-p95 > 0.2 for 5m",
             ],
         ),
         (
@@ -197,6 +216,10 @@ fn documented_alert_thresholds_stand_in_the_files_with_their_durations() {
                 "instance EvictionRatio > 0.1 for 0s",
                 "instance LatencyMeanSeconds > 0.01 for 0s",
                 "instance MemoryRatio > 0.9 for 0s",
+                "instance HitRate <= 0.6 for 0s",
+                "reachable < 1 for 0s",
+                "signal api-p95 > 0.2 for 5m",
+                "signal db-p95 > 0.05 for 5m",
             ],
         ),
     ];
@@ -213,6 +236,10 @@ fn documented_alert_thresholds_stand_in_the_files_with_their_durations() {
             "Increase cache size",
             "Check Redis performance",
             "Increase Redis memory",
+            "",
+            "",
+            "",
+            "",
         ]
     );
 }

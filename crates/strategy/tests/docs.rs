@@ -249,6 +249,7 @@ fn subject(subject: &Subject) -> String {
             format!("{} of {}", reading(kind), namespaces.join(", "))
         }
         Subject::Signal { signal } => format!("signal {signal}"),
+        Subject::Reachable => "whether the cache answers".to_owned(),
         other => format!("{other:?}"),
     }
 }

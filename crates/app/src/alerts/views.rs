@@ -39,7 +39,7 @@ impl Alerts {
             page.alerts.extend(views);
         }
         page.total = count(page.alerts.len());
-        page.alerts.sort_by(|one, other| rank(other).cmp(&rank(one)));
+        page.alerts.sort_by_key(|alert| std::cmp::Reverse(rank(alert)));
         page.alerts.truncate(MOST_ALERTS);
         page
     }

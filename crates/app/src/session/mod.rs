@@ -224,6 +224,11 @@ impl Session {
         &self.plan.strategy
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared_strategy(&self) -> Arc<Strategy> {
+        Arc::clone(&self.plan.strategy)
+    }
+
     /// Switches a source on or off. One without an address stays off.
     pub fn set_source(&self, source: SourceId, on: bool) {
         let possible = has_address(&self.plan.deployment, source);

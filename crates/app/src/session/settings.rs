@@ -6,6 +6,7 @@ use std::time::Duration;
 use cachescope_model::source::SourceId;
 use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::settings::{ChangePlan, PutBack, Setting};
+use cachescope_sources::redis::topology::Discovered;
 
 use super::Session;
 use crate::custody::{Custody, Guarded, Held};
@@ -49,6 +50,15 @@ impl Session {
             WireError::new(WireErrorCode::Unreachable, "none of the deployment's servers is reached")
                 .with_remedy("check its address, and try again")
         })
+    }
+
+    /// Which servers there are, once that is known.
+    ///
+    /// # Errors
+    /// When there is no Redis, or none of it is reached.
+    pub(crate) async fn discovered(&self) -> Result<Discovered, WireError> {
+        self.redis_nodes().await?;
+        Ok(self.running.lock().servers())
     }
 
     async fn redis_node(&self, plan: &ChangePlan) -> Result<Arc<RedisNode>, WireError> {

@@ -89,6 +89,11 @@ impl Running {
         if up.is_empty() { self.servers.nodes.clone() } else { up }
     }
 
+    /// The servers that are there now.
+    pub(super) fn servers(&self) -> Discovered {
+        self.servers.clone()
+    }
+
     /// Woken whenever other servers are there than before.
     pub(super) fn followed(&self) -> Arc<Notify> {
         Arc::clone(&self.followed)

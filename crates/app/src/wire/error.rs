@@ -14,6 +14,10 @@ pub enum WireErrorCode {
     Unreachable,
     /// The approval is missing, used, too old, or for something else; nothing was changed.
     NotApproved,
+    /// A guard refuses; nothing was changed.
+    Refused,
+    /// Somebody else acts on this deployment.
+    Locked,
     /// The local store failed.
     Storage,
     /// The demo can't run here.

@@ -3,6 +3,7 @@
 //! `ui/src/lib/bindings/` is generated from here by `cargo xtask bindings`; a shell that misses a reply does
 //! not compile. The page is untrusted: nothing here carries a secret outwards, and nothing here grants a right.
 
+mod actions;
 mod alerts;
 mod error;
 mod frames;
@@ -10,6 +11,7 @@ mod prices;
 mod requests;
 mod views;
 
+pub use actions::*;
 pub use alerts::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};

@@ -9,6 +9,10 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use serde::{Deserialize, Serialize};
 
+use cachescope_actions::plan::HowToRun;
+use cachescope_actions::run_state::{RunState, UndoResult};
+
+use super::actions::*;
 use super::alerts::*;
 use super::prices::*;
 use super::views::*;
@@ -197,6 +201,113 @@ requests! {
         /// How it is written.
         format: ExportFormat,
     } -> String;
+    /// The playbooks of the deployment's strategy.
+    Playbooks {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<PlaybookView>;
+    /// Makes a plan and begins to count what it would do. Writes nothing to the cache.
+    PreviewAction {
+        /// Which one.
+        deployment: DeploymentId,
+        /// What is meant.
+        draft: ActionDraft,
+        /// How it is to be run; as the environment suggests where not given.
+        how: Option<HowToRun>,
+    } -> PreviewStarted;
+    /// How far a preview is, and what it found.
+    PreviewProgress {
+        /// Which one.
+        preview: String,
+    } -> PreviewProgress;
+    /// Ends a preview that is not wanted any more.
+    CancelPreview {
+        /// Which one.
+        preview: String,
+    } -> Nothing;
+    /// Arms a production deployment for ten minutes; its name must be typed.
+    Arm {
+        /// Which one.
+        deployment: DeploymentId,
+        /// The deployment's name, as typed.
+        typed_name: String,
+    } -> Armed;
+    /// Disarms a deployment.
+    Disarm {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Armed;
+    /// Whether a deployment is armed.
+    ArmedUntil {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Armed;
+    /// Runs a previewed plan. It goes on when the window closes.
+    RunAction {
+        /// Which one.
+        deployment: DeploymentId,
+        /// The approval that came with the preview.
+        approval: String,
+        /// The hash of the plan that was shown.
+        plan_hash: String,
+        /// The deployment's name, as typed, where one is wanted.
+        typed_name: Option<String>,
+        /// Why, for the audit.
+        reason: Option<String>,
+    } -> RunState;
+    /// How a run stands.
+    Run {
+        /// Which one.
+        run: String,
+    } -> RunState;
+    /// Runs, the newest first, at most 200; of every deployment where none is named.
+    Runs {
+        /// Which one.
+        deployment: Option<DeploymentId>,
+    } -> Vec<RunSummary>;
+    /// Pauses a run after the batch under way.
+    PauseRun {
+        /// Which one.
+        run: String,
+    } -> RunState;
+    /// Lets a paused, halted or interrupted run go on.
+    ResumeRun {
+        /// Which one.
+        run: String,
+    } -> RunState;
+    /// Ends a run after the batch under way.
+    CancelRun {
+        /// Which one.
+        run: String,
+    } -> RunState;
+    /// Puts back what a run removed, never over a key that exists.
+    UndoRun {
+        /// Which one.
+        run: String,
+        /// What of it.
+        part: UndoPart,
+    } -> UndoResult;
+    /// Rows of the audit, the newest first, at most 500.
+    Audit {
+        /// Which one; every one where not given.
+        deployment: Option<DeploymentId>,
+        /// Only rows before this number.
+        before: Option<u64>,
+    } -> Vec<AuditRow>;
+    /// Whether every row of the audit follows from the one before.
+    VerifyAudit {} -> AuditVerdict;
+    /// The audit as JSON Lines or CSV, whole.
+    ExportAudit {
+        /// How it is written.
+        format: AuditFormat,
+    } -> String;
+    /// How long undo files stay, and how large they may be.
+    UndoSettings {} -> UndoSettings;
+    /// Changes that.
+    SetUndoSettings {
+        /// To what.
+        settings: UndoSettings,
+    } -> UndoSettings;
     /// Pending, firing and resolved alerts with their triage, the worst first.
     Alerts {
         /// Which one; `None` is all of them.

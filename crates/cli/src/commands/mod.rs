@@ -1,11 +1,14 @@
 //! One file a command.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod events;
 mod junit;
 pub(crate) mod mark;
+pub(crate) mod rules;
+pub(crate) mod purge;
 pub(crate) mod scan;
 pub(crate) mod scrape;
 pub(crate) mod snapshot;

@@ -21,6 +21,8 @@ const MOST_TENANTS: usize = 3;
 const LEAST_SHARE: f64 = 0.03;
 /// A tenant that carries less of its namespace's change is one of many.
 const LEAST_TENANT: f64 = 0.15;
+/// What is now must be this many times what was before, over all namespaces.
+const LEAST_GROWTH: f64 = 1.15;
 /// Misses that must have come on top before their tenants or causes are told apart.
 const LEAST_MISSES: f64 = 10.0;
 
@@ -37,10 +39,12 @@ impl Engine {
             Some(template) => self.rows.find(template).map(|row| self.rows.get(row)).into_iter().collect(),
             None => self.rows.live().map(|(_, row)| row).collect(),
         };
+        let (mut all_before, mut all_now) = (0.0, 0.0);
         let mut carriers: Vec<(f64, Carrier)> = rows
             .into_iter()
             .filter_map(|row| {
                 let (before, now) = self.change(row, kind, spans)?;
+                (all_before, all_now) = (all_before + before, all_now + now);
                 let extra = match drive {
                     // A slow namespace weighs as much as it is asked.
                     Drive::Latency(_) => {
@@ -64,6 +68,10 @@ impl Engine {
                 (extra > 0.0).then_some((extra, carrier))
             })
             .collect();
+        // Where all of them together did not grow, some did by chance.
+        if !matches!(drive, Drive::Latency(_)) && all_now < LEAST_GROWTH * all_before {
+            return;
+        }
         let sum: f64 = carriers.iter().map(|(extra, _)| extra).sum();
         carriers.sort_by(|one, other| other.0.total_cmp(&one.0));
         triage.carriers = carriers

@@ -11,7 +11,7 @@ use crate::history::HistoryQuery;
 
 /// Keys that run out within so short a time are a cliff …
 const CLIFF_STEP_MILLIS: i64 = 5_000;
-/// … where they are so many times what ran out before …
+/// … where they are so many times what ran out before, and in most steps since …
 const CLIFF_TIMES: f64 = 4.0;
 /// … and at least so many.
 const CLIFF_LEAST: f64 = 20.0;
@@ -102,7 +102,11 @@ impl Engine {
         let seconds = CLIFF_STEP_MILLIS as f64 / 1000.0;
         let rates: Vec<f64> = series.iter().map(|point| point.value.unwrap_or(0.0)).collect();
         let (steepest, most) = rates.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let high = |rate: f64| rate > before * CLIFF_TIMES && rate > most / 10.0;
+        // Neither before nor in most of the time since: more of them all the time is a slope.
+        let mut sorted = rates.clone();
+        sorted.sort_by(f64::total_cmp);
+        let ordinary = before.max(sorted[sorted.len() / 2]);
+        let high = |rate: f64| rate > ordinary * CLIFF_TIMES && rate > most / 10.0;
         if !high(most) {
             return None;
         }

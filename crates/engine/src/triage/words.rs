@@ -21,7 +21,7 @@ pub fn figure(value: f64, unit: Option<Unit>) -> String {
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let whole = percent.round();
-    let near_an_end = (percent < 1.0 || percent > 99.0) && (percent - whole).abs() > 0.049;
+    let near_an_end = !(1.0..=99.0).contains(&percent) && (percent - whole).abs() > 0.049;
     if near_an_end { format!("{percent:.1} %") } else { format!("{whole} %") }
 }
 
@@ -53,7 +53,7 @@ fn grouped(text: &str) -> String {
 
 fn seconds(value: f64) -> String {
     match value.abs() {
-        size if size == 0.0 => "0 s".to_owned(),
+        0.0 => "0 s".to_owned(),
         size if size < 1e-3 => format!("{} µs", number(value * 1e6)),
         size if size < 1.0 => format!("{} ms", number(value * 1e3)),
         _ => format!("{} s", number(value)),

@@ -9,6 +9,7 @@ mod keys;
 mod nodes;
 mod properties;
 mod quiet_hour;
+mod rules;
 mod sampled;
 mod scans;
 mod support;

@@ -10,7 +10,7 @@ use moka::future::Cache;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 
-use super::glob;
+use cachescope_model::glob;
 
 /// A value and how long it may stay.
 #[derive(Clone, Debug)]

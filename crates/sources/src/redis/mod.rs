@@ -2,8 +2,9 @@
 //!
 //! `target` says where, `connect` gets there, `node` shares it; `info`, `events`, `commands`, `slow_log` and `scan`
 //! are the sources; `capabilities` says beforehand which of them work here; `settings` are those that may be
-//! changed for them.
+//! changed for them. `acting` is the connection of those who change keys.
 
+pub mod acting;
 mod background;
 mod backoff;
 pub mod capabilities;

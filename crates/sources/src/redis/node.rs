@@ -407,6 +407,22 @@ impl<'a> Gate<'a> {
         Ok(replies.into_iter().next().unwrap_or(Value::Nil))
     }
 
+    /// The same with several commands in one go; error replies are values. After an error the connection must be
+    /// dropped, and what was sent may have been done.
+    pub(super) async fn ask_many_apart(
+        &mut self,
+        connection: &mut Connection,
+        database: u16,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>, SourceError> {
+        let own = &mut self.shared.own;
+        let asked = Self::exchange_on(connection, Some(database), Asked::Many(pipeline), own).await;
+        self.node.note_answer(asked.as_ref().err());
+        let (replies, round_trip) = asked?;
+        self.round_trip = round_trip;
+        Ok(replies)
+    }
+
     /// Asks one command on a connection made by [`connect_for_push`](Self::connect_for_push).
     pub(crate) async fn ask_on(
         &mut self,

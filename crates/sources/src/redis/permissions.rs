@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cachescope_model::source::SourceSpec;
 use redis::{Cmd, Pipeline, Value};
 
+use super::acting::MayRun;
 use super::command::{command_name, text};
 use super::commands;
 use super::connect::CLIENT_NAME;
@@ -154,6 +155,20 @@ enum Probed {
     Allowed,
     Refused(String),
     Unknown,
+}
+
+/// Whether the user may run a command, without running it.
+pub(super) async fn may_run(gate: &mut Gate<'_>, command: &Cmd) -> Result<MayRun, SourceError> {
+    let user = super::failure::user_of(gate.node().target());
+    let mut probed = by_dry_run(gate, user, command).await?;
+    if matches!(probed, Probed::Unknown) {
+        probed = by_transaction(gate, command).await?;
+    }
+    Ok(match probed {
+        Probed::Allowed => MayRun::Yes,
+        Probed::Refused(reason) => MayRun::No(reason),
+        Probed::Unknown => MayRun::Unknown,
+    })
 }
 
 async fn by_dry_run(gate: &mut Gate<'_>, user: &str, command: &Cmd) -> Result<Probed, SourceError> {

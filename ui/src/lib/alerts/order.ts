@@ -130,6 +130,14 @@ export function inGroups(views: readonly AlertView[]): DeploymentGroup[] {
   return groups;
 }
 
+/** A group's name among those of all deployments. */
+export function groupName(
+  { deployment }: Pick<DeploymentGroup, 'deployment'>,
+  { key }: Pick<CauseGroup, 'key'>,
+): string {
+  return `${deployment} ${key}`;
+}
+
 /** A group shows so many of its alerts until all are asked for; two more are shown rather than counted. */
 const SHOWN_FIRST = 6;
 

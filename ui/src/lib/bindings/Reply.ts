@@ -2,6 +2,9 @@
 import type { AdoptionView } from "./AdoptionView";
 import type { AlertsPage } from "./AlertsPage";
 import type { AppInfo } from "./AppInfo";
+import type { Armed } from "./Armed";
+import type { AuditRow } from "./AuditRow";
+import type { AuditVerdict } from "./AuditVerdict";
 import type { CausePoint } from "./CausePoint";
 import type { ChannelTest } from "./ChannelTest";
 import type { ChannelView } from "./ChannelView";
@@ -17,9 +20,14 @@ import type { Mark } from "./Mark";
 import type { MissInsights } from "./MissInsights";
 import type { NamespaceDetail } from "./NamespaceDetail";
 import type { Nothing } from "./Nothing";
+import type { PlaybookView } from "./PlaybookView";
+import type { PreviewProgress } from "./PreviewProgress";
+import type { PreviewStarted } from "./PreviewStarted";
 import type { Registry } from "./Registry";
 import type { RowPage } from "./RowPage";
 import type { RulesPage } from "./RulesPage";
+import type { RunState } from "./RunState";
+import type { RunSummary } from "./RunSummary";
 import type { SettingOutcome } from "./SettingOutcome";
 import type { SilenceView } from "./SilenceView";
 import type { SlowCommand } from "./SlowCommand";
@@ -29,8 +37,10 @@ import type { StrategySummary } from "./StrategySummary";
 import type { TellingView } from "./TellingView";
 import type { TenantSnapshot } from "./TenantSnapshot";
 import type { TimelineEntry } from "./TimelineEntry";
+import type { UndoResult } from "./UndoResult";
+import type { UndoSettings } from "./UndoSettings";
 
 /**
  * What the app answers: under the request's name.
  */
-export type Reply = { "reply": "app_info", "data": AppInfo } | { "reply": "registry", "data": Registry } | { "reply": "deployments", "data": Array<DeploymentView> } | { "reply": "test_connection", "data": ConnectionReport } | { "reply": "save_deployment", "data": DeploymentId } | { "reply": "remove_deployment", "data": Nothing } | { "reply": "set_source", "data": Nothing } | { "reply": "preview_source", "data": SourcePrice } | { "reply": "preview_events", "data": SourcePrice } | { "reply": "enable_events", "data": Nothing } | { "reply": "restore_events", "data": Array<SettingOutcome> } | { "reply": "slow_commands", "data": Array<SlowCommand> } | { "reply": "doctor", "data": DoctorReport } | { "reply": "strategies", "data": Array<StrategySummary> } | { "reply": "check_strategy", "data": StrategyCheck } | { "reply": "preview_adoption", "data": AdoptionView } | { "reply": "adopt", "data": AdoptionView } | { "reply": "rows", "data": RowPage } | { "reply": "namespace_detail", "data": NamespaceDetail } | { "reply": "tenants", "data": Array<TenantSnapshot> } | { "reply": "history", "data": Array<HistorySeries> } | { "reply": "cause_history", "data": Array<CausePoint> } | { "reply": "misses", "data": MissInsights } | { "reply": "findings", "data": Array<Finding> } | { "reply": "export", "data": string } | { "reply": "alerts", "data": AlertsPage } | { "reply": "alert_rules", "data": RulesPage } | { "reply": "foreign_alerts", "data": ForeignAlerts } | { "reply": "acknowledge_alert", "data": Nothing } | { "reply": "unacknowledge_alert", "data": Nothing } | { "reply": "silences", "data": Array<SilenceView> } | { "reply": "save_silence", "data": SilenceView } | { "reply": "end_silence", "data": Nothing } | { "reply": "telling", "data": TellingView } | { "reply": "set_desktop_telling", "data": Nothing } | { "reply": "set_quiet_hours", "data": Nothing } | { "reply": "save_channel", "data": ChannelView } | { "reply": "remove_channel", "data": Nothing } | { "reply": "test_channel", "data": ChannelTest } | { "reply": "timeline", "data": Array<TimelineEntry> } | { "reply": "add_mark", "data": Mark } | { "reply": "remove_mark", "data": Nothing } | { "reply": "demo_status", "data": DemoStatus } | { "reply": "start_demo", "data": DeploymentId } | { "reply": "stop_demo", "data": Nothing };
+export type Reply = { "reply": "app_info", "data": AppInfo } | { "reply": "registry", "data": Registry } | { "reply": "deployments", "data": Array<DeploymentView> } | { "reply": "test_connection", "data": ConnectionReport } | { "reply": "save_deployment", "data": DeploymentId } | { "reply": "remove_deployment", "data": Nothing } | { "reply": "set_source", "data": Nothing } | { "reply": "preview_source", "data": SourcePrice } | { "reply": "preview_events", "data": SourcePrice } | { "reply": "enable_events", "data": Nothing } | { "reply": "restore_events", "data": Array<SettingOutcome> } | { "reply": "slow_commands", "data": Array<SlowCommand> } | { "reply": "doctor", "data": DoctorReport } | { "reply": "strategies", "data": Array<StrategySummary> } | { "reply": "check_strategy", "data": StrategyCheck } | { "reply": "preview_adoption", "data": AdoptionView } | { "reply": "adopt", "data": AdoptionView } | { "reply": "rows", "data": RowPage } | { "reply": "namespace_detail", "data": NamespaceDetail } | { "reply": "tenants", "data": Array<TenantSnapshot> } | { "reply": "history", "data": Array<HistorySeries> } | { "reply": "cause_history", "data": Array<CausePoint> } | { "reply": "misses", "data": MissInsights } | { "reply": "findings", "data": Array<Finding> } | { "reply": "export", "data": string } | { "reply": "playbooks", "data": Array<PlaybookView> } | { "reply": "preview_action", "data": PreviewStarted } | { "reply": "preview_progress", "data": PreviewProgress } | { "reply": "cancel_preview", "data": Nothing } | { "reply": "arm", "data": Armed } | { "reply": "disarm", "data": Armed } | { "reply": "armed_until", "data": Armed } | { "reply": "run_action", "data": RunState } | { "reply": "run", "data": RunState } | { "reply": "runs", "data": Array<RunSummary> } | { "reply": "pause_run", "data": RunState } | { "reply": "resume_run", "data": RunState } | { "reply": "cancel_run", "data": RunState } | { "reply": "undo_run", "data": UndoResult } | { "reply": "audit", "data": Array<AuditRow> } | { "reply": "verify_audit", "data": AuditVerdict } | { "reply": "export_audit", "data": string } | { "reply": "undo_settings", "data": UndoSettings } | { "reply": "set_undo_settings", "data": UndoSettings } | { "reply": "alerts", "data": AlertsPage } | { "reply": "alert_rules", "data": RulesPage } | { "reply": "foreign_alerts", "data": ForeignAlerts } | { "reply": "acknowledge_alert", "data": Nothing } | { "reply": "unacknowledge_alert", "data": Nothing } | { "reply": "silences", "data": Array<SilenceView> } | { "reply": "save_silence", "data": SilenceView } | { "reply": "end_silence", "data": Nothing } | { "reply": "telling", "data": TellingView } | { "reply": "set_desktop_telling", "data": Nothing } | { "reply": "set_quiet_hours", "data": Nothing } | { "reply": "save_channel", "data": ChannelView } | { "reply": "remove_channel", "data": Nothing } | { "reply": "test_channel", "data": ChannelTest } | { "reply": "timeline", "data": Array<TimelineEntry> } | { "reply": "add_mark", "data": Mark } | { "reply": "remove_mark", "data": Nothing } | { "reply": "demo_status", "data": DemoStatus } | { "reply": "start_demo", "data": DeploymentId } | { "reply": "stop_demo", "data": Nothing };

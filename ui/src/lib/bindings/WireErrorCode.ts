@@ -3,4 +3,4 @@
 /**
  * Why a request failed. The page decides by this code, never by the text.
  */
-export type WireErrorCode = "not_found" | "bad_input" | "unreachable" | "not_approved" | "storage" | "demo_unavailable" | "internal";
+export type WireErrorCode = "not_found" | "bad_input" | "unreachable" | "not_approved" | "refused" | "locked" | "storage" | "demo_unavailable" | "internal";

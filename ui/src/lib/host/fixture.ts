@@ -1,11 +1,12 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
 // ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled to the address. Never part of a build.
+import { answerAction } from './fixture/actions';
 import type { DeploymentView } from '../bindings/DeploymentView';
 import type { Frame } from '../bindings/Frame';
 import type { Reply } from '../bindings/Reply';
 import type { Request } from '../bindings/Request';
 import type { View } from '../bindings/View';
-import { answerAlerts } from './fixture/telling';
+import { answerAlerts, isAboutAlerts } from './fixture/telling';
 import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
@@ -70,8 +71,7 @@ export function fixture(parameters: URLSearchParams): Transport {
   }
 
   function answer(asked: Request): Reply {
-    const ofAlerts = answerAlerts(asked, scene);
-    if (ofAlerts) return ofAlerts;
+    if (isAboutAlerts(asked)) return answerAlerts(asked, scene);
     switch (asked.request) {
       case 'app_info':
         return {
@@ -262,7 +262,7 @@ export function fixture(parameters: URLSearchParams): Transport {
       case 'export':
         return { reply: asked.request, data: 'namespace,hit_rate\n' };
       default:
-        throw new Error(`nothing was invented for ${asked.request}`);
+        return answerAction(asked);
     }
   }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
+use cachescope_model::key::OUR_PREFIX;
 use cachescope_model::scan::{KeyDetails, ScannedKey, Ttl};
 use redis::Value;
 
@@ -230,6 +231,7 @@ impl Request {
         let mut too_long = 0;
         for _ in 0..length {
             match connection.reply("SCAN", LONGEST_KEY).await? {
+                Reply::Bulk if connection.bytes().starts_with(OUR_PREFIX) => {}
                 Reply::Bulk => {
                     names.extend_from_slice(connection.bytes());
                     ends.push(names.len());

@@ -1,0 +1,98 @@
+//! The keys of a scope at one server and in one logical database, page by page.
+
+use cachescope_sources::redis::acting::ActingConnection;
+use redis::{Pipeline, Value};
+
+use crate::failure::Failure;
+use crate::selection::Selection;
+
+/// Keys of one page that belong to the scope.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Belonging to the scope by our own verdict.
+    pub(crate) keys: Vec<Vec<u8>>,
+    /// About how many keys the server examined for it.
+    pub(crate) examined: u64,
+    /// The page was the last.
+    pub(crate) last: bool,
+}
+
+/// Where the next page begins. It only moves on: keys are removed behind it, and starting anew would walk the
+/// emptied buckets again.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) database: u16,
+    /// SCAN's cursor, or the place in the named keys.
+    pub(crate) cursor: u64,
+}
+
+impl Feed {
+    pub(crate) fn new(database: u16, cursor: u64) -> Self {
+        Self { database, cursor }
+    }
+
+    /// The next page of about `count` keys.
+    pub(crate) async fn next(
+        &mut self,
+        connection: &mut ActingConnection,
+        selection: &Selection,
+        count: usize,
+    ) -> Result<Page, Failure> {
+        if let Some(named) = selection.named() {
+            return Ok(self.of_named(named, selection, count));
+        }
+        // A tag is resolved to the keys that it names before anybody asks for pages.
+        let Some(pattern) = selection.pattern() else { return Ok(Page { last: true, ..Page::default() }) };
+        let mut asked = Pipeline::new();
+        asked.cmd("SCAN").arg(self.cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+        let answer = connection.ask_without_lookups(self.database, &asked).await?;
+        let (cursor, keys) = read(answer.replies, connection)?;
+        self.cursor = cursor;
+        let keys = keys.into_iter().filter(|key| selection.takes(self.database, key)).collect();
+        Ok(Page { keys, examined: count as u64, last: cursor == 0 })
+    }
+
+    fn of_named(&mut self, named: &[Vec<u8>], selection: &Selection, count: usize) -> Page {
+        let from = usize::try_from(self.cursor).unwrap_or(usize::MAX).min(named.len());
+        let to = from.saturating_add(count.max(1)).min(named.len());
+        self.cursor = to as u64;
+        let some = named[from..to].iter().filter(|key| selection.takes(self.database, key));
+        Page { keys: some.cloned().collect(), examined: (to - from) as u64, last: to == named.len() }
+    }
+}
+
+/// SCAN's or SSCAN's cursor and keys.
+pub(crate) fn read(
+    replies: Vec<Value>,
+    connection: &ActingConnection,
+) -> Result<(u64, Vec<Vec<u8>>), Failure> {
+    let node = connection.node().name();
+    let garbled = || Failure::server(format!("{node} answers a scan with something else"), "");
+    match replies.into_iter().next() {
+        Some(Value::ServerError(error)) => Err(Failure::server(
+            format!("{node} refuses to scan: {}", said(&error)),
+            "let the user run SCAN and, for tags, SSCAN",
+        )),
+        Some(Value::Array(parts)) => {
+            let [Value::BulkString(cursor), Value::Array(keys)] =
+                <[Value; 2]>::try_from(parts).map_err(|_| garbled())?
+            else {
+                return Err(garbled());
+            };
+            let cursor =
+                std::str::from_utf8(&cursor).ok().and_then(|text| text.parse().ok()).ok_or_else(garbled)?;
+            let keys = keys.into_iter().filter_map(|key| match key {
+                Value::BulkString(key) => Some(key),
+                _ => None,
+            });
+            Ok((cursor, keys.collect()))
+        }
+        _ => Err(garbled()),
+    }
+}
+
+/// An error reply in the server's words, on one line.
+pub(crate) fn said(error: &redis::ServerError) -> String {
+    let line = format!("{} {}", error.code(), error.details().unwrap_or_default());
+    line.trim().replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,38 @@
+//! Everything that writes to a cache: plan → preview → approval → run → verify → undo.
+//!
+//! | question | module |
+//! |---|---|
+//! | what is to be done? | [`plan`], `breadth`, [`selection`] |
+//! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, [`reads`], `permission` |
+//! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
+//! | how is it done? | [`run`], [`run_state`], `pace` |
+//! | how is it put back? | [`undo`] |
+//! | who keeps what is written down? | [`records`] |
+//!
+//! Deliberately not here: SQL, sessions, the wire, and how figures come about.
+
+pub mod approval;
+mod breadth;
+pub mod canonical;
+pub mod clock;
+mod failure;
+mod feed;
+pub mod guards;
+mod lock;
+pub mod operator;
+mod pace;
+mod permission;
+pub mod plan;
+pub mod preview;
+pub mod preview_result;
+pub mod reads;
+pub mod records;
+pub mod run;
+pub mod run_state;
+pub mod selection;
+pub mod servers;
+mod tags;
+mod tally;
+pub mod undo;
+
+pub use failure::{Failure, FailureKind};

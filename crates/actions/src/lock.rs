@@ -1,0 +1,213 @@
+//! One action at a time per deployment, whoever starts it and from where: a lock in the deployment itself.
+//!
+//! `SET … NX PX` by a value that nobody else has; renewed and released only while the value is ours, which a WATCH
+//! makes sure of. Who does not get it reads whose it is. Whoever holds it stops acting some time before the server
+//! would let it go, so that a holder that was out of touch never acts beside the next one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cachescope_sources::redis::acting::ActingConnection;
+use parking_lot::Mutex;
+use redis::{Pipeline, Value};
+use tokio::task::JoinHandle;
+
+use crate::failure::{Failure, FailureKind};
+use crate::feed::said;
+use crate::servers::Servers;
+
+/// The lock's key. It is named as ours, counted to no namespace and never removed by a purge.
+pub(crate) const KEY: &[u8] = b"cachescope:lock:purge";
+
+/// How long the server keeps it without a word from us.
+const LIVES: Duration = Duration::from_secs(30);
+/// How often it is renewed.
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
+/// How long after the last renewal we go on.
+const TRUSTED: Duration = Duration::from_secs(20);
+
+/// A lock that is held. Dropped, it ends by itself at the server.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    shared: Arc<Shared>,
+    renewing: JoinHandle<()>,
+    connection: ActingConnection,
+    value: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    renewed: Mutex<Instant>,
+    lost: AtomicBool,
+}
+
+/// Who holds a deployment's lock.
+pub(crate) async fn holder(servers: &Servers) -> Result<Option<String>, Failure> {
+    for server in &servers.primaries {
+        let mut connection = ActingConnection::new(Arc::clone(&server.node));
+        match read(&mut connection).await? {
+            Held::Elsewhere => {}
+            Held::By(value) => return Ok(Some(name_in(&value))),
+            Held::Free => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+impl Lock {
+    /// Takes the lock for a run. A lock that this very run left behind is taken over.
+    pub(crate) async fn acquire(servers: &Servers, operator: &str, run: &str) -> Result<Self, Failure> {
+        let token = crate::canonical::hex(&rand::random::<[u8; 16]>());
+        let value = format!("{token} {run} {operator}").into_bytes();
+        for server in &servers.primaries {
+            let mut connection = ActingConnection::new(Arc::clone(&server.node));
+            let mut asked = Pipeline::new();
+            asked.cmd("SET").arg(KEY).arg(&value).arg("NX").arg("PX").arg(LIVES.as_millis() as u64);
+            let began = Instant::now();
+            let answer = connection.ask_without_lookups(0, &asked).await?;
+            match answer.replies.first() {
+                Some(Value::Okay) => return Ok(Self::held(connection, value, began)),
+                Some(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "ASK") => continue,
+                Some(Value::ServerError(error)) => {
+                    return Err(Failure::server(
+                        format!("{} does not give the lock: {}", server.name, said(error)),
+                        "let the user SET keys like cachescope:lock:*",
+                    ));
+                }
+                _ => {}
+            }
+            let Held::By(other) = read(&mut connection).await? else {
+                return Err(locked("somebody else"));
+            };
+            if run_in(&other) != Some(run) {
+                return Err(locked(&name_in(&other)));
+            }
+            let mut take_over = Pipeline::new();
+            take_over.cmd("SET").arg(KEY).arg(&value).arg("PX").arg(LIVES.as_millis() as u64);
+            let began = Instant::now();
+            return match replace(&mut connection, &other, &take_over).await? {
+                true => Ok(Self::held(connection, value, began)),
+                false => Err(locked("somebody else")),
+            };
+        }
+        Err(Failure::server("no server answers for the lock's slot", "see that the Cluster covers all slots"))
+    }
+
+    fn held(connection: ActingConnection, value: Vec<u8>, began: Instant) -> Self {
+        let shared = Arc::new(Shared { renewed: Mutex::new(began), lost: AtomicBool::new(false) });
+        let renewing = tokio::spawn(renew(
+            ActingConnection::new(Arc::clone(connection.node())),
+            value.clone(),
+            Arc::clone(&shared),
+        ));
+        Self { shared, renewing, connection, value }
+    }
+
+    /// Whether we may act.
+    pub(crate) fn is_ours(&self) -> bool {
+        !self.shared.lost.load(Ordering::Acquire) && self.shared.renewed.lock().elapsed() < TRUSTED
+    }
+
+    /// Gives it back. One that can't be given back ends by itself.
+    pub(crate) async fn release(mut self) {
+        self.renewing.abort();
+        let mut remove = Pipeline::new();
+        remove.cmd("UNLINK").arg(KEY);
+        if let Err(error) = replace(&mut self.connection, &self.value, &remove).await {
+            tracing::info!(%error, "the lock ends by itself in {} s", LIVES.as_secs());
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+async fn renew(mut connection: ActingConnection, value: Vec<u8>, shared: Arc<Shared>) {
+    let mut renewal = Pipeline::new();
+    renewal.cmd("PEXPIRE").arg(KEY).arg(LIVES.as_millis() as u64);
+    loop {
+        tokio::time::sleep(RENEWED_EVERY).await;
+        let began = Instant::now();
+        match replace(&mut connection, &value, &renewal).await {
+            Ok(true) => *shared.renewed.lock() = began,
+            Ok(false) => {
+                shared.lost.store(true, Ordering::Release);
+                return;
+            }
+            // Out of touch: tried again until we no longer trust it.
+            Err(error) => tracing::warn!(%error, "the lock was not renewed"),
+        }
+    }
+}
+
+/// Does something to the lock while it has this value; `false` where it has another.
+async fn replace(connection: &mut ActingConnection, value: &[u8], with: &Pipeline) -> Result<bool, Failure> {
+    let mut watch = Pipeline::new();
+    watch.cmd("WATCH").arg(KEY);
+    connection.ask_without_lookups(0, &watch).await?;
+    let held = read(connection).await?;
+    if !matches!(held, Held::By(ref now) if now == value) {
+        let mut forget = Pipeline::new();
+        forget.cmd("UNWATCH");
+        connection.ask_without_lookups(0, &forget).await?;
+        return Ok(false);
+    }
+    let mut transaction = Pipeline::new();
+    transaction.cmd("MULTI");
+    with.cmd_iter().for_each(|command| {
+        transaction.add_command(command.clone());
+    });
+    transaction.cmd("EXEC");
+    let answer = connection.ask_without_lookups(0, &transaction).await?;
+    Ok(matches!(answer.replies.last(), Some(Value::Array(_))))
+}
+
+enum Held {
+    Free,
+    By(Vec<u8>),
+    Elsewhere,
+}
+
+/// GETRANGE, because it is a lookup like GET and is not timed as a read of the application's.
+async fn read(connection: &mut ActingConnection) -> Result<Held, Failure> {
+    let mut asked = Pipeline::new();
+    asked.cmd("GETRANGE").arg(KEY).arg(0).arg(-1);
+    let lookups = |replies: &[Value]| match replies.first() {
+        Some(Value::BulkString(value)) if value.is_empty() => (0, 1),
+        Some(Value::BulkString(_)) => (1, 0),
+        _ => (0, 0),
+    };
+    let node = connection.node().name();
+    match connection.ask(0, &asked, lookups).await?.replies.into_iter().next() {
+        Some(Value::BulkString(value)) if value.is_empty() => Ok(Held::Free),
+        Some(Value::BulkString(value)) => Ok(Held::By(value)),
+        Some(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "ASK") => Ok(Held::Elsewhere),
+        Some(Value::ServerError(error)) => Err(Failure::server(
+            format!("{node} does not tell whether somebody else is at it: {}", said(&error)),
+            "let the user run GETRANGE on cachescope:lock:*",
+        )),
+        _ => Err(Failure::server(format!("{node} answers GETRANGE with something else"), "")),
+    }
+}
+
+fn locked(who: &str) -> Failure {
+    Failure::new(
+        FailureKind::Locked,
+        format!("{who} is purging or warming this deployment"),
+        "wait until that run has ended; the lock of one that died ends after 30 s",
+    )
+}
+
+/// `token run operator`: the operator's name may hold spaces.
+fn name_in(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    cachescope_model::key::printable(text.splitn(3, ' ').nth(2).unwrap_or("somebody else").as_bytes())
+}
+
+fn run_in(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok()?.split(' ').nth(1)
+}

@@ -1,0 +1,101 @@
+//! Whether the user may do what a plan needs, asked before anything is done.
+
+use std::collections::HashMap;
+
+use cachescope_sources::redis::acting::{MayRun, may_run};
+use redis::Cmd;
+
+use crate::failure::Failure;
+use crate::guards::Check;
+use crate::lock;
+use crate::plan::{Action, Plan};
+use crate::servers::{Server, Servers};
+
+/// One command that is needed, and for what.
+struct Needed {
+    command: Cmd,
+    rule: &'static str,
+    /// Only undo needs it.
+    undo: bool,
+    /// It can't be asked about within a transaction, and the run itself shows whether it may be used.
+    shows_itself: bool,
+}
+
+/// What a plan needs and its user lacks. What can't be told counts as lacking. `samples` are names of keys that the
+/// plan reaches, by server: rights may depend on names.
+pub(crate) async fn check(
+    plan: &Plan,
+    servers: &Servers,
+    samples: &HashMap<&str, Vec<u8>>,
+) -> Result<Vec<Check>, Failure> {
+    let mut checks = Vec::new();
+    for server in &servers.primaries {
+        let Some(key) = samples.get(server.name.as_str()) else { continue };
+        for needed in needed(plan, server, servers.cluster, key) {
+            let answer = may_run(&server.node, &needed.command).await?;
+            let why = match answer {
+                MayRun::Yes => continue,
+                MayRun::Unknown if needed.shows_itself => continue,
+                MayRun::No(reason) => format!("may not: {}", reason.replace(['\n', '\r'], " ")),
+                MayRun::Unknown => "can't be asked about, so it counts as not allowed".to_owned(),
+            };
+            let code = if needed.undo { "undo-permission" } else { "permission" };
+            let user = server.node.target().user().unwrap_or("default");
+            checks.push(Check::refused(
+                code,
+                format!("{} on {} {why}", needed.rule, server.name),
+                &format!("ACL SETUSER {user} {}", needed.rule),
+            ));
+        }
+        if !checks.is_empty() {
+            return Ok(checks);
+        }
+    }
+    checks.push(Check::passed("permission", "The user may do all that the plan needs"));
+    Ok(checks)
+}
+
+fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed> {
+    let mut all = Vec::new();
+    let mut need = |rule: &'static str, undo: bool, words: &[&[u8]]| {
+        let mut words = words.iter();
+        let Some(name) = words.next().and_then(|name| std::str::from_utf8(name).ok()) else { return };
+        let mut command = redis::cmd(name);
+        words.for_each(|word| {
+            command.arg(*word);
+        });
+        all.push(Needed { command, rule, undo, shows_itself: name == "WATCH" });
+    };
+    for step in &plan.steps {
+        match step {
+            Action::Remove { .. } => {
+                need("+unlink", false, &[b"UNLINK", key]);
+                if !plan.how.undo {
+                    continue;
+                }
+                need("+dump", true, &[b"DUMP", key]);
+                if server.version >= (7, 0) {
+                    need("+pexpiretime", true, &[b"PEXPIRETIME", key]);
+                } else {
+                    need("+pttl", true, &[b"PTTL", key]);
+                }
+                need("+restore", true, &[b"RESTORE", key, b"1", b"", b"ABSTTL"]);
+                if cluster {
+                    need("+eval", true, &[b"EVAL", b"return 1", b"1", key]);
+                } else {
+                    need("+watch", true, &[b"WATCH", key]);
+                }
+            }
+            Action::Soften { .. } => need("+pexpire", false, &[b"PEXPIRE", key, b"1000", b"LT"]),
+            Action::BumpVersion { key, .. } => need("+incr", false, &[b"INCR", &key.0]),
+            Action::Publish { channel, message } => {
+                need("+publish", false, &[b"PUBLISH", channel.as_bytes(), message.as_bytes()]);
+            }
+            Action::Shown { .. } => {}
+        }
+    }
+    if !cluster {
+        need("+set", false, &[b"SET", lock::KEY, b"", b"NX", b"PX", b"1000"]);
+    }
+    all
+}

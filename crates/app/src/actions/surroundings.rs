@@ -1,0 +1,113 @@
+//! What a session knows that an action needs: reads by namespace, and what halts a run.
+
+use std::sync::{Arc, Weak};
+
+use cachescope_actions::reads::{NamespaceReads, Reads};
+use cachescope_actions::run::StopRules;
+use cachescope_actions::run_state::StopRuleState;
+use cachescope_model::reading::{Certainty, Reading, Readings};
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::strategy::{Rule, Severity, Subject, Threshold};
+use cachescope_model::window::Window;
+
+use crate::session::Session;
+
+/// Reads by namespace over the last minute; `None` where the session knows none.
+pub(super) fn reads(session: &Session) -> Option<Reads> {
+    let snapshot = session.snapshot(Window::OneMinute);
+    let of = |readings: &Readings, kind: ReadingKind| {
+        readings.get(&kind).cloned().unwrap_or_else(|| Reading::unavailable("not measured"))
+    };
+    let namespaces: std::collections::BTreeMap<_, _> = snapshot
+        .namespaces
+        .iter()
+        .map(|row| {
+            let reads = NamespaceReads {
+                lookups_per_second: of(&row.readings, ReadingKind::LookupsPerSecond),
+                hit_rate: of(&row.readings, ReadingKind::HitRate),
+                keys: of(&row.readings, ReadingKind::Keys).value,
+            };
+            (row.namespace.clone(), reads)
+        })
+        .filter(|(_, reads)| reads.lookups_per_second.value.is_some())
+        .collect();
+    if namespaces.is_empty() {
+        return None;
+    }
+    let all = of(&snapshot.instance, ReadingKind::LookupsPerSecond).value;
+    Some(Reads { namespaces, all_per_second: all })
+}
+
+/// The strategy's critical rules, judged on the session's present figures. Alone they halt at once, without their
+/// `for`: while keys are being removed, waiting ten minutes is no option.
+pub(super) struct SessionRules(Weak<Session>);
+
+impl SessionRules {
+    pub(super) fn of(session: &Arc<Session>) -> Self {
+        Self(Arc::downgrade(session))
+    }
+}
+
+impl StopRules for SessionRules {
+    fn judge(&self) -> Vec<StopRuleState> {
+        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let strategy = session.strategy();
+        let critical = strategy.rules.iter().filter(|rule| rule.severity == Severity::Critical);
+        let mut states: Vec<_> =
+            critical.filter_map(|rule| Some(judge(&session, rule, rule.threshold?))).collect();
+        let snapshot = session.snapshot(Window::OneMinute);
+        for signal in strategy.signals.iter().filter(|signal| signal.stops_actions) {
+            let Some(threshold) = signal.threshold else { continue };
+            let value = snapshot.signals.get(&signal.name).copied().flatten();
+            states.push(state(
+                &signal.title,
+                value,
+                threshold,
+                value.is_some_and(|value| threshold.holds(value)),
+            ));
+        }
+        states
+    }
+}
+
+fn judge(session: &Session, rule: &Rule, threshold: Threshold) -> StopRuleState {
+    let snapshot = session.snapshot(rule.window);
+    let of_row =
+        |readings: &Readings, kind: ReadingKind| readings.get(&kind).filter(|r| r.value.is_some()).cloned();
+    let readings: Vec<Reading> = match &rule.subject {
+        Subject::Instance { reading } => of_row(&snapshot.instance, *reading).into_iter().collect(),
+        Subject::Namespaces { namespaces, reading } => {
+            let named = |template: &str| {
+                let own = session.strategy().namespaces.iter().find(|own| own.template.as_str() == template);
+                own.is_some_and(|own| namespaces.is_empty() || namespaces.contains(&own.name))
+            };
+            let rows = snapshot.namespaces.iter().filter(|row| named(&row.namespace));
+            rows.filter_map(|row| of_row(&row.readings, *reading)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let past = |reading: &Reading| {
+        // An estimate counts when its whole interval is past, as for alerts.
+        let ends = [reading.low.or(reading.value), reading.high.or(reading.value)];
+        match reading.certainty {
+            Certainty::Unavailable => false,
+            _ => ends.into_iter().flatten().all(|end| threshold.holds(end)),
+        }
+    };
+    let breached = readings.iter().find(|reading| past(reading));
+    let value = breached.or(readings.first()).and_then(|reading| reading.value);
+    let name = if rule.summary.is_empty() { &rule.name } else { &rule.summary };
+    state(name, value, threshold, breached.is_some())
+}
+
+fn state(name: &str, value: Option<f64>, threshold: Threshold, breached: bool) -> StopRuleState {
+    let limit = format!("halts {} {}", threshold.comparison.sign(), threshold.value);
+    StopRuleState {
+        name: name.to_owned(),
+        sentence: value.map_or_else(|| format!("not known; {limit}"), |value| format!("{value:.4}, {limit}")),
+        value,
+        limit: Some(threshold.value),
+        breached,
+        known: value.is_some(),
+    }
+}

@@ -1,0 +1,173 @@
+//! What can be typed of purges and the audit.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::arguments::{Target, duration};
+
+/// `purge …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PurgeCommand {
+    /// Print the plan: what would be done, where and how. Asks no server.
+    Plan(Planned),
+    /// Count what a plan would do, and issue the approval that runs it once within five minutes. Writes nothing.
+    Preview(Preview),
+    /// Run what a preview approved, or let an interrupted run go on.
+    Run(Run),
+    /// Put back what a run removed, never over a key that exists.
+    Undo(Undo),
+    /// List the runs of this state directory.
+    List,
+}
+
+/// What is meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Planned {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Which keys.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false, id = "which", args = ["pattern", "namespace", "playbook", "tag", "keys"])]
+pub(crate) struct What {
+    /// Keys that a Redis glob matches.
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
+    pub(crate) pattern: Option<String>,
+    /// Keys of a namespace: its template, or its name in the strategy.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) namespace: Option<String>,
+    /// A playbook of the strategy.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) playbook: Option<String>,
+    /// Keys that the set tag:TAG names.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// A key, with \xHH for what can't be typed; may be given more than once.
+    #[arg(long = "key-name", value_name = "KEY", id = "keys")]
+    pub(crate) keys: Vec<String>,
+    /// With --namespace: only this tenant's keys.
+    #[arg(long, value_name = "TENANT", requires = "namespace")]
+    pub(crate) tenant: Option<String>,
+    /// With --namespace: only keys of versions below this one.
+    #[arg(long, value_name = "VERSION", requires = "namespace")]
+    pub(crate) stale_below: Option<u64>,
+    /// With --playbook: a parameter; may be given more than once.
+    #[arg(long = "set", value_name = "FIELD=VALUE", requires = "playbook", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// With --pattern: let the keys live this long at most instead of deleting them.
+    #[arg(long, value_name = "DURATION", requires = "pattern", value_parser = duration)]
+    pub(crate) soft: Option<Duration>,
+    /// With --soft: shorter by up to this, at random.
+    #[arg(long, value_name = "DURATION", requires = "soft", value_parser = duration)]
+    pub(crate) jitter: Option<Duration>,
+}
+
+/// How it is run.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct How {
+    /// Keep nothing: what is removed can't be put back.
+    #[arg(long)]
+    pub(crate) no_undo: bool,
+    /// Work as fast as the server can, whatever others feel.
+    #[arg(long, conflicts_with = "throttled")]
+    pub(crate) unthrottled: bool,
+    /// Spare other clients also where the environment would not ask for it.
+    #[arg(long)]
+    pub(crate) throttled: bool,
+    /// Watch the server this long after the first 1 % and the first 10 % [default: by environment].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) watch_between: Option<Duration>,
+    /// Include keys of protected namespaces.
+    #[arg(long)]
+    pub(crate) protected_too: bool,
+    /// Go beyond the limits of the share of keys and reads.
+    #[arg(long)]
+    pub(crate) beyond_limits: bool,
+}
+
+/// `purge preview`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Preview {
+    #[command(flatten)]
+    pub(crate) planned: Planned,
+    /// Watch the deployment this long first, so that reads are known by namespace.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) watch_for: Option<Duration>,
+}
+
+/// `purge run`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The token that the preview printed.
+    #[arg(long, value_name = "TOKEN", required_unless_present = "resume")]
+    pub(crate) approve: Option<String>,
+    /// Let this interrupted or halted run go on.
+    #[arg(long, value_name = "RUN", conflicts_with = "approve")]
+    pub(crate) resume: Option<String>,
+    /// The deployment's name, typed; production wants it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) type_name: Option<String>,
+    /// Why, for the audit; production wants it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Arm the deployment; production wants it.
+    #[arg(long)]
+    pub(crate) arm: bool,
+}
+
+/// `purge undo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Undo {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The run.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// Only keys of this namespace.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) namespace: Option<String>,
+    /// Only this key; may be given more than once.
+    #[arg(long = "key-name", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+}
+
+/// `audit …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// The newest rows.
+    List,
+    /// Check that every row follows from the one before.
+    Verify,
+    /// Print all rows, the oldest first.
+    Export {
+        /// How.
+        #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+        format: ExportFormat,
+    },
+}
+
+/// How the audit is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// JSON Lines.
+    Jsonl,
+    /// CSV.
+    Csv,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write FIELD=VALUE, such as tenantId=7".to_owned()),
+    }
+}

@@ -1,0 +1,257 @@
+//! Exported rules in a real Prometheus that scrapes the lab, and our own evaluation beside it on the same data: the
+//! same alerts fire and are resolved within one evaluation interval.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
+use cachescope_engine::{Engine, EngineOptions};
+use cachescope_lab::incident::Incident;
+use cachescope_lab::{Lab, LabOptions};
+use cachescope_model::alert::{AlertLabels, AlertState};
+use cachescope_model::metrics::{MetricsBatch, Sample, SignalValue};
+use cachescope_model::observation::{Observation, Observed};
+use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::strategy::Strategy;
+use cachescope_model::time::Timestamp;
+use cachescope_model::window::Window;
+use cachescope_rules::promql::storage::METRIC_NAME;
+use cachescope_rules::promql::{Series, Storage};
+use cachescope_rules::series::SeriesTest;
+use cachescope_rules::{AlertingRule, export, replay};
+use cachescope_sources::http::HttpOptions;
+use cachescope_sources::prometheus::names::{default_selectors, selectors_for};
+use cachescope_sources::prometheus::query::PrometheusClient;
+use tokio::time::sleep;
+
+const SCRAPE: Duration = Duration::from_millis(500);
+const EVALUATION: Duration = Duration::from_secs(2);
+/// An alert whose samples tell when Prometheus evaluated.
+const PULSE: &str = "EveryEvaluation";
+
+/// Alerts that fire, by evaluation.
+type Firing = BTreeMap<i64, BTreeSet<String>>;
+
+/// A strategy whose rules wait a hundredth of their time over windows of ten seconds, so that an incident of
+/// seconds is one of minutes.
+fn hurried(name: &str) -> Result<Strategy> {
+    let mut strategy = cachescope_strategy::resolve(name)?;
+    for signal in &mut strategy.signals {
+        signal.promql = signal.promql.replace("[1m]", "[10s]");
+    }
+    for rule in &mut strategy.rules {
+        rule.window = Window::TenSeconds;
+        rule.for_duration /= 100;
+        rule.minimum_lookups /= 10;
+    }
+    Ok(strategy)
+}
+
+/// The rule file with an evaluation interval of its own and the pulse.
+fn rule_file(strategy: &Strategy) -> String {
+    let interval = format!("    interval: {}s\n    rules:\n", EVALUATION.as_secs());
+    let pulse = format!("      - alert: {PULSE}\n        expr: vector(1)\n");
+    export(strategy).yaml().replacen("    rules:\n", &(interval + &pulse), 1)
+}
+
+/// Plays incidents for `lasting` each with as much quiet after it, and compares.
+async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Result<()> {
+    let strategy = hurried(name)?;
+    let options = LabOptions {
+        scrape_interval: SCRAPE,
+        prometheus_rules: vec![rule_file(&strategy)],
+        exporter: true,
+        ..LabOptions::new(name)
+    };
+    let lab = Lab::start(options).await?;
+    let client = PrometheusClient::new(
+        &lab.prometheus_url().context("it runs a Prometheus")?,
+        HttpOptions::default(),
+    )?;
+    sleep(lasting).await;
+    for incident in incidents {
+        lab.incidents().play(*incident, lasting)?;
+        lab.incidents().ended(*incident).await?;
+        sleep(lasting * 2).await;
+    }
+    let recording = Recording::take(&client, &strategy).await?;
+    let theirs = recording.alerts()?;
+    ensure!(theirs.len() > 5, "Prometheus evaluated {} times", theirs.len());
+    let replayed = recording.replayed(&export(&strategy).rules, &theirs);
+    let evaluated = recording.evaluated(&strategy, &theirs);
+    let fired: BTreeSet<&String> = theirs.values().flatten().collect();
+    eprintln!("{name}: {} evaluations, fired in Prometheus: {fired:?}", theirs.len());
+    for (who, ours) in [("the replay", &replayed), ("the evaluation of our own figures", &evaluated)] {
+        let differ = differences(&theirs, ours);
+        eprintln!(
+            "{name}: {who} differs at {} of {} evaluations and alerts",
+            differ.len(),
+            theirs.len() * fired.len()
+        );
+        ensure!(differ.is_empty(), "{name}: {who} says otherwise: {differ:#?}");
+    }
+    ensure!(!fired.is_empty(), "{name}: no incident made an alert fire");
+    Ok(())
+}
+
+/// Where one side fires and the other does not, one evaluation before and after looked at as well.
+fn differences(theirs: &Firing, ours: &Firing) -> Vec<String> {
+    let (times, none) = (theirs.keys().copied().collect::<Vec<_>>(), BTreeSet::new());
+    let near = |of: &Firing, place: usize, alert: &String| {
+        let around = &times[place.saturating_sub(1)..(place + 2).min(times.len())];
+        around.iter().any(|at| of.get(at).unwrap_or(&none).contains(alert))
+    };
+    let mut differ = Vec::new();
+    // The first evaluations see less than a window of data.
+    for (place, at) in times.iter().enumerate().skip(6) {
+        for (of, other, who) in [(theirs, ours, "only in Prometheus"), (ours, theirs, "only here")] {
+            for alert in of.get(at).unwrap_or(&none) {
+                if !near(other, place, alert) {
+                    differ.push(format!("{at}: {alert} fires {who}"));
+                }
+            }
+        }
+    }
+    differ
+}
+
+fn key(alert: &str, labels: &AlertLabels) -> String {
+    let own = labels.iter().filter(|(name, _)| matches!(name.as_str(), "namespace" | "layer"));
+    format!("{alert} {}", own.map(|(_, value)| value.as_str()).collect::<String>())
+}
+
+/// Everything that Prometheus stored.
+struct Recording {
+    samples: Vec<Sample>,
+    alerts: Vec<Sample>,
+    signals: Vec<(String, Vec<(Timestamp, f64)>)>,
+}
+
+impl Recording {
+    async fn take(client: &PrometheusClient, strategy: &Strategy) -> Result<Self> {
+        let span = Duration::from_secs(3_600);
+        let mut selectors = strategy.metrics.as_ref().map_or_else(Vec::new, selectors_for);
+        selectors.extend(default_selectors().pop());
+        let more = [
+            "http_request_duration_seconds_bucket",
+            "db_query_duration_seconds_bucket",
+            "db_cpu_ratio",
+            "redis_error_count",
+            "redis_up",
+            "redis_total_system_memory_bytes",
+        ];
+        selectors.extend(more.map(str::to_owned));
+        let mut samples = Vec::new();
+        for selector in selectors {
+            samples.extend(client.range_samples(&selector, span).await?.value);
+        }
+        samples.sort_by_key(|sample| sample.at);
+        let alerts = client.range_samples("ALERTS", span).await?.value;
+        let times: Vec<Timestamp> = pulses(&alerts).into_iter().map(Timestamp).collect();
+        let mut signals = Vec::new();
+        if let (Some(first), Some(last)) = (times.first(), times.last()) {
+            for signal in &strategy.signals {
+                let series = client.range(&signal.promql, *first, *last, EVALUATION).await?.value;
+                signals.push((
+                    signal.name.clone(),
+                    series.into_iter().flat_map(|series| series.points).collect(),
+                ));
+            }
+        }
+        Ok(Self { samples, alerts, signals })
+    }
+
+    fn alerts(&self) -> Result<Firing> {
+        let mut firing: Firing = pulses(&self.alerts).into_iter().map(|at| (at, BTreeSet::new())).collect();
+        for sample in &self.alerts {
+            let name = sample.label("alertname").context("an alert has a name")?;
+            if name != PULSE && sample.label("alertstate") == Some("firing") {
+                let labels = sample.labels.iter().cloned().collect();
+                firing.entry(sample.at.millis()).or_default().insert(key(name, &labels));
+            }
+        }
+        Ok(firing)
+    }
+
+    fn replayed(&self, rules: &[AlertingRule], theirs: &Firing) -> Firing {
+        let Some(first) = theirs.keys().next().copied() else { return Firing::new() };
+        let last = theirs.keys().next_back().copied().unwrap_or(first);
+        let mut series: BTreeMap<AlertLabels, Vec<(i64, f64)>> = BTreeMap::new();
+        for sample in &self.samples {
+            let mut labels: AlertLabels = sample.labels.iter().cloned().collect();
+            labels.insert(METRIC_NAME.to_owned(), sample.name.clone());
+            series.entry(labels).or_default().push((sample.at.millis() - first, sample.value));
+        }
+        let mut storage = Storage::default();
+        for (labels, mut samples) in series {
+            samples.dedup_by_key(|(at, _)| *at);
+            storage.insert(Series { labels, samples });
+        }
+        let until = Duration::from_millis((last - first).unsigned_abs());
+        let replayed = replay(rules, &SeriesTest { name: String::new(), storage, until }, EVALUATION);
+        let mut firing = Firing::new();
+        for alert in replayed.alerts.iter().filter(|alert| alert.state == AlertState::Firing) {
+            let at = first + (alert.at * 1000.0) as i64;
+            firing.entry(at).or_default().insert(key(&alert.rule, &alert.labels));
+        }
+        firing
+    }
+
+    /// What our engine makes of the same samples, and our rules of its snapshots.
+    fn evaluated(&self, strategy: &Strategy, theirs: &Firing) -> Firing {
+        // Figures of the cache from the application, those of the server from redis_exporter, as the exported rules.
+        let mut engine = Engine::new(strategy, EngineOptions::default());
+        let mut server = Engine::new(strategy, EngineOptions::default());
+        let mut evaluator = Evaluator::for_strategy(strategy, EvaluatorOptions::default());
+        let mut rest = self.samples.as_slice();
+        let mut firing = Firing::new();
+        for at in theirs.keys().copied() {
+            let seen = rest.partition_point(|sample| sample.at.millis() <= at);
+            let (now, later) = rest.split_at(seen);
+            rest = later;
+            let observed = |what| Observation { at: Timestamp(at), node: String::new().into(), what };
+            let batch =
+                MetricsBatch { endpoint: "prometheus".to_owned(), samples: now.to_vec(), bad_lines: 0 };
+            engine.observe(&observed(Observed::Metrics(batch)));
+            let latest = |(name, points): &(String, Vec<(Timestamp, f64)>)| SignalValue {
+                signal: name.clone(),
+                value: points.iter().find(|(time, _)| time.millis() == at).map(|(_, value)| *value),
+                at: Timestamp(at),
+            };
+            engine.observe(&observed(Observed::Signals(self.signals.iter().map(latest).collect())));
+            let mut snapshot = engine.snapshot(Timestamp(at), Window::TenSeconds);
+            let of_server = server.snapshot(Timestamp(at), Window::TenSeconds);
+            for kind in [ReadingKind::MemoryRatio, ReadingKind::EvictionRatio] {
+                snapshot.instance.insert(kind, of_server.instance[&kind].clone());
+            }
+            evaluator.evaluate(Timestamp(at), &Inputs::new().snapshot(&snapshot).reachable(Ok(())));
+            let alerts = evaluator.alerts().filter(|(_, alert)| alert.state == AlertState::Firing);
+            firing.insert(at, alerts.map(|(rule, alert)| key(&rule.name, &alert.labels)).collect());
+        }
+        firing
+    }
+}
+
+fn pulses(alerts: &[Sample]) -> BTreeSet<i64> {
+    let pulse = |sample: &&Sample| sample.label("alertname") == Some(PULSE);
+    alerts.iter().filter(pulse).map(|sample| sample.at.millis()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
+    compare("task-management", &[Incident::MassPurge], Duration::from_secs(6)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "plays every incident in every strategy, about ten minutes; cargo test -p cachescope-tests --test rules_live -- --ignored"]
+async fn in_every_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
+    let mut wrong = Vec::new();
+    for strategy in ["multi-tenant-saas", "hotspot", "hot-rod-analytics", "booking", "task-management"] {
+        if let Err(error) = compare(strategy, &Incident::ALL, Duration::from_secs(5)).await {
+            wrong.push(format!("{error:#}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
