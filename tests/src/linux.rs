@@ -64,13 +64,25 @@ pub fn memory_of_tree(root: u32) -> Result<Vec<Memory>> {
     Ok(found)
 }
 
+/// The most memory in bytes that a process has had at one time, pages of files included.
+///
+/// # Errors
+/// When the process is gone, or this is no Linux.
+pub fn peak_memory(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    kibibytes(&status, "VmHWM:").with_context(|| format!("process {id} has ended"))
+}
+
+/// A line such as `Pss:   123 kB`, in bytes.
+fn kibibytes(text: &str, field: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Nothing where the process has ended.
 fn memory(id: u32) -> Option<Memory> {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
-    let bytes = |field: &str| {
-        let line = rollup.lines().find_map(|line| line.strip_prefix(field))?;
-        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-    };
+    let bytes = |field: &str| kibibytes(&rollup, field);
     let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned();
     Some(Memory { name, pss: bytes("Pss:")?, anonymous: bytes("Pss_Anon:").unwrap_or_default() })
 }

@@ -214,7 +214,8 @@ impl Recording {
             let batch = |samples| {
                 Observed::Metrics(MetricsBatch { endpoint: "prometheus".to_owned(), samples, bad_lines: 0 })
             };
-            let of_exporter = now.iter().filter(|sample| sample.name.starts_with("redis_")).cloned().collect();
+            let of_exporter =
+                now.iter().filter(|sample| sample.name.starts_with("redis_")).cloned().collect();
             engine.observe(&observed(batch(now.to_vec())));
             server.observe(&observed(batch(of_exporter)));
             let latest = |(name, points): &(String, Vec<(Timestamp, f64)>)| SignalValue {

@@ -150,8 +150,7 @@ pub(crate) struct Scan {
     /// Weigh every key, instead of one in twenty.
     #[arg(long, conflicts_with = "precision")]
     pub(crate) exact: bool,
-    /// Stop as soon as the bytes of every namespace are known so closely (smaller ones than a twentieth of all
-    /// bytes: within that of a twentieth of all), such as 2%.
+    /// Stop as soon as the bytes of every namespace are known within this share of all bytes, such as 2%.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) precision: Option<f64>,
     /// Keep the server busy instead of resting: for a server that serves nobody else.

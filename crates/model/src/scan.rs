@@ -15,9 +15,8 @@ pub enum ScanMode {
         /// Weigh one key in this many; at least 1.
         weigh_every: u32,
     },
-    /// Keys are met in the order of their hashes until the bytes of every namespace are known closely enough:
-    /// within `half_width` of themselves, or within a twentieth of `half_width` of all bytes, whichever is
-    /// more. A namespace with a twentieth of all bytes or more is so known within `half_width`.
+    /// Keys are met in the order of their hashes until the bytes of every namespace are known within `half_width`
+    /// of all bytes.
     Precise {
         /// Half the width of the 95 % interval as a ratio, such as 0.02.
         half_width: f64,

@@ -165,7 +165,7 @@ impl SourceId {
                 "+object|idletime",
             ],
             config: "",
-            cost: "1 to 4 µs of server time a key, paced by what other clients feel",
+            cost: "1 to 4 µs of server time a key, a few keys at a time and at most 15 % of the time",
             costly: true,
             by_hand: false,
             yields: &[R::MemoryBytes, R::Keys, R::TtlP50Seconds, R::NoTtlRatio],

@@ -3,7 +3,10 @@
 use cachescope_model::scan::{ScanChunk, ScanFinished};
 use hashbrown::HashMap;
 
-use super::{BIGGEST, Bytes, Contents, Ended, Found, MOST_BIG_KEYS, Part, Spread, Versions, put_together};
+use super::{
+    BIGGEST, Bytes, Contents, Ended, Found, Interval, MOST_BIG_KEYS, Part, Spread, Sums, Versions,
+    put_together, scaled_up,
+};
 use crate::engine::Engine;
 use crate::tenants::ScannedTenants;
 
@@ -91,10 +94,9 @@ impl Engine {
                 versions.entry(self.rows.resolve(*row)).or_default().merge(found);
             }
         }
+        let unmet = unmet(self.scans.used().map(|ended| &ended.sums));
         for (number, row) in self.rows.live_mut() {
-            let mut found = found
-                .remove(&number)
-                .unwrap_or_else(|| Found { bytes: Bytes::Known(Default::default()), ..Found::default() });
+            let mut found = found.remove(&number).unwrap_or_else(|| unmet.clone());
             found.contents = contents.remove(&number).unwrap_or_default();
             found.stale = versions.get(&number).map(Versions::stale).unwrap_or_default();
             let bytes = match found.bytes {
@@ -106,6 +108,17 @@ impl Engine {
         }
         self.tenants.scanned(tenants);
     }
+}
+
+/// What is known of a row no key of which was met: there may be some where a part of the walk stands for all.
+fn unmet<'s>(scans: impl Iterator<Item = &'s Sums>) -> Found {
+    let none = |sums: &Sums, database: &u16| scaled_up(0, sums.share(*database, sums.whole));
+    let mut keys = Interval::default();
+    for sums in scans {
+        keys = sums.databases.keys().fold(keys, |keys, database| keys.plus(&none(sums, database)));
+    }
+    let bytes = if keys.high > 0.0 { Bytes::LikeTheAverage(0.0) } else { Bytes::Known(Interval::default()) };
+    Found { keys, bytes, ..Found::default() }
 }
 
 /// Rows of which too few keys were weighed are taken to hold keys of the average size.

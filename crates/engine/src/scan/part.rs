@@ -149,7 +149,7 @@ pub(crate) fn put_together<'p>(parts: impl Iterator<Item = (&'p Part, f64)> + Cl
     }
     if small.0.value > 0.0 {
         let by_themselves = if small.1.count >= LEAST_WEIGHED { &small.1 } else { &all };
-        let mean = by_themselves.mean(small.0.value.max(by_themselves.count as f64 + 1.0));
+        let mean = by_themselves.mean_of_any(small.0.value.max(by_themselves.count as f64 + 1.0));
         known = known.zip(mean).map(|(known, mean)| known.plus(&total(&small.0, &mean, small.1.sum)));
     }
     found.bytes = known.map_or(Bytes::Unknown, Bytes::Known);
@@ -220,9 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn too_few_weighed_keys_tell_nothing_and_few_strata_tell_together() {
-        let lone = part(5, &[100; 2]);
-        assert_eq!(put_together([(&lone, 1.0)].into_iter()).bytes, Bytes::Unknown);
+    fn few_weighed_keys_tell_little_and_few_strata_tell_together() {
+        let unweighed = part(5, &[]);
+        assert_eq!(put_together([(&unweighed, 1.0)].into_iter()).bytes, Bytes::Unknown);
+        let lone = part(5, &[1_000_000; 2]);
+        let Bytes::Known(bytes) = put_together([(&lone, 1.0)].into_iter()).bytes else { panic!("{lone:?}") };
+        assert_eq!((bytes.value, bytes.low), (5e6, 2e6), "as much as was weighed is there in any case");
+        assert!(bytes.high > 50e6, "{bytes:?}");
         let strata: Vec<Part> = (0..5).map(|_| part(5, &[100; 2])).collect();
         let found = put_together(strata.iter().map(|part| (part, 1.0)));
         assert!(matches!(found.bytes, Bytes::Known(bytes) if bytes.value == 2_500.0), "{found:?}");

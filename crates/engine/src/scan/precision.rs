@@ -7,12 +7,13 @@ use super::{Bytes, Part, Running, put_together};
 use crate::engine::Engine;
 use crate::rows::Rows;
 
-/// Keys that are met in any case before anything is said.
-const LEAST_MET: u64 = 5_000;
+/// Keys that are met in any case before anything is said: of a namespace that is one key in five thousand, some
+/// are among them with a chance of 98 in 100.
+const LEAST_MET: u64 = 20_000;
 /// It is looked again after this share more of the keys met.
 const LOOK_AGAIN: u64 = 20;
-/// A row's bytes below this share of all need not be known as closely as others, in proportion.
-const SHARE_THAT_MATTERS: f64 = 0.05;
+/// Rows of which too few keys were weighed to tell may hold keys of so many times the usual size.
+const UNUSUAL: f64 = 10.0;
 
 impl Engine {
     /// Whether the running precise scan of a node knows every row closely enough: its node and number, once it
@@ -36,8 +37,7 @@ impl Engine {
 }
 
 impl Running {
-    /// Whether half the interval of every row is within `half_width` of its bytes, or within a twentieth of
-    /// that of all bytes.
+    /// Whether half the interval of every row is within `half_width` of all bytes.
     fn is_precise(&self, rows: &Rows, half_width: f64) -> bool {
         let mut by_row: HashMap<u32, Vec<(&Part, f64)>> = HashMap::new();
         for (row, part, met) in self.sums.parts() {
@@ -51,13 +51,12 @@ impl Running {
             Bytes::Known(interval) => Some(interval),
             _ => None,
         };
-        let weighed: f64 = found.iter().filter_map(|row| known(row.bytes)).map(|bytes| bytes.value).sum();
+        let all: f64 = found.iter().filter_map(|row| known(row.bytes)).map(|bytes| bytes.value).sum();
         let keys: f64 = found.iter().filter(|row| known(row.bytes).is_some()).map(|row| row.keys.value).sum();
-        let usual = weighed / keys.max(1.0);
+        let (allowed, usual) = (half_width * all, all / keys.max(1.0));
         found.iter().all(|row| match known(row.bytes) {
-            Some(bytes) => bytes.half() <= half_width * bytes.value.max(SHARE_THAT_MATTERS * weighed),
-            // So few that none was weighed: they would have to be of ten times the usual size to matter.
-            None => row.keys.high * usual * 10.0 <= half_width * SHARE_THAT_MATTERS * weighed,
+            Some(bytes) => bytes.half() <= allowed,
+            None => row.keys.high * usual * UNUSUAL <= allowed,
         })
     }
 }

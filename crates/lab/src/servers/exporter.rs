@@ -34,13 +34,22 @@ impl RedisExporter {
     /// # Errors
     /// When it is not installed or does not become ready.
     pub async fn start(redis_url: &str) -> Result<Self, LabError> {
+        Self::start_with(redis_url, &[]).await
+    }
+
+    /// The same with further flags.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(redis_url: &str, flags: &[&str]) -> Result<Self, LabError> {
         let directory = state_directory("exporter")?;
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
-            let arguments = [
+            let mut arguments = vec![
                 format!("-web.listen-address=127.0.0.1:{port}"),
                 format!("-redis.addr={}", redis_url.trim_end_matches('/')),
             ];
+            arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
             if let Started::Ready(process) = Process::start(EXPORTER, &arguments, directory.path()).await? {
                 let begun = Instant::now();
                 while TcpStream::connect(("127.0.0.1", port)).await.is_err() {

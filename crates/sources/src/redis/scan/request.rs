@@ -140,6 +140,23 @@ impl Request {
         Self { place, scan: Some(cursor), asks: Vec::new(), later: Vec::new(), met: Vec::new(), first: true }
     }
 
+    /// Asks for next to nothing and waits for it: a step of SCAN from the beginning, because a user who may do no
+    /// more than scan may do that, and its keys come round again.
+    pub(super) async fn probe(
+        gate: &mut Gate<'_>,
+        connection: &mut RawConnection,
+    ) -> Result<(), SourceError> {
+        let mut probe = Self::step(0, 0);
+        let asked = match probe.send(gate, connection, 1, &[]).await {
+            Ok(()) => probe.read_step(gate, connection).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        if asked.is_err() {
+            probe.uncount(gate);
+        }
+        asked
+    }
+
     /// How many commands it is.
     pub(super) fn commands(&self) -> u64 {
         u64::from(self.scan.is_some()) + self.asks.len() as u64

@@ -19,16 +19,14 @@ use super::{ScanOptions, send};
 use crate::context::SourceContext;
 use crate::error::SourceError;
 
-/// Keys a SCAN step looks at: the server serves nobody else meanwhile, 20 to 70 µs with what is asked of them.
-const COUNT_GENTLE: usize = 20;
-/// The same where nobody else is served.
+/// Keys a SCAN step looks at where nobody else is served; [`Pace`] says how many where others are.
 const COUNT_UNTHROTTLED: usize = 200;
 /// Key bytes that may come back from one SCAN step before COUNT is lowered, and that one chunk may hold.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long the gate is held at most before INFO may have its turn.
-const HOLD: Duration = Duration::from_millis(30);
+const HOLD: Duration = Duration::from_millis(100);
 /// Requests under way at once where the server is kept busy.
-const IN_FLIGHT: usize = 3;
+const IN_FLIGHT: usize = 8;
 /// In a precise scan: keys after which another database is gone on with.
 const TURN: u64 = 2_000;
 
@@ -130,7 +128,7 @@ impl<'a> Walk<'a> {
             ready: VecDeque::new(),
             in_flight: VecDeque::new(),
             finished: VecDeque::new(),
-            count: if options.unthrottled { COUNT_UNTHROTTLED } else { COUNT_GENTLE },
+            count: 1,
             refused: Refused::default(),
             too_large: 0,
             too_long: 0,
@@ -267,6 +265,11 @@ impl<'a> Walk<'a> {
                 connection
             }
         };
+        if self.pace.wants_probe() {
+            let began = Instant::now();
+            Request::probe(&mut gate, &mut connection).await?;
+            self.pace.probed(began.elapsed());
+        }
         let began = Instant::now();
         let mut work = 0;
         let mut paced = Paced::Walk;
@@ -370,7 +373,7 @@ impl<'a> Walk<'a> {
         if step.bytes > CHUNK_BYTES {
             self.count = (self.count / 2).max(1);
         } else if step.bytes < CHUNK_BYTES / 4 {
-            let most = if self.options.unthrottled { COUNT_UNTHROTTLED } else { COUNT_GENTLE };
+            let most = if self.options.unthrottled { COUNT_UNTHROTTLED } else { self.pace.keys_at_once() };
             self.count = (self.count * 2).min(most);
         }
         let database = &mut self.databases[place];
