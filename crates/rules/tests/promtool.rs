@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cachescope_model::alert::AlertState;
-use cachescope_model::strategy::Strategy;
+use cachescope_model::strategy::{Strategy, Subject};
 use cachescope_rules::promql::expr::quoted;
 use cachescope_rules::{Replayed, export, replay, series};
 use cachescope_strategy::{BUILT_IN, built_in, parse};
@@ -162,6 +162,20 @@ fn promtool_accepts_every_exported_rule() {
     }
 }
 
+/// The same with thresholds a breath higher where what is judged is a sum over many series. Prometheus adds series up
+/// in an order that differs from run to run (they come out of a map), so that such a sum that lies exactly on its
+/// threshold is above or below it by chance. Sums of two don't depend on the order: those stay on their thresholds.
+fn off_the_edge(mut strategy: Strategy) -> Strategy {
+    for rule in &mut strategy.rules {
+        if let (Subject::Instance { .. } | Subject::Layer { .. }, Some(threshold)) =
+            (&rule.subject, &mut rule.threshold)
+        {
+            threshold.value *= 1.0 + 1e-9;
+        }
+    }
+    strategy
+}
+
 /// Series of one strategy at one interval, with what the replay says of them.
 struct Case {
     interval: Duration,
@@ -238,11 +252,11 @@ fn over_generated_series_the_replayed_states_are_promtools_at_every_evaluation()
     let folder = tempfile::tempdir().expect("a folder");
     let (mut series, mut evaluations, mut pending, mut firing) = (0, 0, 0, 0);
     let mut rules_seen = BTreeMap::new();
-    for (place, strategy) in strategies().iter().enumerate() {
+    for (place, strategy) in strategies().into_iter().map(off_the_edge).enumerate() {
         let rules = format!("{}.yml", strategy.name);
-        std::fs::write(folder.path().join(&rules), export(strategy).yaml()).expect("the folder is writable");
+        std::fs::write(folder.path().join(&rules), export(&strategy).yaml()).expect("the folder is writable");
         let evaluation = Duration::from_secs([30, 60, 15][place % 3]);
-        let cases = cases(strategy, evaluation, if strategy.name == "sharp" { 60 } else { 16 });
+        let cases = cases(&strategy, evaluation, if strategy.name == "sharp" { 40 } else { 12 });
         for case in &cases {
             series += case.series.len();
             evaluations += case.evaluations.len();
