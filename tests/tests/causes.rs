@@ -104,7 +104,14 @@ impl Service {
         let name = name(key);
         let done = match gone {
             Gone::Expired => {
-                let set = self.ask(&["PEXPIRE", &name, "1"]).await?;
+                let mut pipe = redis::pipe();
+                pipe.atomic().cmd("PEXPIRE").arg(&name).arg(1).cmd("MEMORY").arg("USAGE").arg(&name);
+                let (set, there): (Value, Option<u64>) = pipe.query_async(&mut self.connection).await?;
+                if set == Value::Int(1) && there.is_none() {
+                    // The millisecond went by within the command: then the server deletes the key and says `del`.
+                    self.keys[key] = Err(Gone::Deleted);
+                    return Ok(());
+                }
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
                 // It is noticed now, by one way or the other; a write in between could evict it.
                 if self.keys[key].is_ok() && self.random(2) == 0 {

@@ -210,7 +210,7 @@ impl Round {
         let transitions = evaluate(&mut self.evaluator, session, due.at, &self.queries.answers());
         let mut entries = self.new_gaps();
         entries.extend(transitions.iter().filter_map(|transition| self.entry(transition)));
-        for mark in self.observed.compare(&self.judged.deployment, &session.snapshot(Window::TenSeconds)) {
+        for mark in self.observed.compare(&self.judged.deployment, &session.snapshot(Window::default())) {
             if let Err(error) = self.alerts.add_mark(mark).await {
                 tracing::warn!(%error, "an observed change is not kept");
             }
@@ -309,7 +309,7 @@ fn near_from(rule: &Rule, alert: &Alert) -> Timestamp {
 
 /// Whether rates are known: the second INFO reply, or the second page of metrics, has come.
 fn has_figures(session: &Session) -> bool {
-    let snapshot = session.snapshot(Window::OneMinute);
+    let snapshot = session.snapshot(Window::default());
     let connection = session.connection(&snapshot.sources);
     let rates = snapshot.instance.get(&cachescope_model::reading_kind::ReadingKind::LookupsPerSecond);
     connection.state != ConnectionState::Connecting && rates.is_some_and(|reading| reading.value.is_some())
@@ -325,7 +325,7 @@ pub fn evaluate(
     let needs = evaluator.needs();
     let snapshots: Vec<Arc<Snapshot>> =
         needs.windows.iter().map(|window| session.snapshot(*window)).collect();
-    let latest = session.snapshot(Window::TenSeconds);
+    let latest = session.snapshot(Window::default());
     let tenants: Vec<_> = needs
         .tenants
         .iter()
