@@ -244,7 +244,7 @@ fn pulses(alerts: &[Sample]) -> BTreeSet<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_an_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
-    compare("task-management", &[Incident::MassPurge], Duration::from_secs(6)).await
+    compare("task-management", &[Incident::MemoryPressure], Duration::from_secs(8)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,8 @@ pub struct Reads {
     pub namespaces: BTreeMap<String, NamespaceReads>,
     /// Lookups a second of the whole deployment.
     pub all_per_second: Option<f64>,
+    /// Hit rate of the whole deployment, a ratio.
+    pub all_hit_rate: Option<f64>,
 }
 
 /// What a session knows of one namespace.
@@ -67,14 +69,27 @@ pub(crate) fn predict(
     {
         return Predicted { reads: per_second, extra_misses: misses, all_reads: reads.all_per_second };
     }
+    let share = if all_keys == 0 { 1.0 } else { (keys as f64 / all_keys as f64).min(1.0) };
+    let modelled = |value: f64, source: &'static str, seconds: f64| {
+        Reading::modelled(value, ASSUMED_OVER_ALL, source, seconds)
+    };
+    // What the session knows comes first: it has taken out what its own sources look up meanwhile.
+    if let Some((reads, all)) = reads.and_then(|reads| Some((reads, reads.all_per_second?))) {
+        let of_session = |value: f64| modelled(value, "lookups of the whole deployment", 0.0);
+        let extra = all * share * reads.all_hit_rate.unwrap_or(1.0);
+        return Predicted {
+            reads: of_session(all * share),
+            extra_misses: of_session(extra),
+            all_reads: Some(all),
+        };
+    }
     let (hits, misses) = (
         (counters.after.0 - counters.before.0.min(counters.after.0)).saturating_sub(counters.own.0),
         (counters.after.1 - counters.before.1.min(counters.after.1)).saturating_sub(counters.own.1),
     );
     let seconds = counters.seconds.max(0.001);
-    let share = if all_keys == 0 { 1.0 } else { (keys as f64 / all_keys as f64).min(1.0) };
     let (hits, all) = (hits as f64 / seconds, (hits + misses) as f64 / seconds);
-    let modelled = |value: f64| Reading::modelled(value, ASSUMED_OVER_ALL, "the servers' counters", seconds);
+    let modelled = |value: f64| modelled(value, "the servers' counters", seconds);
     Predicted { reads: modelled(hits * share), extra_misses: modelled(hits * share), all_reads: Some(all) }
 }
 
@@ -109,4 +124,37 @@ fn by_namespace(reads: &Reads, namespaces: &[NamespaceShare]) -> Option<(Reading
 fn share_of(reads: &Reads, share: &NamespaceShare) -> Option<f64> {
     let known = reads.namespaces.get(&share.namespace)?;
     known.keys.map(|all| if all <= 0.0 { 1.0 } else { (share.keys as f64 / all).min(1.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten lookups between the two readings of the counters, in one second.
+    const COUNTERS: Counters = Counters { before: (100, 0), after: (110, 0), own: (2, 0), seconds: 1.0 };
+
+    /// Keys of a namespace of which a session knows no reads.
+    fn unknown(keys: u64) -> [NamespaceShare; 1] {
+        [NamespaceShare { namespace: "cart:{id}".to_owned(), keys, protected: false }]
+    }
+
+    #[test]
+    fn without_a_session_the_servers_counters_are_asked_less_our_own() {
+        let found = predict(None, &COUNTERS, &unknown(50), 50, 100);
+        assert_eq!((found.reads.value, found.all_reads), (Some(4.0), Some(8.0)));
+    }
+
+    #[test]
+    fn a_session_that_sees_no_traffic_is_believed_and_not_the_counters_that_its_own_sources_move() {
+        let reads = Reads { all_per_second: Some(0.0), ..Reads::default() };
+        let found = predict(Some(&reads), &COUNTERS, &unknown(50), 50, 100);
+        assert_eq!((found.reads.value, found.extra_misses.value), (Some(0.0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_share_of_the_keys_takes_its_share_of_a_deployments_lookups_and_hits() {
+        let reads = Reads { all_per_second: Some(200.0), all_hit_rate: Some(0.9), ..Reads::default() };
+        let found = predict(Some(&reads), &COUNTERS, &unknown(25), 25, 100);
+        assert_eq!((found.reads.value, found.extra_misses.value), (Some(50.0), Some(45.0)));
+    }
 }

@@ -31,11 +31,13 @@ pub(super) fn reads(session: &Session) -> Option<Reads> {
         })
         .filter(|(_, reads)| reads.lookups_per_second.value.is_some())
         .collect();
-    if namespaces.is_empty() {
-        return None;
-    }
-    let all = of(&snapshot.instance, ReadingKind::LookupsPerSecond).value;
-    Some(Reads { namespaces, all_per_second: all })
+    let all_per_second = of(&snapshot.instance, ReadingKind::LookupsPerSecond).value;
+    let all_hit_rate = of(&snapshot.instance, ReadingKind::HitRate).value;
+    (!namespaces.is_empty() || all_per_second.is_some()).then_some(Reads {
+        namespaces,
+        all_per_second,
+        all_hit_rate,
+    })
 }
 
 /// The strategy's critical rules, judged on the session's present figures. Alone they halt at once, without their
