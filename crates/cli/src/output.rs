@@ -4,6 +4,8 @@
 
 use std::io::{ErrorKind, Write as _};
 
+use cachescope_model::time::Timestamp;
+use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -20,4 +22,10 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
 /// Writes a value as indented JSON and a line end.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     text(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// A point in time for people: `2026-11-27T14:02:10Z`; empty where it lies outside the calendar.
+pub(crate) fn utc(at: Timestamp) -> String {
+    DateTime::from_timestamp_millis(at.millis())
+        .map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }

@@ -19,7 +19,7 @@ pub(crate) async fn run(command: AuditCommand, common: &Common) -> Result<(), Fa
             }
             let mut table = Table::new(&[
                 ("NUMBER", Align::Right),
-                ("AT (ms)", Align::Right),
+                ("AT", Align::Left),
                 ("WHO", Align::Left),
                 ("DEPLOYMENT", Align::Left),
                 ("EVENT", Align::Left),
@@ -29,7 +29,7 @@ pub(crate) async fn run(command: AuditCommand, common: &Common) -> Result<(), Fa
             for row in rows {
                 table.row(vec![
                     row.number.to_string(),
-                    row.at.millis().to_string(),
+                    output::utc(row.at),
                     row.operator,
                     row.deployment_name,
                     row.event,

@@ -10,7 +10,7 @@ use cachescope_rules::series;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::prometheus::query::PrometheusClient;
 use cachescope_sources::redis::TlsOptions;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::arguments::{Backtest, Common};
@@ -142,6 +142,5 @@ fn at(at: Timestamp, relative: bool) -> String {
     if relative {
         return length(at.seconds_since(Timestamp(0)));
     }
-    DateTime::from_timestamp_millis(at.millis())
-        .map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    output::utc(at)
 }
