@@ -1,40 +1,20 @@
 //! Actions through the app's one door, as a page could ask for them, by somebody who tries to get around the guards.
 
-use std::path::PathBuf;
+mod test_host;
+
 use std::time::Duration;
 
 use cachescope_actions::run_state::RunPhase;
+use cachescope_app::App;
 use cachescope_app::wire::{
     ActionDraft, DeploymentDraft, PreviewedAction, Reply, Request, UndoPart, WireError, WireErrorCode,
 };
-use cachescope_app::{App, Host};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::deployment::{DeploymentId, Environment};
+use test_host::TestHost;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct TestHost {
-    directory: PathBuf,
-}
-
-impl Host for TestHost {
-    fn version(&self) -> String {
-        "0.0.0-test".to_owned()
-    }
-
-    fn state_directory(&self) -> PathBuf {
-        self.directory.clone()
-    }
-
-    fn companion(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn uses_keychain(&self) -> bool {
-        false
-    }
-}
 
 struct Page {
     app: App,

@@ -1,43 +1,23 @@
 //! The app behind its one door, with a host that is nothing but the trait, on a real server.
 
-use std::path::PathBuf;
+mod test_host;
+
 use std::time::Duration;
 
+use cachescope_app::App;
 use cachescope_app::wire::{
     ConnectionState, DeploymentDraft, Frame, Reply, Request, RowQuery, RowSort, StepResult, View,
     WireErrorCode,
 };
-use cachescope_app::{App, Host};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::source::SourceId;
 use cachescope_model::window::Window;
+use test_host::TestHost;
 use tokio::sync::mpsc;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct TestHost {
-    directory: PathBuf,
-}
-
-impl Host for TestHost {
-    fn version(&self) -> String {
-        "0.0.0-test".to_owned()
-    }
-
-    fn state_directory(&self) -> PathBuf {
-        self.directory.clone()
-    }
-
-    fn companion(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn uses_keychain(&self) -> bool {
-        false
-    }
-}
 
 async fn app(directory: &tempfile::TempDir) -> App {
     cachescope_lab::servers::install_crypto();

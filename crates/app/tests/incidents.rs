@@ -4,13 +4,14 @@
 //! `cargo test -p cachescope-app --test incidents -- --ignored --nocapture`. `CACHESCOPE_SEEDS=10` plays each with
 //! ten seeds, `CACHESCOPE_INCIDENTS=mass-purge,ttl-cliff` only these.
 
-use std::path::PathBuf;
+mod test_host;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cachescope_app::session::Session;
 use cachescope_app::wire::{AlertView, DeploymentDraft, Reply, Request};
-use cachescope_app::{App, Host, deployments};
+use cachescope_app::{App, deployments};
 use cachescope_lab::incident::Incident;
 use cachescope_lab::namespace::{Access, Namespace};
 use cachescope_lab::{Lab, LabOptions};
@@ -21,6 +22,7 @@ use cachescope_model::source::SourceId;
 use cachescope_model::strategy::{Comparison, Rule, Severity, Strategy, Subject, Threshold};
 use cachescope_model::triage::{MissCause, Triage};
 use cachescope_model::window::Window;
+use test_host::TestHost;
 
 /// The time after the firing within which the sentence has to be right.
 const RIGHT_WITHIN: Duration = Duration::from_secs(90);
@@ -28,28 +30,6 @@ const RIGHT_WITHIN: Duration = Duration::from_secs(90);
 const ORDINARY: Duration = Duration::from_secs(75);
 /// How long an incident lasts.
 const LASTS: Duration = Duration::from_secs(90);
-
-struct TestHost {
-    directory: PathBuf,
-}
-
-impl Host for TestHost {
-    fn version(&self) -> String {
-        "0.0.0-test".to_owned()
-    }
-
-    fn state_directory(&self) -> PathBuf {
-        self.directory.clone()
-    }
-
-    fn companion(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn uses_keychain(&self) -> bool {
-        false
-    }
-}
 
 /// A documented rule with its reading and its threshold, made quick.
 fn quick(name: &str, subject: Subject, comparison: Comparison, value: f64) -> Rule {
