@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what is to be done? | [`plan`], `breadth`, [`selection`] |
+//! | what is to be done? | [`plan`], [`warm`], [`placeholders`], `breadth`, [`selection`] |
 //! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, [`reads`], `permission` |
 //! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
 //! | how is it done? | [`run`], [`run_state`], `pace` |
@@ -22,6 +22,7 @@ mod lock;
 pub mod operator;
 mod pace;
 mod permission;
+pub mod placeholders;
 pub mod plan;
 pub mod preview;
 pub mod preview_result;
@@ -34,5 +35,6 @@ pub mod servers;
 mod tags;
 mod tally;
 pub mod undo;
+pub mod warm;
 
 pub use failure::{Failure, FailureKind};

@@ -228,6 +228,8 @@ impl App {
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
             action @ (Request::Playbooks { .. }
+            | Request::WarmPlans { .. }
+            | Request::SetEndpointSecret { .. }
             | Request::PreviewAction { .. }
             | Request::PreviewProgress { .. }
             | Request::CancelPreview { .. }

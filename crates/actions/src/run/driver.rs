@@ -1,6 +1,9 @@
 //! Goes through the steps of a plan, the servers of a step and the pages of a server, and looks up between any two
 //! exchanges: whether it shall go on, whether the lock is still ours, and what others feel.
 
+mod copying;
+mod warming;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +22,10 @@ use crate::lock::Lock;
 use crate::pace::Pace;
 use crate::plan::Action;
 use crate::preview::{databases, existing, resolved};
-use crate::run_state::{RunPhase, StopRuleState};
+use crate::run_state::{RunPhase, RunState, StopRuleState};
 use crate::selection::Selection;
 use crate::servers::Server;
+use warming::{Filling, refreshed_at_once};
 
 /// How often a run is written down.
 const SAVED_EVERY: Duration = Duration::from_millis(500);
@@ -59,6 +63,7 @@ pub(super) struct Driver {
     measured: (Instant, u64),
     pace: Pace,
     felt: Option<Felt>,
+    filling: Option<Box<Filling>>,
 }
 
 impl Driver {
@@ -69,7 +74,7 @@ impl Driver {
         lock: Lock,
         wanted: watch::Receiver<Wanted>,
     ) -> Self {
-        let removed = shared.record.lock().state.counts.removed;
+        let done = worked_off(&shared.record.lock().state);
         Self {
             shared,
             context,
@@ -78,18 +83,19 @@ impl Driver {
             wanted,
             saved: Instant::now(),
             judged: None,
-            measured: (Instant::now(), removed),
+            measured: (Instant::now(), done),
             pace: Pace::new(true, None),
             felt: None,
+            filling: None,
         }
     }
 
     /// Runs to the end, whatever that is, and writes down which.
     pub(super) async fn drive(mut self) {
         let (phase, failure, event) = match self.steps().await {
-            Ok(()) => (RunPhase::Finished, None, "purge.finished"),
-            Err(Stop::Cancelled) => (RunPhase::Cancelled, None, "purge.cancelled"),
-            Err(Stop::Failed(failure)) => (RunPhase::Halted, Some(failure), "purge.halted"),
+            Ok(()) => (RunPhase::Finished, None, "finished"),
+            Err(Stop::Cancelled) => (RunPhase::Cancelled, None, "cancelled"),
+            Err(Stop::Failed(failure)) => (RunPhase::Halted, Some(failure), "halted"),
         };
         {
             let state = &mut self.shared.record.lock().state;
@@ -139,6 +145,7 @@ impl Driver {
                     counts.other_steps += 1;
                     counts.receivers += receivers.unsigned_abs();
                 }
+                (Action::Warm { warm }, _) => Box::pin(self.warm(place, warm)).await?,
                 (_, Some(selection)) => {
                     if matches!(action.scope(), Some(crate::plan::Scope::Tag { .. })) {
                         // The tag may have other members than before an interruption.
@@ -193,13 +200,7 @@ impl Driver {
         server: &Server,
     ) -> Result<(), Stop> {
         let how = self.shared.record.lock().state.plan.how.clone();
-        let mut felt = Felt::new(server);
-        let baseline = if how.throttle { Some(felt.baseline().await?) } else { None };
-        self.pace = Pace::new(how.throttle, baseline);
-        self.felt = how.throttle.then_some(felt);
-        if let Some(baseline) = baseline {
-            self.shared.record.lock().state.baseline_p99_seconds = Some(baseline.as_secs_f64());
-        }
+        self.measure(server, how.throttle).await?;
         let beside = if how.throttle || !how.undo { 1 } else { BESIDE_EACH_OTHER };
         let node = || ActingConnection::new(Arc::clone(&server.node));
         let mut connections: Vec<_> = (0..beside).map(|_| node()).collect();
@@ -248,6 +249,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Measures what others feel at a server before anything is done there, and begins to steer by it.
+    async fn measure(&mut self, server: &Server, throttle: bool) -> Result<(), Stop> {
+        let mut felt = Felt::new(server);
+        let baseline = if throttle { Some(felt.baseline().await?) } else { None };
+        self.pace = Pace::new(throttle, baseline);
+        self.felt = throttle.then_some(felt);
+        if let Some(baseline) = baseline {
+            self.shared.record.lock().state.baseline_p99_seconds = Some(baseline.as_secs_f64());
+        }
+        Ok(())
+    }
+
     async fn page(
         &mut self,
         action: &Action,
@@ -267,13 +280,17 @@ impl Driver {
             self.look_up().await?;
             let room = self.watch_between_waves().await?;
             let chunk = self.pace.keys().div_ceil(connections.len()).max(1);
-            let count = keys.len().min(chunk * connections.len()).min(room.max(1));
+            let at_once = refreshed_at_once(action);
+            let count = keys.len().min(chunk * connections.len()).min(room.max(1)).min(at_once);
             let now = keys.split_off(keys.len() - count);
             let (outcome, failed) = self.exchange(action, server, database, &now, chunk, connections).await;
             self.counted(server, outcome);
             match failed {
                 None => {
                     failures = 0;
+                    if let Action::Refresh { warm, .. } = action {
+                        Box::pin(self.refill(warm, database, &now)).await?;
+                    }
                     let rest = self.pace.exchanged(outcome.longest);
                     self.rest(rest).await?;
                 }
@@ -303,9 +320,9 @@ impl Driver {
         chunk: usize,
         connections: &mut [ActingConnection],
     ) -> (Outcome, Option<Failure>) {
-        if let Action::Soften { ttl_ms, jitter_ms, .. } = action {
+        if let Some((ttl_ms, jitter_ms)) = action.softens() {
             let Some(connection) = connections.first_mut() else { return (Outcome::default(), None) };
-            return match soften(connection, database, keys, *ttl_ms, *jitter_ms).await {
+            return match soften(connection, database, keys, ttl_ms, jitter_ms).await {
                 Ok(outcome) => (outcome, None),
                 Err(failure) => (Outcome::default(), Some(failure)),
             };
@@ -408,13 +425,13 @@ impl Driver {
             match wanted {
                 Wanted::Cancel => return Err(Stop::Cancelled),
                 Wanted::Go if paused => {
-                    self.phase(RunPhase::Running, "purge.resumed").await?;
+                    self.phase(RunPhase::Running, "resumed").await?;
                     return Ok(());
                 }
                 Wanted::Go => return Ok(()),
                 Wanted::Pause if !paused => {
                     paused = true;
-                    self.phase(RunPhase::Paused, "purge.paused").await?;
+                    self.phase(RunPhase::Paused, "paused").await?;
                 }
                 Wanted::Pause => {
                     // The sender lives in what this driver holds itself.
@@ -456,13 +473,13 @@ impl Driver {
             let state = &mut record.state;
             state.stop_rules = rules;
             state.p99_seconds = self.pace.p99().map(|p99| p99.as_secs_f64());
+            let done = worked_off(state);
             let (since, before) = self.measured;
             let seconds = since.elapsed().as_secs_f64();
             if seconds > 0.5 {
-                state.keys_per_second =
-                    (state.counts.removed - before.min(state.counts.removed)) as f64 / seconds;
-                self.measured = (Instant::now(), state.counts.removed);
-                let left = state.expected.saturating_sub(state.counts.removed) as f64;
+                state.keys_per_second = (done - before.min(done)) as f64 / seconds;
+                self.measured = (Instant::now(), done);
+                let left = state.expected.saturating_sub(done) as f64;
                 state.seconds_left = (state.keys_per_second > 0.0).then(|| left / state.keys_per_second);
             }
         }
@@ -489,24 +506,24 @@ impl Driver {
                     return Ok(usize::MAX);
                 }
                 let up_to = state.waves[wave].up_to_keys;
-                let left = up_to.saturating_sub(state.counts.removed);
+                let left = up_to.saturating_sub(worked_off(state));
                 (wave, left, Duration::from_millis(state.plan.how.watch_between_waves_ms))
             };
             if left > 0 {
                 return Ok(usize::try_from(left).unwrap_or(usize::MAX));
             }
-            self.phase(RunPhase::Watching, "purge.wave").await?;
+            self.phase(RunPhase::Watching, "wave").await?;
             let until = Instant::now() + watch_for;
             while Instant::now() < until {
                 self.rest(Duration::from_millis(50)).await?;
                 self.look_up().await?;
             }
             let mut record = self.shared.record.lock();
-            let removed = record.state.counts.removed;
+            let done = worked_off(&record.state);
             record.state.phase = RunPhase::Running;
             record.state.waves[reached].done = true;
             record.state.waves[reached].remark =
-                format!("{removed} keys, watched {} s, calm", watch_for.as_secs());
+                format!("{done} keys, watched {} s, calm", watch_for.as_secs());
         }
     }
 
@@ -530,5 +547,15 @@ impl Driver {
         };
         self.saved = Instant::now();
         self.context.records.save_run(&record).await
+    }
+}
+
+/// Keys that are dealt with, in the sense in which the preview counted them: a plan that only fills counts what is
+/// filled, any other what it takes away.
+fn worked_off(state: &RunState) -> u64 {
+    if state.plan.only_warms() {
+        state.counts.filled + state.counts.failed + state.counts.unfilled
+    } else {
+        state.counts.removed
     }
 }

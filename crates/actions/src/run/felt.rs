@@ -16,18 +16,18 @@ const APART: Duration = Duration::from_millis(8);
 /// How often one is made during a run.
 const EVERY: Duration = Duration::from_millis(10);
 
-pub(super) struct Felt {
+pub(crate) struct Felt {
     connection: ActingConnection,
     last: Instant,
 }
 
 impl Felt {
-    pub(super) fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         Self { connection: ActingConnection::new(Arc::clone(&server.node)), last: Instant::now() }
     }
 
     /// The 99th percentile before anything is done.
-    pub(super) async fn baseline(&mut self) -> Result<Duration, Failure> {
+    pub(crate) async fn baseline(&mut self) -> Result<Duration, Failure> {
         let mut samples = Vec::with_capacity(BASELINE);
         // The first one connects.
         self.ping().await?;
@@ -39,7 +39,7 @@ impl Felt {
     }
 
     /// One more, where it is time.
-    pub(super) async fn now(&mut self) -> Result<Option<Duration>, Failure> {
+    pub(crate) async fn now(&mut self) -> Result<Option<Duration>, Failure> {
         if self.last.elapsed() < EVERY {
             return Ok(None);
         }

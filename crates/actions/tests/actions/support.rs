@@ -17,6 +17,7 @@ use cachescope_actions::run_state::{RunRecord, UndoResult};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
 use cachescope_actions::undo::{MasterKey, Part, UndoReader, UndoWriter, WhereKept, restore};
+use cachescope_actions::warm::WarmContext;
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
@@ -61,6 +62,7 @@ pub(crate) struct Bench {
     pub(crate) most_bytes_of_a_key: u64,
     pub(crate) most_undo_bytes: u64,
     pub(crate) rules: Arc<dyn StopRules>,
+    pub(crate) warm: WarmContext,
 }
 
 pub(crate) fn fast() -> HowToRun {
@@ -85,6 +87,7 @@ impl Bench {
             most_bytes_of_a_key: 64 << 20,
             most_undo_bytes: 1 << 30,
             rules: Arc::new(()),
+            warm: WarmContext::default(),
         }
     }
 
@@ -109,6 +112,8 @@ impl Bench {
             most_bytes_of_a_key: self.most_bytes_of_a_key,
             most_undo_bytes: self.most_undo_bytes,
             stop_rules: self.rules.judge(),
+            warm: self.warm.clone(),
+            missed: Vec::new(),
         }
     }
 
@@ -150,6 +155,7 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn cachescope_actions::clock::Clock>,
             undo: if undo { Some(writer()?) } else { None },
             most_bytes_of_a_key: self.most_bytes_of_a_key,
+            warm: self.warm.clone(),
         })
     }
 

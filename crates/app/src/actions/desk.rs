@@ -9,14 +9,14 @@ use std::sync::Arc;
 use cachescope_actions::approval::{self, Bound};
 use cachescope_actions::clock::Clock;
 use cachescope_actions::guards::{Limits, Said, refusal, said_enough};
-use cachescope_actions::plan::{Action, HowToRun, Plan};
+use cachescope_actions::plan::{HowToRun, Plan};
 use cachescope_actions::preview::{Progress, Surroundings, preview};
 use cachescope_actions::records::{AuditEntry, Records};
 use cachescope_actions::run::{self, RunContext, RunHandle, StopRules as _};
 use cachescope_actions::run_state::{RunPhase, RunRecord, RunState, UndoResult};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
-use cachescope_actions::undo::{Part, UndoReader, UndoWriter, restore};
+use cachescope_actions::undo::{MasterKey, Part, UndoReader, UndoWriter, restore};
 use cachescope_actions::{Failure, FailureKind, operator};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::marks::{Mark, MarkKind, MarkSource};
@@ -29,6 +29,7 @@ use super::planning;
 use super::records::{StoreRecords, storage};
 use super::surroundings::{SessionRules, reads};
 use super::undo_files::UndoFiles;
+use super::warming::{self, WarmDesk};
 use crate::session::Session;
 use crate::wire::{
     ActionDraft, IssuedApproval, PreviewedAction, RunSummary, UndoPart, UndoSettings, UndoState, Wanted,
@@ -53,6 +54,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     operator: String,
     runs: Mutex<HashMap<String, RunHandle>>,
+    warm: WarmDesk,
 }
 
 impl Desk {
@@ -69,6 +71,7 @@ impl Desk {
                 clock,
                 operator: operator::name(),
                 runs: Mutex::default(),
+                warm: WarmDesk::default(),
             }),
         }
     }
@@ -81,7 +84,7 @@ impl Desk {
     ///
     /// # Errors
     /// What can't be understood.
-    pub fn plan(
+    pub async fn plan(
         &self,
         session: &Session,
         draft: &ActionDraft,
@@ -89,6 +92,9 @@ impl Desk {
     ) -> Result<Plan, WireError> {
         let attribution = Attribution::new(session.shared_strategy());
         let how = how.unwrap_or_else(|| planning::how(session.deployment().environment()));
+        if let ActionDraft::Warm { warm } = draft {
+            return Ok(self.warm_plan(session, warm, how).await?);
+        }
         Ok(planning::plan(draft, how, session.deployment(), &attribution)?)
     }
 
@@ -119,6 +125,8 @@ impl Desk {
             most_bytes_of_a_key: if plan.how.undo { MOST_BYTES_OF_A_KEY } else { u64::MAX },
             most_undo_bytes: settings.most_bytes_of_a_run,
             stop_rules: SessionRules::of(session).judge(),
+            warm: self.warm_context(session, &plan).await?,
+            missed: warming::missed(session),
         };
         let found = preview(plan, &servers, &attribution, &around, progress, || self.now(), cancel).await?;
         let approval = if refusal(&found.checks).is_none() {
@@ -136,7 +144,8 @@ impl Desk {
             "approvable": approval.is_some(),
             "refused": refusal(&found.checks).map(|check| &check.code),
         });
-        self.audit(session, "purge.previewed", "", "", details).await?;
+        let event = format!("{}.previewed", found.plan.word());
+        self.audit(session, &event, "", "", details).await?;
         let production = environment == Environment::Production;
         Ok(PreviewedAction {
             preview: found,
@@ -225,7 +234,7 @@ impl Desk {
             id: 0,
             deployment: Some(state.deployment.clone()),
             at: state.began,
-            kind: MarkKind::Purge,
+            kind: if state.plan.only_warms() { MarkKind::Warm } else { MarkKind::Purge },
             text: format!("{} (run {})", state.plan.title, state.run).chars().take(200).collect(),
             source: MarkSource::Observed,
         };
@@ -244,8 +253,8 @@ impl Desk {
         let files = &self.inner.files;
         files.make_directory()?;
         let settings = files.settings().await;
-        let removes = plan.steps.iter().any(|step| matches!(step, Action::Remove { .. }));
-        let undo = if removes && plan.how.undo {
+        let warm = self.warm_context(session, plan).await?;
+        let undo = if plan.removes() && plan.how.undo {
             let key = if files.path(run).exists() { files.key_of(run).await? } else { files.key().await? };
             let (path, run) = (files.path(run), run.to_owned());
             let open = move || UndoWriter::open(&path, &run, &key, settings.most_bytes_of_a_run);
@@ -261,6 +270,7 @@ impl Desk {
             clock: Arc::clone(&self.inner.clock),
             undo,
             most_bytes_of_a_key: MOST_BYTES_OF_A_KEY,
+            warm,
         })
     }
 
@@ -507,6 +517,19 @@ impl Desk {
         runs.iter().filter(|(_, handle)| !handle.has_ended()).map(|(run, _)| run.clone()).collect()
     }
 
+    /// Where the undo file of a run is, and its key.
+    pub(super) async fn undo_file(&self, run: &str) -> Result<(PathBuf, MasterKey), Failure> {
+        Ok((self.inner.files.path(run), self.inner.files.key_of(run).await?))
+    }
+
+    pub(super) fn warm(&self) -> &WarmDesk {
+        &self.inner.warm
+    }
+
+    pub(super) fn keychain(&self) -> Option<&Secrets> {
+        self.inner.files.keychain.as_ref()
+    }
+
     /// The store, for the audit.
     pub(super) fn store(&self) -> &Store {
         &self.inner.store
@@ -539,12 +562,12 @@ fn rand_run() -> u64 {
     u64::from_str_radix(&Store::new_deployment_id().0[..16], 16).unwrap_or(0)
 }
 
-fn of_wire(error: WireError) -> Failure {
+pub(super) fn of_wire(error: WireError) -> Failure {
     Failure::new(FailureKind::Server, error.message, error.remedy)
 }
 
 /// Work with files, off the runtime's threads.
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)

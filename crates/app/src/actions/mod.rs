@@ -1,7 +1,7 @@
 //! Actions behind the app's door: previews, approvals and runs of every deployment, owned by the app, so that they
 //! outlive the window that asked for them.
 //!
-//! `desk` is what can be done, for the window and the command alike; `planning` makes plans, `surroundings` says what
+//! `desk` is what can be done, for the window and the command alike; `planning` and `warming` make plans, `surroundings` says what
 //! a session knows, `records`, `undo_files` and `audit` are what is written down.
 
 mod audit;
@@ -10,6 +10,7 @@ pub mod planning;
 mod records;
 mod surroundings;
 mod undo_files;
+mod warming;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,12 +25,13 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use desk::Desk;
+pub use warming::warm_plans;
 
 use crate::app::App;
 use crate::session::Session;
 use crate::wire::{
-    ActionDraft, Armed, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply, Request, WireError,
-    WireErrorCode,
+    ActionDraft, Armed, CopyFromDraft, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply,
+    Request, WireError, WireErrorCode,
 };
 
 /// Previews that are remembered at once; the oldest go first.
@@ -84,8 +86,22 @@ impl App {
             Request::Playbooks { deployment } => {
                 Reply::Playbooks(planning::playbooks(self.session(&deployment)?.strategy()))
             }
+            Request::WarmPlans { deployment } => {
+                let session = self.session(&deployment)?;
+                let now = actions.desk()?.now();
+                Reply::WarmPlans(warming::warm_plans(session.strategy(), &target_of(&session), now))
+            }
+            Request::SetEndpointSecret { deployment, name, secret } => {
+                let session = self.session(&deployment)?;
+                Reply::SetEndpointSecret(actions.desk()?.keep_secret(&session, &name, secret).await)
+            }
             Request::PreviewAction { deployment, draft, how } => {
                 let session = self.session(&deployment)?;
+                if let ActionDraft::Warm { warm } = &draft
+                    && let Some(CopyFromDraft::Deployment { deployment }) = &warm.copy_from
+                {
+                    actions.desk()?.know_source(&deployment.0, self.session(deployment)?);
+                }
                 Reply::PreviewAction(begin_preview(actions, &session, &draft, how)?)
             }
             Request::PreviewProgress { preview } => {
@@ -171,6 +187,16 @@ impl App {
     }
 }
 
+/// A deployment as a command's options name it; passwords are not part of what is kept.
+fn target_of(session: &Session) -> String {
+    let deployment = session.deployment();
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut words = vec!["--unattended".to_owned()];
+    words.extend(deployment.redis_url.as_deref().map(|url| format!("--redis {}", quoted(url))));
+    words.extend(deployment.strategy.as_deref().map(|name| format!("--strategy {}", quoted(name))));
+    words.join(" ")
+}
+
 struct Living(RunHandle);
 
 impl Living {
@@ -192,7 +218,7 @@ fn begin_preview(
     how: Option<cachescope_actions::plan::HowToRun>,
 ) -> Result<PreviewStarted, WireError> {
     let desk = actions.desk()?.clone();
-    let plan = desk.plan(session, draft, how)?;
+    let draft = draft.clone();
     let running = Arc::new(RunningPreview {
         id: cachescope_store::Store::new_deployment_id().0,
         progress: Arc::default(),
@@ -208,7 +234,11 @@ fn begin_preview(
     }
     let (session, of_task) = (Arc::clone(session), Arc::clone(&running));
     tokio::spawn(async move {
-        let result = desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await;
+        let previewed = async {
+            let plan = desk.plan(&session, &draft, how).await?;
+            desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await
+        };
+        let result = Box::pin(previewed).await;
         *of_task.result.lock() = Some(result);
     });
     Ok(PreviewStarted { preview: running.id.clone() })

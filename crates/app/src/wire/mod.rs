@@ -10,6 +10,7 @@ mod frames;
 mod prices;
 mod requests;
 mod views;
+mod warm;
 
 pub use actions::*;
 pub use alerts::*;
@@ -18,3 +19,4 @@ pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewR
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
 pub use requests::{Reply, Request};
 pub use views::*;
+pub use warm::*;

@@ -16,6 +16,7 @@ use super::actions::*;
 use super::alerts::*;
 use super::prices::*;
 use super::views::*;
+use super::warm::*;
 
 /// Declares each request with its reply once: from this follow [`Request`], [`Reply`] and the page's `Replies`
 /// map from a request's name to the type of its answer.
@@ -201,6 +202,20 @@ requests! {
         /// How it is written.
         format: ExportFormat,
     } -> String;
+    /// The warm plans of a deployment's strategy, with their next runs.
+    WarmPlans {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<WarmPlanView>;
+    /// Keeps the secret of an endpoint under a name; it never comes back.
+    SetEndpointSecret {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The name that plans know it by.
+        name: String,
+        /// The secret.
+        secret: String,
+    } -> cachescope_store::SecretsState;
     /// The playbooks of the deployment's strategy.
     Playbooks {
         /// Which one.
