@@ -7,6 +7,7 @@ export type Action =
   | 'open'
   | 'back'
   | 'purge'
+  | 'warm'
   | 'acknowledge'
   | 'silence'
   | 'overview'
@@ -22,6 +23,7 @@ export const KEYS: { keys: string[]; does: string }[] = [
   { keys: ['j', 'k'], does: 'Next row, row before' },
   { keys: ['Enter'], does: 'Open the row' },
   { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
+  { keys: ['w'], does: 'Warm the row’s keys: opens the plan' },
   { keys: ['Esc'], does: 'Close, clear, let go' },
   { keys: ['a'], does: 'Acknowledge the alert' },
   { keys: ['s'], does: 'Silence the alert' },
@@ -75,6 +77,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'open';
     case 'p':
       return 'purge';
+    case 'w':
+      return 'warm';
     case 'a':
       return 'acknowledge';
     case 's':
