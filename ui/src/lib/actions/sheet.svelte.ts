@@ -104,7 +104,9 @@ export class ActionSheet {
   async keepSecret(secret: string): Promise<void> {
     const { deployment } = this;
     const name = this.form.warm.secret;
-    await this.#ask(async () => void (await request({ request: 'set_endpoint_secret', deployment, name, secret })));
+    await this.#ask(
+      async () => void (await request({ request: 'set_endpoint_secret', deployment, name, secret })),
+    );
   }
 
   /** Counts what the plan would reach. It writes nothing. */

@@ -62,9 +62,7 @@ const DEEDS: Partial<Record<Action['action'], Deed>> = {
 /** What a plan does from here. Steps that others handle don't count. */
 export function deedOf(plan: Pick<Plan, 'steps'>): Deed {
   const deeds = new Set(
-    plan.steps
-      .filter(({ action }) => action !== 'shown')
-      .map(({ action }): Deed => DEEDS[action] ?? 'other'),
+    plan.steps.filter(({ action }) => action !== 'shown').map(({ action }): Deed => DEEDS[action] ?? 'other'),
   );
   const [only] = deeds;
   return deeds.size === 1 && only !== undefined ? only : deeds.size === 0 ? 'other' : 'several';
@@ -91,10 +89,7 @@ export function runButton(preview: Pick<Preview, 'plan' | 'keys' | 'steps'>): st
 
 /** A plan's title while it runs: "Deleting products of tenant t42". */
 export function doing(title: string): string {
-  return title.replace(
-    /^(Delete|Purge|Soften|Warm|Refresh)\b/,
-    (verb) => `${verb.replace(/e$/, '')}ing`,
-  );
+  return title.replace(/^(Delete|Purge|Soften|Warm|Refresh)\b/, (verb) => `${verb.replace(/e$/, '')}ing`);
 }
 
 /** What was done to the keys that a run counted. */

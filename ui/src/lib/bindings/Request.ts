@@ -202,7 +202,7 @@ format: ExportFormat, } | { "request": "playbooks",
 /**
  * Which one.
  */
-deployment: DeploymentId, } | { "request": "preview_action", 
+deployment: DeploymentId, } | { "request": "warm_plans", deployment: DeploymentId, } | { "request": "set_endpoint_secret", deployment: DeploymentId, name: string, secret: string, } | { "request": "preview_action", 
 /**
  * Which one.
  */

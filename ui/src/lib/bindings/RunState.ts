@@ -111,4 +111,4 @@ undo: string | null,
 /**
  * Its bytes.
  */
-undo_bytes: number, };
+undo_bytes: number, hit_rate_before: number | null, hit_rate: number | null, };
