@@ -522,6 +522,10 @@ impl Desk {
         Ok((self.inner.files.path(run), self.inner.files.key_of(run).await?))
     }
 
+    pub(super) fn operator(&self) -> &str {
+        &self.inner.operator
+    }
+
     pub(super) fn warm(&self) -> &WarmDesk {
         &self.inner.warm
     }

@@ -8,6 +8,7 @@ mod audit;
 mod desk;
 pub mod planning;
 mod records;
+mod schedules;
 mod surroundings;
 mod undo_files;
 mod warming;
@@ -88,8 +89,20 @@ impl App {
             }
             Request::WarmPlans { deployment } => {
                 let session = self.session(&deployment)?;
-                let now = actions.desk()?.now();
-                Reply::WarmPlans(warming::warm_plans(session.strategy(), &target_of(&session), now))
+                Reply::WarmPlans(warm_views(actions.desk()?, &session).await)
+            }
+            Request::ArmSchedule { deployment, draft, missed, typed_name, reason } => {
+                let session = self.session(&deployment)?;
+                let said = Said { name: typed_name, reason, armed_until: actions.armed(&deployment) };
+                let desk = actions.desk()?;
+                desk.arm_schedule(&session, draft, missed, &said).await?;
+                Reply::ArmSchedule(warm_views(desk, &session).await)
+            }
+            Request::DisarmSchedule { deployment, plan } => {
+                let session = self.session(&deployment)?;
+                let desk = actions.desk()?;
+                desk.disarm_schedule(&session, &plan, "").await?;
+                Reply::DisarmSchedule(warm_views(desk, &session).await)
             }
             Request::SetEndpointSecret { deployment, name, secret } => {
                 let session = self.session(&deployment)?;
@@ -165,6 +178,16 @@ impl App {
         })
     }
 
+    /// Starts the schedules that are due, of every deployment.
+    pub(crate) async fn start_schedules(&self, sessions: Vec<Arc<Session>>) {
+        let Some(desk) = &self.actions().desk else { return };
+        for session in sessions {
+            if let Err(error) = desk.start_due(&session).await {
+                tracing::warn!(%error, "a deployment's schedules could not be looked at");
+            }
+        }
+    }
+
     async fn arm(&self, deployment: &DeploymentId, typed_name: &str) -> Result<Armed, WireError> {
         let session = self.session(deployment)?;
         let actions = self.actions();
@@ -185,6 +208,18 @@ impl App {
             WireError::new(WireErrorCode::NotFound, format!("run {run} is not alive in this program"))
         })
     }
+}
+
+/// The documented warm plans, with how their schedules stand.
+async fn warm_views(desk: &Desk, session: &Session) -> Vec<crate::wire::WarmPlanView> {
+    let armed = desk.schedules(session).await;
+    let mut views = warming::warm_plans(session.strategy(), &target_of(session), desk.now());
+    for view in &mut views {
+        if let (Some(schedule), Some(kept)) = (&mut view.schedule, armed.get(&view.name)) {
+            schedule.armed = Some(schedules::shown(kept));
+        }
+    }
+    views
 }
 
 /// A deployment as a command's options name it; passwords are not part of what is kept.

@@ -16,6 +16,7 @@ use cachescope_actions::warm::{
     WarmContext, WarmLimits, WarmWay,
 };
 use cachescope_actions::{Failure, FailureKind};
+use cachescope_model::deployment::DeploymentId;
 use cachescope_model::key::parse_printable;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::strategy::{Namespace, Strategy, Trigger, WarmKind, WarmPlan};
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::planning::{bad, database_of, fill, namespace_scope};
+use super::schedules::Schedules;
 use crate::session::Session;
 use crate::wire::{CopyFromDraft, ScheduleView, WarmDraft, WarmKeys, WarmPlanView};
 
@@ -49,6 +51,7 @@ pub(super) struct WarmDesk {
     sources: Mutex<HashMap<String, Arc<Session>>>,
     secrets: Mutex<EndpointSecrets>,
     patience: Mutex<Duration>,
+    pub(super) schedules: Mutex<HashMap<DeploymentId, Schedules>>,
 }
 
 impl Desk {
@@ -686,5 +689,6 @@ fn schedule(plan: &WarmPlan, target: &str, now: Timestamp) -> Option<ScheduleVie
         cron: cron.0.clone(),
         next_runs: schedule.next_runs(now, SHOWN_RUNS),
         crontab: schedule.crontab(command.trim_end()),
+        armed: None,
     })
 }

@@ -207,6 +207,26 @@ requests! {
         /// Which one.
         deployment: DeploymentId,
     } -> Vec<WarmPlanView>;
+    /// Has a documented plan's schedule started by this program from now on; answers with the plans.
+    ArmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// What is run, by a plan that has a schedule.
+        draft: WarmDraft,
+        /// What becomes of missed runs.
+        missed: cachescope_actions::warm::schedule::MissedRuns,
+        /// The deployment's name, where it wants to be typed.
+        typed_name: Option<String>,
+        /// Why, for the audit.
+        reason: Option<String>,
+    } -> Vec<WarmPlanView>;
+    /// Starts it no more.
+    DisarmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The plan's name.
+        plan: String,
+    } -> Vec<WarmPlanView>;
     /// Keeps the secret of an endpoint under a name; it never comes back.
     SetEndpointSecret {
         /// Of which deployment.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cachescope_actions::warm::WarmLimits;
+use cachescope_actions::warm::schedule::MissedRuns;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -125,4 +126,32 @@ pub struct ScheduleView {
     pub next_runs: Vec<Timestamp>,
     /// The line for a server's crontab.
     pub crontab: String,
+    /// How it stands where this program starts it by itself; `None` where it is not armed.
+    pub armed: Option<ArmedSchedule>,
+}
+
+/// A schedule that this program starts by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+pub struct ArmedSchedule {
+    /// Who armed it.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What becomes of missed runs.
+    pub missed: MissedRuns,
+    /// Runs that were left out.
+    pub missed_runs: u32,
+    /// What became of the last one.
+    pub last: Option<ScheduledRun>,
+}
+
+/// What became of a scheduled run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct ScheduledRun {
+    /// The time that it was for.
+    pub at: Timestamp,
+    /// The run; empty where none was started.
+    pub run: String,
+    /// In words.
+    pub said: String,
 }
