@@ -241,6 +241,9 @@ impl App {
             | Request::ResumeRun { .. }
             | Request::CancelRun { .. }
             | Request::UndoRun { .. }
+            | Request::UndoProgress { .. }
+            | Request::Endpoints { .. }
+            | Request::SetEndpoints { .. }
             | Request::Audit { .. }
             | Request::VerifyAudit {}
             | Request::ExportAudit { .. }
@@ -353,6 +356,11 @@ impl App {
     /// Actions of this app.
     pub(crate) fn actions(&self) -> &Actions {
         &self.inner.actions
+    }
+
+    /// Where secrets go.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// The app's time.

@@ -275,7 +275,7 @@ requests! {
         /// Which one.
         run: String,
     } -> RunState;
-    /// Ends a run after the batch under way.
+    /// Ends a run for good: one that is under way after the batch under way, one that was halted or interrupted at once.
     CancelRun {
         /// Which one.
         run: String,
@@ -287,6 +287,23 @@ requests! {
         /// What of it.
         part: UndoPart,
     } -> UndoResult;
+    /// How far the undo of a run is.
+    UndoProgress {
+        /// Which one.
+        run: String,
+    } -> UndoProgress;
+    /// Where the application and the CDN of a deployment are asked over HTTP.
+    Endpoints {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> EndpointsView;
+    /// Changes that. Tokens go to the keychain.
+    SetEndpoints {
+        /// Which one.
+        deployment: DeploymentId,
+        /// To what.
+        draft: EndpointsDraft,
+    } -> EndpointsView;
     /// Rows of the audit, the newest first, at most 500.
     Audit {
         /// Which one; every one where not given.
