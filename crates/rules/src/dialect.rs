@@ -32,6 +32,10 @@ pub fn parts(strategy: &Strategy, subject: &Subject, window: Window) -> Result<V
         Subject::Namespaces { namespaces, reading } => of.namespaces(namespaces, *reading),
         Subject::Layer { layer, reading } => of.layer(layer, *reading).map(|part| vec![part]),
         Subject::Tenants { .. } => Err("the application's metrics have no label for the tenant".to_owned()),
+        Subject::Nodes { .. } => {
+            Err("redis_exporter names servers by labels of its own, which are not ours: write it as `promql`"
+                .to_owned())
+        }
         Subject::Signal { signal } => match strategy.signal(signal) {
             Some(signal) => Ok(vec![plain(read(&signal.promql))]),
             None => Err(format!("the strategy has no signal {signal:?}")),

@@ -280,6 +280,11 @@ fn a_rule_says_one_thing_of_one_subject() {
             "remove `each` and `namespaces`",
         ),
         (
+            "reading = \"hit_rate\"\nbelow = 0.8\neach = \"node\"\nnamespaces = [\"user\"]",
+            "shop.toml:12: rule \"R\": a server is neither a namespace nor a layer",
+            "keep one of them",
+        ),
+        (
             "reading = \"hit_rate\"\nbelow = 0.8\nwindow = \"2m\"",
             "shop.toml:12: rule \"R\": `window`: \"2m\" is no window",
             "15m, 1h or 24h",

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs, Schedule};
+use cachescope_engine::triage::{Compared, Question};
 use cachescope_model::alert::{Alert, AlertState, EvaluationGap, RuleStatus, SavedAlerts, Transition};
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::snapshot::Snapshot;
@@ -249,9 +250,13 @@ impl Round {
             tracing::warn!(%error, "marks can't be read: alerts are explained without");
             Vec::new()
         });
+        let (now, mut compared) = (session.now(), Compared::new());
         let explained: Vec<(AlertRef, Triage)> = firing
             .into_iter()
-            .map(|(rule, alert)| (views::reference(&self.judged, alert), session.triage(rule, alert, &marks)))
+            .map(|(rule, alert)| {
+                let question = Question { rule, alert, now, marks: &marks };
+                (views::reference(&self.judged, alert), session.triage(&question, &mut compared))
+            })
             .collect();
         self.judged.standing.lock().triage = explained;
     }

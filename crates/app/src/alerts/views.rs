@@ -20,7 +20,6 @@ const MOST_ALERTS: usize = 500;
 /// Label of a namespace, a tenant and a layer, as rules give them.
 pub(super) const NAMESPACE: &str = "namespace";
 pub(super) const TENANT: &str = "tenant";
-pub(super) const LAYER: &str = "layer";
 
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
@@ -228,7 +227,10 @@ pub(super) fn subject(strategy: &Strategy, alert: &Alert) -> String {
     if let Some(layer) = alert.labels.get(LAYER) {
         parts.push(format!("layer {layer}"));
     }
-    let known = [NAMESPACE, TENANT, LAYER, "alertname", "severity"];
+    if let Some(node) = alert.labels.get(NODE) {
+        parts.push(format!("server {node}"));
+    }
+    let known = [NAMESPACE, TENANT, LAYER, NODE, "alertname", "severity"];
     let others = alert.labels.iter().filter(|(name, _)| !known.contains(&name.as_str()));
     parts.extend(others.map(|(name, value)| format!("{name} {value}")));
     parts.join(", ")
@@ -258,6 +260,7 @@ pub(super) fn condition(strategy: &Strategy, rule: &Rule) -> String {
             format!("{} by tenant{}", reading.spec().title, of(namespaces, "namespace with tenants"))
         }
         Subject::Layer { layer, reading } => format!("{} of the layer {layer}", reading.spec().title),
+        Subject::Nodes { reading } => format!("{} of each server", reading.spec().title),
         Subject::Signal { signal } => strategy
             .signals
             .iter()

@@ -38,6 +38,11 @@ pub enum Subject {
         /// Which figure.
         reading: ReadingKind,
     },
+    /// Each server for itself.
+    Nodes {
+        /// Which figure.
+        reading: ReadingKind,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -60,7 +65,8 @@ impl Subject {
             Self::Instance { reading }
             | Self::Namespaces { reading, .. }
             | Self::Tenants { reading, .. }
-            | Self::Layer { reading, .. } => Some(*reading),
+            | Self::Layer { reading, .. }
+            | Self::Nodes { reading } => Some(*reading),
             Self::Signal { .. } | Self::Reachable | Self::Promql { .. } => None,
         }
     }
