@@ -115,7 +115,7 @@ async fn start(strategy_name: &str, seed: u64, hit_rate: f64) -> (Played, Arc<Se
 }
 
 async fn firing(app: &App) -> Vec<AlertView> {
-    let asked = Request::Alerts { deployment: None, namespace: None };
+    let asked = Request::Alerts { deployment: None, namespace: None, at_most: None };
     match app.handle(asked).await.expect("it answers") {
         Reply::Alerts(page) => {
             page.alerts.into_iter().filter(|view| view.alert.state == AlertState::Firing).collect()

@@ -270,6 +270,16 @@ fn a_rule_says_one_thing_of_one_subject() {
             "write 0.8",
         ),
         (
+            "reading = \"hit_rate\"\nbelow = nan",
+            "shop.toml:11: rule \"R\": `below` is a float",
+            "write a number: below = 0.8",
+        ),
+        (
+            "reading = \"hit_rate\"\nbelow = 0.8\nfor = \"-1\"",
+            "shop.toml:12: rule \"R\": `for`: \"-1\" is not a duration",
+            "such as 30s",
+        ),
+        (
             "reading = \"latency_p99_seconds\"\nabove = 10",
             "shop.toml:11: rule \"R\": `above` has no unit",
             "for seconds",

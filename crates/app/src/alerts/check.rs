@@ -10,6 +10,7 @@ use cachescope_model::strategy::{Rule, Severity, Strategy};
 use cachescope_model::window::Window;
 use serde::Serialize;
 
+use super::Pace;
 use super::judging::{self, Judged};
 use super::queries::Queries;
 use super::views;
@@ -101,9 +102,14 @@ impl Check {
         });
         let evaluator = Evaluator::new(rules, session.strategy(), EvaluatorOptions::default());
         Self {
-            queries: Queries::start(session, &judged, evaluator.needs().queries),
+            queries: Queries::start(
+                session,
+                &judged,
+                evaluator.needs().queries,
+                Pace::default().evaluate_every,
+            ),
             evaluator,
-            schedule: honour_for.then(|| Schedule::every(judging::INTERVAL)),
+            schedule: honour_for.then(|| Schedule::every(Pace::default().evaluate_every)),
             judged,
         }
     }

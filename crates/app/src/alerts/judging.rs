@@ -24,10 +24,6 @@ use super::{Alerts, views};
 use crate::session::Session;
 use crate::wire::{AlertTurn, ConnectionState, Evaluation, ForeignAlerts, TimelineEntry, TimelineWhat};
 
-/// From one evaluation to the next. Five seconds are a fifth of the shortest documented duration that is not
-/// nothing, and a snapshot costs milliseconds.
-pub const INTERVAL: Duration = Duration::from_secs(5);
-
 /// A longer time without evaluation is a gap: the machine slept.
 const GAP_AFTER: Duration = Duration::from_secs(60);
 
@@ -184,14 +180,15 @@ impl Round {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "alerts begin anew"),
         }
-        judged.standing.lock().evaluation.interval_seconds = INTERVAL.as_secs_f64();
+        let interval = alerts.pace.evaluate_every;
+        judged.standing.lock().evaluation.interval_seconds = interval.as_secs_f64();
         Self {
-            queries: Queries::start(session, judged, evaluator.needs().queries),
+            queries: Queries::start(session, judged, evaluator.needs().queries, interval),
             keeper: Keeper::start(alerts.store.clone(), judged.deployment.clone()),
             alerts: Arc::clone(alerts),
             judged: Arc::clone(judged),
             evaluator,
-            schedule: Schedule::every(INTERVAL),
+            schedule: Schedule::every(interval),
             observed: Observed::default(),
             began_at: now,
             begun: false,
@@ -211,7 +208,9 @@ impl Round {
         let transitions = evaluate(&mut self.evaluator, session, due.at, &self.queries.answers());
         let mut entries = self.new_gaps();
         entries.extend(transitions.iter().filter_map(|transition| self.entry(transition)));
-        for mark in self.observed.compare(&self.judged.deployment, &session.snapshot(Window::default())) {
+        let mut marks = self.observed.compare(&self.judged.deployment, &session.snapshot(Window::default()));
+        marks.extend(self.queries.take_marks());
+        for mark in marks {
             if let Err(error) = self.alerts.add_mark(mark).await {
                 tracing::warn!(%error, "an observed change is not kept");
             }
@@ -272,7 +271,9 @@ impl Round {
                 turn,
                 severity: rule.severity,
                 summary: rule.summary.clone(),
+                subject: views::subject(&self.judged.strategy, &transition.alert),
                 value: transition.alert.value.filter(|value| value.is_finite()),
+                unit: views::unit(&self.judged.strategy, rule),
             },
         })
     }

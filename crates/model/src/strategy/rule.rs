@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::marks::MarkKind;
 use crate::reading_kind::{ReadingKind, Unit};
 use crate::window::Window;
 
@@ -219,6 +220,21 @@ pub struct Signal {
     pub stops_actions: bool,
     /// What it means, one sentence.
     pub note: String,
+}
+
+/// A query to Prometheus whose changes are marks, such as the version that an application says it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MarkQuery {
+    /// Short name, unique within the strategy.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// The query.
+    pub promql: String,
+    /// What a change of its answer means.
+    pub kind: MarkKind,
+    /// The label whose new values are marks, such as `version`; where absent, another value of a series is one.
+    pub label: Option<String>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { alertView, counts, triage } from './example';
 import {
   againstThreshold,
-  carriedUnit,
   countsInWords,
   distance,
   isLoud,
@@ -126,8 +125,3 @@ test('a figure is not parted from its unit, but from the next word', () => {
   );
 });
 
-test('carriers carry a rate, or the time of lookups', () => {
-  expect(carriedUnit({ carried: 'extra misses' })).toBe('per_second');
-  expect(carriedUnit({ carried: 'extra evictions' })).toBe('per_second');
-  expect(carriedUnit({ carried: 'extra time of lookups' })).toBe('seconds');
-});

@@ -144,11 +144,6 @@ export function againstThreshold(view: AlertView): string {
   return `${value} · ${view.above ? 'limit' : 'target'} ${showAny(view.unit, view.threshold).replace('.0', '')}`;
 }
 
-/** Unit of what the carriers of a change carry: the time of lookups, or so many misses or evictions a second. */
-export function carriedUnit({ carried }: Pick<Triage, 'carried'>): Unit {
-  return carried.includes('time') ? 'seconds' : 'per_second';
-}
-
 /** What a cause of misses means, for keys. */
 export const CAUSE_WORDS: Record<MissCause, string> = {
   evicted: 'evicted before their time to live',
