@@ -55,6 +55,10 @@ test('a matcher reads as a sentence', () => {
 });
 
 test('of a form those matchers count that have a label and a value', () => {
-  const form = [matcher(' rule ', 'is', ' LowHitRate'), matcher('', 'is', 'x'), matcher('tenant', 'like', ' ')];
+  const form = [
+    matcher(' rule ', 'is', ' LowHitRate'),
+    matcher('', 'is', 'x'),
+    matcher('tenant', 'like', ' '),
+  ];
   expect(written(form)).toEqual([matcher('rule', 'is', 'LowHitRate')]);
 });

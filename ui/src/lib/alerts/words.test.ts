@@ -124,4 +124,3 @@ test('a figure is not parted from its unit, but from the next word', () => {
     '97_% for 6_min, 3.1_GB, 412_/s and 12 shards',
   );
 });
-

@@ -5,7 +5,6 @@ import type { MarkKind } from '../bindings/MarkKind';
 import type { MissCause } from '../bindings/MissCause';
 import type { Severity } from '../bindings/Severity';
 import type { Timestamp } from '../bindings/Timestamp';
-import type { Triage } from '../bindings/Triage';
 import type { Unit } from '../bindings/Unit';
 import { NO_FIGURE, grouped, show } from '../format/numbers';
 import { span } from '../format/time';
