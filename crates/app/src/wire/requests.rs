@@ -154,6 +154,13 @@ requests! {
         /// Over which window.
         window: Window,
     } -> Vec<cachescope_model::contents::TenantSnapshot>;
+    /// The layers that a request passes on its way to the data, as the application counts them.
+    Layers {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Over which window.
+        window: Window,
+    } -> Vec<cachescope_model::snapshot::PartSnapshot>;
     /// Histories of some readings; no namespace is the instance.
     History {
         /// Which one.
@@ -331,6 +338,10 @@ requests! {
         deployment: Option<DeploymentId>,
         /// Only alerts about this template; `None` is all.
         namespace: Option<String>,
+        /// Only so many, the worst; `None` is 500. The counts are of all.
+        #[serde(default)]
+        #[ts(optional)]
+        at_most: Option<u32>,
     } -> AlertsPage;
     /// The rules of a deployment and whether they can be judged.
     AlertRules {

@@ -135,6 +135,14 @@ namespace: string,
 /**
  * Over which window.
  */
+window: Window, } | { "request": "layers", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * Over which window.
+ */
 window: Window, } | { "request": "history", 
 /**
  * Which one.
@@ -327,7 +335,11 @@ deployment: DeploymentId | null,
 /**
  * Only alerts about this template; `None` is all.
  */
-namespace: string | null, } | { "request": "alert_rules", 
+namespace: string | null, 
+/**
+ * Only so many, the worst; `None` is 500. The counts are of all.
+ */
+at_most?: number, } | { "request": "alert_rules", 
 /**
  * Which one.
  */
