@@ -200,8 +200,7 @@ fn words(text: &str) -> Result<Vec<Word>, FilterError> {
                 if !before.quoted
                     && !word.quoted
                     && (before.text.ends_with(SIGNS)
-                        || word.text.starts_with(SIGNS)
-                        || word.text.starts_with("!=")) =>
+                        || JOINING.iter().any(|beginning| word.text.starts_with(beginning))) =>
             {
                 before.text.push_str(&word.text);
             }
@@ -212,6 +211,9 @@ fn words(text: &str) -> Result<Vec<Word>, FilterError> {
 }
 
 const SIGNS: [char; 3] = ['<', '>', '='];
+
+/// Beginnings of words that belong to the word before: `hit < 80 %`.
+const JOINING: [&str; 5] = ["<", ">", "=", "!=", "%"];
 
 fn term(word: &Word) -> Result<Term, FilterError> {
     let (holds, text) = match word.text.strip_prefix('-') {
