@@ -14,6 +14,7 @@ use cachescope_actions::run_state::{RunState, UndoResult};
 
 use super::actions::*;
 use super::alerts::*;
+use super::document::StrategyDocument;
 use super::prices::*;
 use super::views::*;
 
@@ -194,6 +195,11 @@ requests! {
         /// Over which window.
         window: Window,
     } -> cachescope_model::misses::MissInsights;
+    /// What the deployment's strategy says; nothing where it has none.
+    StrategyDocument {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Option<StrategyDocument>;
     /// What the strategy and the observed disagree about.
     Findings {
         /// Which one.

@@ -191,7 +191,11 @@ namespace: string | null,
 /**
  * Over which window.
  */
-window: Window, } | { "request": "findings", 
+window: Window, } | { "request": "strategy_document", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "findings", 
 /**
  * Which one.
  */
