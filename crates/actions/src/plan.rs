@@ -10,6 +10,7 @@ use cachescope_model::key::{parse_printable, printable};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
+use crate::request::HttpRequest;
 use crate::warm::Warm;
 
 /// A key, at the wire as one line of text with everything that can't be printed escaped, without loss.
@@ -150,6 +151,15 @@ pub enum Action {
         /// How they are loaded: a request for each; the keys are those of the scope.
         warm: Warm,
     },
+    /// Asks somebody else over HTTP.
+    Request {
+        /// What for, in words.
+        what: String,
+        /// What is sent.
+        request: HttpRequest,
+        /// The keys that it is understood to remove; they are counted, and the guards judge them.
+        reaches: Option<Scope>,
+    },
     /// Nothing that is done from here: by somebody else, by itself, or by a way that this version has not.
     Shown {
         /// What, in words.
@@ -165,6 +175,7 @@ impl Action {
     pub fn scope(&self) -> Option<&Scope> {
         match self {
             Self::Remove { scope } | Self::Soften { scope, .. } | Self::Refresh { scope, .. } => Some(scope),
+            Self::Request { reaches, .. } => reaches.as_ref(),
             _ => None,
         }
     }
@@ -193,6 +204,12 @@ impl Action {
             _ => None,
         }
     }
+
+    /// Whether the keys of its scope are gone through from here.
+    #[must_use]
+    pub fn works_on_keys(&self) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Soften { .. } | Self::Refresh { .. })
+    }
 }
 
 impl fmt::Display for Action {
@@ -210,6 +227,7 @@ impl fmt::Display for Action {
             Self::Publish { channel, message } => write!(f, "publish {message} on {channel}"),
             Self::Warm { warm } => write!(f, "{warm}"),
             Self::Refresh { scope, warm, .. } => write!(f, "replace {scope} a few at a time: {warm}"),
+            Self::Request { what, request, .. } => write!(f, "{what}: {} {}", request.method, request.url),
             Self::Shown { what, by } => write!(f, "{what} ({by})"),
         }
     }

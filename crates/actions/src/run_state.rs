@@ -101,6 +101,23 @@ pub struct RunState {
     /// The same as last seen.
     #[serde(default)]
     pub hit_rate: Option<f64>,
+    /// What was answered to requests, one line each.
+    #[serde(default)]
+    pub answers: Vec<String>,
+}
+
+impl RunState {
+    /// Keys that are dealt with, in the sense in which the preview counted them: a plan that only fills counts what it
+    /// tried to fill, any other what it takes away.
+    #[must_use]
+    pub fn worked_off(&self) -> u64 {
+        let counts = &self.counts;
+        if self.plan.only_warms() {
+            counts.filled + counts.failed + counts.unfilled + counts.claimed
+        } else {
+            counts.removed
+        }
+    }
 }
 
 /// What is kept of a run, so that it can go on after a crash.
@@ -135,9 +152,12 @@ pub struct RunCounts {
     pub contended: u64,
     /// Keys that another server answers for now.
     pub moved: u64,
+    /// Keys of which a server did not say whether it removed them, because it broke off or took too long.
+    #[serde(default)]
+    pub in_doubt: u64,
     /// Keys that the server examined.
     pub scanned: u64,
-    /// Other steps that were done: versions counted up, messages published.
+    /// Other steps that were done: versions counted up, messages published, requests sent.
     pub other_steps: u64,
     /// Instances that received published messages.
     pub receivers: u64,

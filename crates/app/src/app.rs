@@ -29,7 +29,9 @@ use crate::wire::{
     AdoptionView, AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request,
     SecretsPlace, SourcePrice, View, WireError, WireErrorCode,
 };
-use crate::{connection_test, deployments, detail, doctor, export, history, prices, rows, strategies};
+use crate::{
+    connection_test, deployments, detail, doctor, document, export, history, prices, rows, strategies,
+};
 
 /// The app behind a shell. Clones are the same app.
 #[derive(Clone)]
@@ -208,7 +210,7 @@ impl App {
             }
             Request::Rows { query } => {
                 let session = self.session(&query.deployment)?;
-                let mut page = rows::page(&session.snapshot(query.window), &query);
+                let mut page = rows::page(&session.snapshot(query.window), &query)?;
                 self.inner.alerts.add_to_rows(&session, &mut page);
                 if query.sparks {
                     history::add_sparks(&session, &mut page);
@@ -222,6 +224,9 @@ impl App {
             Request::Tenants { deployment, namespace, window } => {
                 Reply::Tenants(self.session(&deployment)?.tenants(&namespace, window))
             }
+            Request::Layers { deployment, window } => {
+                Reply::Layers(self.session(&deployment)?.snapshot(window).layers.clone())
+            }
             Request::History { deployment, namespace, kinds, seconds, points } => {
                 let session = self.session(&deployment)?;
                 Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))
@@ -233,6 +238,9 @@ impl App {
             Request::Misses { deployment, namespace, window } => {
                 let session = self.session(&deployment)?;
                 Reply::Misses(detail::misses(&session, namespace.as_deref(), window)?)
+            }
+            Request::StrategyDocument { deployment } => {
+                Reply::StrategyDocument(document::of(self.session(&deployment)?.strategy()))
             }
             Request::Findings { deployment } => {
                 let session = self.session(&deployment)?;
@@ -260,13 +268,16 @@ impl App {
             | Request::ResumeRun { .. }
             | Request::CancelRun { .. }
             | Request::UndoRun { .. }
+            | Request::UndoProgress { .. }
+            | Request::Endpoints { .. }
+            | Request::SetEndpoints { .. }
             | Request::Audit { .. }
             | Request::VerifyAudit {}
             | Request::ExportAudit { .. }
             | Request::UndoSettings {}
             | Request::SetUndoSettings { .. }) => Box::pin(self.handle_action(action)).await?,
-            Request::Alerts { deployment, namespace } => {
-                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref())?)
+            Request::Alerts { deployment, namespace, at_most } => {
+                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref(), at_most)?)
             }
             Request::AlertRules { deployment } => Reply::AlertRules(self.rules_page(&deployment)?),
             Request::ForeignAlerts { deployment } => Reply::ForeignAlerts(self.foreign_alerts(&deployment)?),
@@ -372,6 +383,11 @@ impl App {
     /// Actions of this app.
     pub(crate) fn actions(&self) -> &Actions {
         &self.inner.actions
+    }
+
+    /// Where secrets go.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// The app's time.

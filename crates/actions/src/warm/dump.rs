@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::source::{CopySource, OpensUndo};
 use crate::failure::Failure;
 use crate::feed::{Feed, said};
-use crate::pace::Pace;
+use crate::pace::{Pace, halts_at};
 use crate::preview::{databases, existing};
 use crate::run::Felt;
 use crate::selection::Selection;
@@ -23,6 +23,10 @@ const AHEAD: usize = 2;
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// Keys of one batch of an undo file.
 const KEPT_AT_ONCE: usize = 500;
+
+/// Others' round trips at the source are judged over so long, and halt the copy after so many batches in a row.
+const JUDGED_OVER: Duration = Duration::from_secs(1);
+const STRIKES: u32 = 20;
 
 /// How long a value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,9 +186,9 @@ async fn read_servers(
     batches: &Batches,
 ) -> Result<(), Failure> {
     for server in &servers.primaries {
-        let mut felt = Felt::new(server);
-        let baseline = if throttled { Some(felt.baseline().await?) } else { None };
-        let mut pace = Pace::new(throttled, baseline);
+        let felt = if throttled { Some(Felt::start(server).await?) } else { None };
+        let mut pace = Pace::new(throttled, felt.as_ref().map(Felt::baseline));
+        let mut strikes = 0;
         let mut connection = ActingConnection::new(Arc::clone(&server.node));
         for database in databases(server, selection) {
             let mut feed = Feed::new(database, 0);
@@ -206,17 +210,18 @@ async fn read_servers(
                     if !pause.is_zero() {
                         tokio::time::sleep(pause).await;
                     }
-                    if throttled && let Some(took) = felt.now().await? {
-                        pace.felt(Instant::now(), took);
-                        if pace.is_breached() {
-                            return Err(Failure::refused(
-                                format!(
-                                    "halted by a stop rule: others wait too long at the source, {}",
-                                    server.name
-                                ),
-                                "resume the run when the source is calmer",
-                            ));
-                        }
+                    let Some(felt) = &felt else { continue };
+                    pace.steer(Instant::now(), |span| felt.p99(span));
+                    let past = felt.p99(JUDGED_OVER).is_some_and(|p99| p99 > halts_at(felt.baseline()));
+                    strikes = if past { strikes + 1 } else { 0 };
+                    if strikes >= STRIKES {
+                        return Err(Failure::refused(
+                            format!(
+                                "halted by a stop rule: others wait too long at the source, {}",
+                                server.name
+                            ),
+                            "resume the run when the source is calmer",
+                        ));
                     }
                 }
                 if page.last {

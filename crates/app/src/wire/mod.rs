@@ -5,6 +5,7 @@
 
 mod actions;
 mod alerts;
+mod document;
 mod error;
 mod frames;
 mod prices;
@@ -14,6 +15,7 @@ mod warm;
 
 pub use actions::*;
 pub use alerts::*;
+pub use document::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};

@@ -4,18 +4,17 @@
 //! What could send such a request elsewhere is refused: another origin, a redirect to one, and, unless it is allowed,
 //! an address of a private network (a name is looked at after it was resolved, on each connection).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::address::Address;
 use super::client::{HttpOptions, MAX_REDIRECTS, tls};
 use super::failure::{self, LeavesHost};
+use super::public_only::{self, PublicOnly};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::TlsOptions;
 
@@ -87,15 +86,12 @@ impl Caller {
     /// For the origin of `url`.
     ///
     /// # Errors
-    /// Code `bad_url` for what can't be called or is in a private network without leave, `tls` for certificate files
+    /// Code `bad_url` for what can't be called, `refused` for a private network without leave, `tls` for certificate files
     /// that can't be used.
     pub fn new(url: &str, options: &CallOptions) -> Result<Self, SourceError> {
         let address = parse(url)?;
-        if !options.private_addresses
-            && let Some(ip) = literal(address.url())
-            && is_private(ip)
-        {
-            return Err(private(&address));
+        if !options.private_addresses {
+            public_only::refuse_literal(&address)?;
         }
         let http = HttpOptions {
             tls: options.tls.clone(),
@@ -112,10 +108,9 @@ impl Caller {
             .timeout(options.timeout)
             .referer(false)
             // A proxy would resolve names where we can't look.
-            .no_proxy()
-            .dns_resolver(std::sync::Arc::new(Looked { private_addresses: options.private_addresses }))
-            .build()
-            .map_err(|error| failure::of(&error, &address, &http))?;
+            .no_proxy();
+        let client = if options.private_addresses { client } else { client.dns_resolver(PublicOnly) };
+        let client = client.build().map_err(|error| failure::of(&error, &address, &http))?;
         Ok(Self { client, origin: address.url().origin().ascii_serialization(), options: http })
     }
 
@@ -136,10 +131,7 @@ impl Caller {
             request = request.body(call.body.clone());
         }
         let began = Instant::now();
-        let failed = |error: reqwest::Error| match failure::cause::<PrivateAddress>(&error) {
-            Some(_) => private(&address),
-            None => failure::of(&error, &address, &self.options),
-        };
+        let failed = |error: reqwest::Error| failure::of(&error, &address, &self.options);
         let mut response = request.send().await.map_err(failed)?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
         let mut bytes = 0;
@@ -225,14 +217,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-fn private(address: &Address) -> SourceError {
-    SourceError::new(
-        ErrorCode::BadUrl,
-        format!("{address} is in a private network, which the plan does not allow"),
-        "have the plan allow private addresses, where that is meant",
-    )
-}
-
 /// A redirect may change the path, and nothing of the origin.
 fn follow_within_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let Some(first) = attempt.previous().first() else { return attempt.stop() };
@@ -247,100 +231,9 @@ fn follow_within_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     attempt.error(leaves)
 }
 
-fn literal(url: &Url) -> Option<IpAddr> {
-    let host = url.host_str()?;
-    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-}
-
-/// A name that leads into a private network.
-#[derive(Debug, thiserror::Error)]
-#[error("it is in a private network")]
-struct PrivateAddress;
-
-/// Looks at what a name resolves to.
-struct Looked {
-    private_addresses: bool,
-}
-
-impl Resolve for Looked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let private_addresses = self.private_addresses;
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !private_addresses && found.iter().any(|address| is_private(address.ip())) {
-                return Err(PrivateAddress.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Whether an address is not of the public internet: private, of this machine, of this link, shared or reserved
-/// (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_private_v4(address),
-        IpAddr::V6(address) => is_private_v6(address),
-    }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || first == 0
-        || first >= 240
-        || (first == 100 && (64..128).contains(&second))
-        || (first == 192 && second == 0 && third == 0)
-        || (first == 198 && (second == 18 || second == 19))
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return is_private_v4(mapped);
-    }
-    let segments = address.segments();
-    // Translated addresses carry the IPv4 one at their end (RFC 6052).
-    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        let [.., high, low] = segments;
-        return is_private_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
-    }
-    address.is_loopback()
-        || address.is_unspecified()
-        || address.is_multicast()
-        || segments[0] & 0xfe00 == 0xfc00
-        || segments[0] & 0xffc0 == 0xfe80
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_that_are_not_of_the_internet_are_private() {
-        for (address, expected) in [
-            ("127.0.0.1", true),
-            ("10.1.2.3", true),
-            ("172.31.0.1", true),
-            ("192.168.1.1", true),
-            ("169.254.169.254", true),
-            ("100.64.0.1", true),
-            ("0.0.0.0", true),
-            ("::1", true),
-            ("::ffff:10.0.0.1", true),
-            ("64:ff9b::7f00:1", true),
-            ("fd00::1", true),
-            ("fe80::1", true),
-            ("8.8.8.8", false),
-            ("172.32.0.1", false),
-            ("2606:4700::1111", false),
-            ("64:ff9b::808:808", false),
-        ] {
-            assert_eq!(is_private(address.parse().expect("an address")), expected, "{address}");
-        }
-    }
 
     #[test]
     fn what_can_not_be_called_is_refused_in_one_sentence_without_its_secrets() {

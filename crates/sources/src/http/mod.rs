@@ -5,6 +5,7 @@ pub mod call;
 pub mod client;
 mod failure;
 pub mod metrics;
+mod public_only;
 mod webhook;
 
 pub use address::{Address, Credentials};

@@ -1,14 +1,18 @@
 //! Copying: what the source gives is written as it is, never over a key that exists. One batch is read while the one
 //! before is written; each of the two servers is spared by a pace of its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Pipeline, Value};
 
-use super::{Driver, Stop};
+use super::driver::Driver;
+use super::ending::Ended;
+use super::felt::Felt;
+use super::removal::refused;
 use crate::failure::Failure;
+use crate::pace::Pace;
 use crate::plan::Scope;
-use crate::run::removal::refused;
 use crate::selection::Selection;
 use crate::servers::slot_of;
 use crate::warm::dump::{Dumped, Reading, check_version, version_of, version_read_by};
@@ -17,26 +21,27 @@ use crate::warm::strain::Strain;
 
 /// How often evictions are asked for.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
-/// How long the source may take for a batch before the run looks up again.
-const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
 
 impl Driver {
-    pub(super) async fn copy(&mut self, scope: Option<&Scope>, jitter_percent: u32) -> Result<(), Stop> {
-        let throttle = self.shared.record.lock().state.plan.how.throttle;
-        let protected_too = self.shared.record.lock().state.plan.how.protected_too;
+    pub(super) async fn copy(&self, scope: Option<&Scope>, jitter_percent: u32) -> Result<(), Ended> {
+        let how = self.shared.record.lock().state.plan.how.clone();
         let selection =
-            scope.map(|scope| Selection::new(scope, self.context.attribution.strategy())).transpose()?;
-        let mut reading = Reading::begin(self.context.warm.source()?, selection, throttle)?;
-        let mut placed = Placed::new(&self.context.servers).await?;
-        let evicted = Strain::of(&self.context.servers).await?.evicted;
+            scope.map(|scope| Selection::new(scope, self.context.attribution.strategy())).transpose();
+        let selection = self.ending.unless(selection)?;
+        let source = self.ending.unless(self.context.warm.source())?;
+        let mut reading = self.ending.unless(Reading::begin(source, selection, how.throttle))?;
+        let mut placed = self.ask(Placed::new(&self.context.servers)).await?;
+        let evicted = self.ask(Strain::of(&self.context.servers)).await?.evicted;
+        let felt = self.felt_of_all(how.throttle).await?;
+        let baseline = felt.iter().map(|felt| felt.baseline()).min();
+        let mut pace = Pace::new(how.throttle, baseline);
         let (began, mut looked) = (Instant::now(), Instant::now());
         let mut checked = false;
         loop {
-            self.look_up().await?;
-            let next = tokio::time::timeout(LOOK_UP_EVERY, reading.next()).await;
-            let Ok(next) = next else { continue };
-            let Some(mut batch) = next? else { return Ok(()) };
-            if !protected_too {
+            // Read beside the floor: the source is not what is acted on.
+            let next = self.ending.or(reading.next()).await?;
+            let Some(mut batch) = self.ending.unless(next)? else { return Ok(()) };
+            if !how.protected_too {
                 let before = batch.len();
                 batch.retain(|dumped| !self.context.attribution.is_protected(dumped.database, &dumped.key));
                 self.shared.record.lock().state.counts.protected += (before - batch.len()) as u64;
@@ -46,33 +51,50 @@ impl Driver {
             {
                 checked = true;
                 for server in &self.context.servers.primaries {
-                    check_version(written, version_read_by(server).await?, &server.name)?;
+                    let read = self.ask(version_read_by(server)).await?;
+                    self.ending.unless(check_version(written, read, &server.name))?;
                 }
             }
             let mut rest = batch;
             while !rest.is_empty() {
-                self.look_up().await?;
-                let room = self.watch_between_waves().await?;
-                let count = rest.len().min(self.pace.keys()).min(room.max(1));
-                let now = rest.split_off(rest.len() - count);
-                let took = self.write(&mut placed, now, jitter_percent).await?;
-                let pause = self.pace.exchanged(took);
-                self.rest(pause).await?;
+                let reserved = self.reserve(rest.len().min(pace.keys()));
+                if reserved.keys == 0 {
+                    drop(reserved);
+                    self.watch_between_waves().await?;
+                    continue;
+                }
+                let now = rest.split_off(rest.len() - reserved.keys);
+                let took = self.ask(self.write(&mut placed, now, jitter_percent)).await?;
+                drop(reserved);
+                pace.steer(Instant::now(), |span| felt.iter().filter_map(|felt| felt.p99(span)).max());
+                let pause = pace.exchanged(took);
+                if !pause.is_zero() {
+                    self.ending.or(tokio::time::sleep(pause)).await?;
+                }
             }
             if looked.elapsed() > STRAIN_EVERY {
                 looked = Instant::now();
                 self.look_at_strain(evicted, began).await?;
-                self.save().await?;
             }
         }
     }
 
+    async fn felt_of_all(&self, throttled: bool) -> Result<Vec<Arc<Felt>>, Ended> {
+        let mut all = Vec::new();
+        if throttled {
+            for server in &self.context.servers.primaries {
+                all.push(self.felt(server).await?);
+            }
+        }
+        Ok(all)
+    }
+
     async fn write(
-        &mut self,
+        &self,
         placed: &mut Placed,
         batch: Vec<Dumped>,
         jitter_percent: u32,
-    ) -> Result<Duration, Stop> {
+    ) -> Result<Duration, Failure> {
         let mut longest = Duration::ZERO;
         let mut by_database: std::collections::BTreeMap<u16, Vec<Dumped>> = Default::default();
         for dumped in batch {
@@ -110,7 +132,7 @@ impl Driver {
                     moved if is_elsewhere(moved) => counts.moved += 1,
                     Value::ServerError(error) => {
                         let node = self.server_of(&dumped.key);
-                        return Err(refused(&node, error).into());
+                        return Err(refused(&node, error));
                     }
                     _ => {
                         return Err(

@@ -1,6 +1,6 @@
-//! Filling keys by requests: some at a time and at the plan's rate, each looked at afterwards. Between any two the
-//! driver looks up as for every action; besides, it halts where keys begin to be evicted, where too much fails, and
-//! where the hit rate does not rise.
+//! Filling keys by requests: some at a time and at the plan's rate, each looked at afterwards. Every exchange and every
+//! request holds the driver's floor, so that a pause and a watch between waves find nothing under way; besides what halts
+//! every action, evictions halt it, too many failures, and a hit rate that does not rise.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::{Driver, Stop};
+use super::RunContext;
+use super::driver::Driver;
+use super::ending::{Ended, Stop};
 use crate::failure::Failure;
-use crate::lock::Lock;
-use crate::plan::{Action, KeyName};
-use crate::run::RunContext;
+use crate::plan::{Action, KeyName, Scope};
 use crate::selection::Selection;
 use crate::warm::claims;
 use crate::warm::endpoint::Requests;
@@ -26,8 +26,8 @@ use crate::warm::{Warm, WarmWay};
 const AT_ONCE: usize = 64;
 /// How often evictions are asked for.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
-/// How long a loop waits for nothing in particular before it looks up again.
-const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
+/// How long a loop waits for nothing in particular.
+const AT_MOST: Duration = Duration::from_millis(50);
 /// Requests from which on their share of failures says something.
 const FIRST_SHARE: u64 = 5;
 /// How often, and how far apart, a key is looked for that the endpoint says it has filled.
@@ -71,6 +71,7 @@ impl Filling {
         context: &RunContext,
         fence: Option<u64>,
         holder: String,
+        beside: u32,
     ) -> Result<Self, Failure> {
         let Some(endpoint) = warm.endpoint() else {
             return Err(Failure::bad("the plan names no endpoint", ""));
@@ -79,7 +80,7 @@ impl Filling {
             warm: warm.clone(),
             loader: Loader::new(endpoint, &warm.limits, &context.warm.tls)?,
             placed: Placed::new(&context.servers).await?,
-            rate: Rate::new(warm.limits.per_minute, Instant::now()),
+            rate: Rate::new((warm.limits.per_minute / beside.max(1)).max(1), Instant::now()),
             evicted: Strain::of(&context.servers).await?.evicted,
             looked: Instant::now(),
             began: Instant::now(),
@@ -122,13 +123,21 @@ impl Filling {
 }
 
 impl Driver {
+    /// What is asked of servers while nothing keeps us from it.
+    async fn ask<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Ended> {
+        let _floor = self.floor().await?;
+        let answered = self.ending.or(asked).await?;
+        self.ending.unless(answered)
+    }
+
     /// Fills what a step fills.
-    pub(super) async fn warm(&mut self, step: usize, warm: &Warm) -> Result<(), Stop> {
+    pub(super) async fn warm(&self, step: usize, warm: &Warm) -> Result<(), Ended> {
         self.note_hit_rate(warm);
-        let throttle = self.shared.record.lock().state.plan.how.throttle;
-        let first = self.context.servers.primaries.first().cloned();
-        if let Some(server) = first.filter(|_| throttle) {
-            self.measure(&server, true).await?;
+        if self.shared.record.lock().state.plan.how.throttle {
+            // From now on it is measured, shown and judged.
+            for server in &self.context.servers.primaries {
+                self.felt(server).await?;
+            }
         }
         let done = match &warm.way {
             WarmWay::Request { keys, database, .. } => {
@@ -145,80 +154,83 @@ impl Driver {
         done
     }
 
-    async fn begin_filling(&mut self, warm: &Warm) -> Result<Box<Filling>, Failure> {
-        let (fence, run) =
-            (self.lock.as_ref().and_then(Lock::fence), self.shared.record.lock().state.run.clone());
+    /// `beside` says how many fill at once, each with its part of the rate.
+    async fn begin_filling(&self, warm: &Warm, beside: usize) -> Result<Box<Filling>, Ended> {
+        let (fence, run) = (self.fence(), self.shared.record.lock().state.run.clone());
         let holder = format!("{run} {}", fence.unwrap_or_default());
-        Ok(Box::new(Filling::new(warm, &self.context, fence, holder).await?))
+        let made = Filling::new(warm, &self.context, fence, holder, beside as u32);
+        Ok(Box::new(self.ask(made).await?))
     }
 
-    async fn warm_by_one(&mut self, warm: &Warm, keys: &[KeyName], database: u16) -> Result<(), Stop> {
-        let mut filling = self.begin_filling(warm).await?;
-        let Some(endpoint) = warm.endpoint() else { return Ok(()) };
-        let requests = Requests::new(endpoint, None, &self.context.warm.secrets, filling.fence)?;
-        let call = requests.whole()?;
-        let loaded = {
-            let mut loading = std::pin::pin!(filling.loader.load(&call, &warm.success));
-            loop {
-                tokio::select! {
-                    loaded = &mut loading => break loaded,
-                    () = tokio::time::sleep(LOOK_UP_EVERY) => self.look_up().await?,
-                }
-            }
+    fn requests<'w>(&self, warm: &'w Warm, filling: &Filling) -> Result<Requests<'w>, Failure> {
+        let (endpoint, template) = match &warm.way {
+            WarmWay::RequestEach { endpoint, template, .. } => (endpoint, Some(template.as_str())),
+            WarmWay::Request { endpoint, .. } => (endpoint, None),
+            WarmWay::Copy { .. } => return Err(Failure::bad("a copy sends no requests", "")),
         };
-        let (good, mut why) = match loaded {
-            Loaded::Good => (true, String::new()),
-            Loaded::Bad(why) => (false, why),
-            Loaded::Hopeless(failure) => return Err(failure.into()),
+        Requests::new(endpoint, template, &self.context.warm.secrets, filling.fence)
+    }
+
+    async fn warm_by_one(&self, warm: &Warm, keys: &[KeyName], database: u16) -> Result<(), Ended> {
+        let mut filling = self.begin_filling(warm, 1).await?;
+        let requests = self.ending.unless(self.requests(warm, &filling))?;
+        let call = self.ending.unless(requests.whole())?;
+        let loaded = {
+            let _floor = self.floor().await?;
+            self.ending.or(filling.loader.load(&call, &warm.success)).await?
         };
         self.note_traffic(&filling);
-        if !good {
-            self.shared.record.lock().state.counts.failed += keys.len().max(1) as u64;
-            filling.bad(why);
-            return Ok(filling.check_share(true)?);
+        match loaded {
+            Loaded::Good => {}
+            Loaded::Bad(why) => {
+                self.shared.record.lock().state.counts.failed += keys.len().max(1) as u64;
+                filling.bad(why);
+                return self.ending.unless(filling.check_share(true));
+            }
+            Loaded::Hopeless(failure) => return Err(self.ending.because(Stop::Failed(failure))),
         }
         if !warm.success.exists {
             self.shared.record.lock().state.counts.filled += 1;
             return Ok(());
         }
-        if keys.is_empty() {
-            why = self.without_keys(warm).await?;
+        let why = if keys.is_empty() {
+            self.without_keys(warm).await?
         } else {
             let some: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
-            let missing = self.verify(&mut filling, database, &some).await?;
-            if missing > 0 {
-                why = format!(
-                    "the endpoint says that it is done, and {missing} of {} keys are not there",
-                    keys.len()
-                );
+            match self.verify(&mut filling, database, &some).await? {
+                0 => String::new(),
+                missing => {
+                    let all = keys.len();
+                    format!("the endpoint says that it is done, and {missing} of {all} keys are not there")
+                }
             }
-        }
+        };
         if !why.is_empty() {
-            return Err(Failure::server(why, "see what the endpoint does").into());
+            let failure = Failure::server(why, "see what the endpoint does");
+            return Err(self.ending.because(Stop::Failed(failure)));
         }
-        if keys.is_empty() {
-            self.shared.record.lock().state.counts.filled += 1;
-        }
+        self.shared.record.lock().state.counts.filled += u64::from(keys.is_empty());
         Ok(())
     }
 
     /// Which of the namespaces that the endpoint should have filled hold no key, in words.
-    async fn without_keys(&mut self, warm: &Warm) -> Result<String, Stop> {
+    async fn without_keys(&self, warm: &Warm) -> Result<String, Ended> {
         let mut open: Vec<&String> = warm.namespaces.iter().collect();
         for look in 0..LOOKS {
             if look > 0 {
-                self.rest(LOOKS_APART).await?;
+                self.ending.or(tokio::time::sleep(LOOKS_APART)).await?;
             }
             let mut without = Vec::new();
             for template in open {
-                let scope = crate::plan::Scope::Namespace {
+                let scope = Scope::Namespace {
                     template: template.clone(),
                     fields: Default::default(),
                     stale_below: None,
                     database: None,
                 };
-                let selection = Selection::new(&scope, self.context.attribution.strategy())?;
-                if !crate::feed::any(&self.context.servers, &selection).await? {
+                let selection = Selection::new(&scope, self.context.attribution.strategy());
+                let selection = self.ending.unless(selection)?;
+                if !self.ask(crate::feed::any(&self.context.servers, &selection)).await? {
                     without.push(template);
                 }
             }
@@ -232,92 +244,83 @@ impl Driver {
     }
 
     async fn warm_each(
-        &mut self,
+        &self,
         step: usize,
         warm: &Warm,
         keys: &[KeyName],
         database: u16,
-    ) -> Result<(), Stop> {
-        let mut filling = self.begin_filling(warm).await?;
+    ) -> Result<(), Ended> {
+        let mut filling = self.begin_filling(warm, 1).await?;
         let name = format!("{step}/warm");
         let mut at = self.shared.record.lock().cursors.get(&name).copied().unwrap_or(0) as usize;
         while at < keys.len() {
-            self.look_up().await?;
-            let room = self.watch_between_waves().await?;
-            let to = keys.len().min(at + AT_ONCE.min(room.max(1)));
+            let reserved = self.reserve(AT_ONCE.min(keys.len() - at));
+            if reserved.keys == 0 {
+                drop(reserved);
+                self.watch_between_waves().await?;
+                continue;
+            }
+            let to = at + reserved.keys;
             let some: Vec<Vec<u8>> = keys[at..to].iter().map(|key| key.0.clone()).collect();
             let filled = self.fill(&mut filling, database, some).await;
             self.note_traffic(&filling);
+            drop(reserved);
             filled?;
             at = to;
             self.shared.record.lock().cursors.insert(name.clone(), at as u64);
-            filling.check_share(false)?;
-            self.save().await?;
+            self.ending.unless(filling.check_share(false))?;
         }
-        Ok(filling.check_share(true)?)
+        self.ending.unless(filling.check_share(true))
     }
 
-    /// Loads again what a refresh has just taken away.
-    pub(super) async fn refill(&mut self, warm: &Warm, database: u16, keys: &[Vec<u8>]) -> Result<(), Stop> {
-        let mut filling = match self.filling.take().filter(|filling| filling.warm == *warm) {
+    /// Loads again what a refresh has just taken away. Every server has its own part of the rate.
+    pub(super) async fn refill(
+        &self,
+        kept: &mut Option<Box<Filling>>,
+        warm: &Warm,
+        database: u16,
+        keys: Vec<Vec<u8>>,
+    ) -> Result<(), Ended> {
+        let mut filling = match kept.take() {
             Some(filling) => filling,
             None => {
                 self.note_hit_rate(warm);
-                self.begin_filling(warm).await?
+                self.begin_filling(warm, self.context.servers.primaries.len()).await?
             }
         };
-        let filled = self.fill(&mut filling, database, keys.to_vec()).await;
+        let filled = self.fill(&mut filling, database, keys).await;
         self.note_traffic(&filling);
         filled?;
-        filling.check_share(false)?;
-        self.filling = Some(filling);
+        self.ending.unless(filling.check_share(false))?;
+        *kept = Some(filling);
         Ok(())
     }
 
     /// Loads those of the keys that are due and that nobody else is loading, and looks whether they are there.
-    async fn fill(
-        &mut self,
-        filling: &mut Filling,
-        database: u16,
-        mut keys: Vec<Vec<u8>>,
-    ) -> Result<(), Stop> {
+    async fn fill(&self, filling: &mut Filling, database: u16, mut keys: Vec<Vec<u8>>) -> Result<(), Ended> {
         if !self.shared.record.lock().state.plan.how.protected_too {
             let before = keys.len();
             keys.retain(|key| !self.context.attribution.is_protected(database, key));
             self.shared.record.lock().state.counts.protected += (before - keys.len()) as u64;
         }
         let names: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let success = filling.warm.success.clone();
-        let mut due = Vec::new();
-        for (key, standing) in names.iter().zip(standing(&mut filling.placed, database, &names).await?) {
-            if !standing.there || success.is_due(standing.left_ms) {
-                due.push(*key);
-            } else {
-                self.shared.record.lock().state.counts.there += 1;
-            }
-        }
+        let due = self.due(filling, database, &names).await?;
         let longest = filling.longest();
-        let ours = claims::claim(&mut filling.placed, database, &due, &filling.holder, longest).await?;
+        let claiming = claims::claim(&mut filling.placed, database, &due, &filling.holder, longest);
+        let ours = self.ask(claiming).await?;
         let claimed: Vec<&[u8]> =
             due.iter().zip(ours).filter(|(_, ours)| *ours).map(|(key, _)| *key).collect();
         self.shared.record.lock().state.counts.claimed += (due.len() - claimed.len()) as u64;
         // Between the look and the claim another one may have loaded a key and given its claim back.
-        let mut open = VecDeque::new();
-        for (key, standing) in claimed.iter().zip(standing(&mut filling.placed, database, &claimed).await?) {
-            if !standing.there || success.is_due(standing.left_ms) {
-                open.push_back(*key);
-            } else {
-                self.shared.record.lock().state.counts.there += 1;
-            }
-        }
-        let loaded = self.load(filling, open).await;
+        let open = self.due(filling, database, &claimed).await?;
+        let loaded = self.load(filling, open.into()).await;
         // Claims are given back whatever came of it; those that can't be end by themselves.
         if let Err(failure) = claims::give_back(&mut filling.placed, database, &claimed).await {
             tracing::debug!(%failure, "claims end by themselves");
             filling.placed.disconnect();
         }
         let loaded = loaded?;
-        if !success.exists {
+        if !filling.warm.success.exists {
             filling.good += loaded.len() as u64;
             self.shared.record.lock().state.counts.filled += loaded.len() as u64;
             return Ok(());
@@ -330,41 +333,54 @@ impl Driver {
         Ok(())
     }
 
+    /// Those that are not there, or expire too soon; the others are counted as there.
+    async fn due<'k>(
+        &self,
+        filling: &mut Filling,
+        database: u16,
+        keys: &[&'k [u8]],
+    ) -> Result<Vec<&'k [u8]>, Ended> {
+        let found = self.ask(standing(&mut filling.placed, database, keys)).await?;
+        let success = &filling.warm.success;
+        let mut due = Vec::new();
+        for (key, standing) in keys.iter().zip(found) {
+            if !standing.there || success.is_due(standing.left_ms) {
+                due.push(*key);
+            }
+        }
+        self.shared.record.lock().state.counts.there += (keys.len() - due.len()) as u64;
+        Ok(due)
+    }
+
     /// Sends the requests; gives back the keys for which the endpoint says that it is done.
     async fn load<'k>(
-        &mut self,
+        &self,
         filling: &mut Filling,
         mut open: VecDeque<&'k [u8]>,
-    ) -> Result<Vec<&'k [u8]>, Stop> {
+    ) -> Result<Vec<&'k [u8]>, Ended> {
         let warm = filling.warm.clone();
-        let (endpoint, template) = match &warm.way {
-            WarmWay::RequestEach { endpoint, template, .. } => (endpoint, Some(template.as_str())),
-            WarmWay::Request { endpoint, .. } => (endpoint, None),
-            WarmWay::Copy { .. } => return Ok(Vec::new()),
-        };
-        let requests = Requests::new(endpoint, template, &self.context.warm.secrets, filling.fence)?;
+        let requests = self.ending.unless(self.requests(&warm, filling))?;
         let at_a_time = warm.limits.concurrency.max(1) as usize;
         let mut done = Vec::new();
         let mut flying = FuturesUnordered::new();
         let loader = &filling.loader;
         let (mut bad, mut hopeless) = (Vec::new(), None);
         while hopeless.is_none() && (!open.is_empty() || !flying.is_empty()) {
-            self.look_up().await?;
+            self.ending.check()?;
             if filling.looked.elapsed() > STRAIN_EVERY {
                 filling.looked = Instant::now();
                 self.look_at_strain(filling.evicted, filling.began).await?;
             }
             if loader.bytes.load(Ordering::Relaxed) > warm.limits.most_bytes {
-                return Err(Failure::refused(
+                return Err(self.ending.because(Stop::Failed(Failure::refused(
                     format!(
                         "the endpoint has answered more than {} bytes, the plan's limit",
                         warm.limits.most_bytes
                     ),
                     "have it answer shortly, or raise the limit",
-                )
-                .into());
+                ))));
             }
-            let mut wait = LOOK_UP_EVERY;
+            let mut wait = AT_MOST;
             while flying.len() < at_a_time && loader.held().is_none() {
                 let Some(key) = open.front().copied() else { break };
                 if let Err(still) = filling.rate.take(Instant::now()) {
@@ -372,17 +388,24 @@ impl Driver {
                     break;
                 }
                 open.pop_front();
-                let call = requests.of_key(key)?;
+                let call = self.ending.unless(requests.of_key(key))?;
                 let success = &warm.success;
-                flying.push(async move { (key, loader.load(&call, success).await) });
+                flying.push(async move {
+                    let _floor = self.floor().await?;
+                    Ok::<_, Ended>((key, loader.load(&call, success).await))
+                });
             }
-            tokio::select! {
-                Some((key, loaded)) = flying.next() => match loaded {
-                    Loaded::Good => done.push(key),
-                    Loaded::Bad(why) => bad.push(why),
-                    Loaded::Hopeless(failure) => hopeless = Some(failure),
-                },
-                () = tokio::time::sleep(wait) => {}
+            let came = async {
+                tokio::select! {
+                    Some(came) = flying.next() => Some(came),
+                    () = tokio::time::sleep(wait) => None,
+                }
+            };
+            match self.ending.or(came).await?.transpose()? {
+                Some((key, Loaded::Good)) => done.push(key),
+                Some((_, Loaded::Bad(why))) => bad.push(why),
+                Some((_, Loaded::Hopeless(failure))) => hopeless = Some(failure),
+                None => {}
             }
             // Within a page, too: a hanging endpoint is not asked 64 times.
             let failed = filling.bad + bad.len() as u64;
@@ -395,17 +418,16 @@ impl Driver {
         self.shared.record.lock().state.counts.failed += bad.len() as u64;
         bad.into_iter().for_each(|why| filling.bad(why));
         match hopeless {
-            Some(failure) => Err(failure.into()),
-            None if !open.is_empty() => {
-                filling.check_share(false)?;
+            Some(failure) => Err(self.ending.because(Stop::Failed(failure))),
+            None => {
+                self.ending.unless(filling.check_share(false))?;
                 Ok(done)
             }
-            None => Ok(done),
         }
     }
 
     /// Counts which keys are there, and live about as long as they should; gives back how many are not there.
-    async fn verify(&mut self, filling: &mut Filling, database: u16, keys: &[&[u8]]) -> Result<u64, Stop> {
+    async fn verify(&self, filling: &mut Filling, database: u16, keys: &[&[u8]]) -> Result<u64, Ended> {
         let mut open = keys.to_vec();
         for look in 0..LOOKS {
             if open.is_empty() {
@@ -413,9 +435,9 @@ impl Driver {
             }
             if look > 0 {
                 // Some endpoints store a moment after they have answered.
-                self.rest(LOOKS_APART).await?;
+                self.ending.or(tokio::time::sleep(LOOKS_APART)).await?;
             }
-            let found = standing(&mut filling.placed, database, &open).await?;
+            let found = self.ask(standing(&mut filling.placed, database, &open)).await?;
             let mut still = Vec::new();
             let counts = &mut self.shared.record.lock().state.counts;
             for (key, standing) in open.iter().zip(found) {
@@ -433,17 +455,16 @@ impl Driver {
     }
 
     /// Halts where the cache pushes keys out, or where all the loading does not help.
-    pub(super) async fn look_at_strain(&mut self, evicted_before: u64, began: Instant) -> Result<(), Stop> {
-        let now = Strain::of(&self.context.servers).await?;
+    pub(super) async fn look_at_strain(&self, evicted_before: u64, began: Instant) -> Result<(), Ended> {
+        let now = self.ask(Strain::of(&self.context.servers)).await?;
         if now.evicted > evicted_before {
-            return Err(Failure::refused(
+            return Err(self.ending.because(Stop::Failed(Failure::refused(
                 format!(
                     "halted by a stop rule: the cache is full and has begun to evict ({} keys since the start)",
                     now.evicted - evicted_before
                 ),
                 "give it more memory, or load less",
-            )
-            .into());
+            ))));
         }
         let (namespaces, before) = {
             let state = &self.shared.record.lock().state;
@@ -454,11 +475,10 @@ impl Driver {
         self.shared.record.lock().state.hit_rate = Some(rate);
         let stuck = before.is_some_and(|before| before < FULL && rate < before + RISE);
         if stuck && began.elapsed() > RISEN_AFTER {
-            return Err(Failure::refused(
+            return Err(self.ending.because(Stop::Failed(Failure::refused(
                 format!("halted by a stop rule: the hit rate does not rise, it is {:.1} %", rate * 100.0),
                 "see which keys are missed: others than those that are loaded",
-            )
-            .into());
+            ))));
         }
         Ok(())
     }
