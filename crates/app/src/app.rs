@@ -28,7 +28,9 @@ use crate::wire::{
     AdoptionView, AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request,
     SecretsPlace, SourcePrice, View, WireError, WireErrorCode,
 };
-use crate::{connection_test, deployments, detail, doctor, export, history, prices, rows, strategies};
+use crate::{
+    connection_test, deployments, detail, doctor, document, export, history, prices, rows, strategies,
+};
 
 /// The app behind a shell. Clones are the same app.
 #[derive(Clone)]
@@ -193,7 +195,7 @@ impl App {
             }
             Request::Rows { query } => {
                 let session = self.session(&query.deployment)?;
-                let mut page = rows::page(&session.snapshot(query.window), &query);
+                let mut page = rows::page(&session.snapshot(query.window), &query)?;
                 self.inner.alerts.add_to_rows(&session, &mut page);
                 if query.sparks {
                     history::add_sparks(&session, &mut page);
@@ -222,6 +224,9 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Misses(detail::misses(&session, namespace.as_deref(), window)?)
             }
+            Request::StrategyDocument { deployment } => {
+                Reply::StrategyDocument(document::of(self.session(&deployment)?.strategy()))
+            }
             Request::Findings { deployment } => {
                 let session = self.session(&deployment)?;
                 Reply::Findings(session.snapshot(Default::default()).findings.clone())
@@ -244,6 +249,9 @@ impl App {
             | Request::ResumeRun { .. }
             | Request::CancelRun { .. }
             | Request::UndoRun { .. }
+            | Request::UndoProgress { .. }
+            | Request::Endpoints { .. }
+            | Request::SetEndpoints { .. }
             | Request::Audit { .. }
             | Request::VerifyAudit {}
             | Request::ExportAudit { .. }
@@ -356,6 +364,11 @@ impl App {
     /// Actions of this app.
     pub(crate) fn actions(&self) -> &Actions {
         &self.inner.actions
+    }
+
+    /// Where secrets go.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// The app's time.

@@ -5,6 +5,7 @@
 
 mod actions;
 mod alerts;
+mod document;
 mod error;
 mod frames;
 mod prices;
@@ -13,6 +14,7 @@ mod views;
 
 pub use actions::*;
 pub use alerts::*;
+pub use document::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};

@@ -14,6 +14,7 @@ use cachescope_actions::run_state::{RunState, UndoResult};
 
 use super::actions::*;
 use super::alerts::*;
+use super::document::StrategyDocument;
 use super::prices::*;
 use super::views::*;
 
@@ -194,6 +195,11 @@ requests! {
         /// Over which window.
         window: Window,
     } -> cachescope_model::misses::MissInsights;
+    /// What the deployment's strategy says; nothing where it has none.
+    StrategyDocument {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Option<StrategyDocument>;
     /// What the strategy and the observed disagree about.
     Findings {
         /// Which one.
@@ -282,7 +288,7 @@ requests! {
         /// Which one.
         run: String,
     } -> RunState;
-    /// Ends a run after the batch under way.
+    /// Ends a run for good: one that is under way after the batch under way, one that was halted or interrupted at once.
     CancelRun {
         /// Which one.
         run: String,
@@ -294,6 +300,23 @@ requests! {
         /// What of it.
         part: UndoPart,
     } -> UndoResult;
+    /// How far the undo of a run is.
+    UndoProgress {
+        /// Which one.
+        run: String,
+    } -> UndoProgress;
+    /// Where the application and the CDN of a deployment are asked over HTTP.
+    Endpoints {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> EndpointsView;
+    /// Changes that. Tokens go to the keychain.
+    SetEndpoints {
+        /// Which one.
+        deployment: DeploymentId,
+        /// To what.
+        draft: EndpointsDraft,
+    } -> EndpointsView;
     /// Rows of the audit, the newest first, at most 500.
     Audit {
         /// Which one; every one where not given.

@@ -6,6 +6,7 @@ import type { ChannelDraft } from "./ChannelDraft";
 import type { DeploymentDraft } from "./DeploymentDraft";
 import type { DeploymentId } from "./DeploymentId";
 import type { DesktopTelling } from "./DesktopTelling";
+import type { EndpointsDraft } from "./EndpointsDraft";
 import type { ExportFormat } from "./ExportFormat";
 import type { HowToRun } from "./HowToRun";
 import type { MarkDraft } from "./MarkDraft";
@@ -190,7 +191,11 @@ namespace: string | null,
 /**
  * Over which window.
  */
-window: Window, } | { "request": "findings", 
+window: Window, } | { "request": "strategy_document", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "findings", 
 /**
  * Which one.
  */
@@ -294,7 +299,23 @@ run: string,
 /**
  * What of it.
  */
-part: UndoPart, } | { "request": "audit", 
+part: UndoPart, } | { "request": "undo_progress", 
+/**
+ * Which one.
+ */
+run: string, } | { "request": "endpoints", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "set_endpoints", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * To what.
+ */
+draft: EndpointsDraft, } | { "request": "audit", 
 /**
  * Which one; every one where not given.
  */

@@ -15,6 +15,7 @@ import type { Transport } from './transport';
 import { tenantsOf } from './fixture/contents';
 import { layersOf } from './fixture/layers';
 import { causesOf, missesOf } from './fixture/misses';
+import { documentOf } from './fixture/document';
 import { slowOf } from './fixture/slow';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
@@ -251,6 +252,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         return { reply: asked.request, data: causesOf(asked.seconds, asked.points) };
       case 'misses':
         return { reply: asked.request, data: missesOf(asked.window) };
+      case 'strategy_document':
+        return { reply: asked.request, data: scene === 'found' ? null : documentOf() };
       case 'findings':
         return {
           reply: asked.request,
@@ -262,7 +265,19 @@ export function fixture(parameters: URLSearchParams): Transport {
               remedy: '',
             },
             {
-              code: 'eviction-policy',
+              code: 'ttl-beyond',
+              namespace: 'query:{hash}',
+              summary: '1,204 of 188,000 keys of Search results live longer than the documented 1 min',
+              remedy: 'shorten the time to live where they are written, or correct the strategy',
+            },
+            {
+              code: 'larger-than-sized',
+              namespace: 'llm-response:{hash}',
+              summary: 'LLM responses takes 5218.5 MB; documented are 2600.0 MB, overhead included',
+              remedy: '',
+            },
+            {
+              code: 'maxmemory-policy',
               namespace: '',
               summary: 'maxmemory-policy is noeviction; the document says allkeys-lru.',
               remedy: 'CONFIG SET maxmemory-policy allkeys-lru',
