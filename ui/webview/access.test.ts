@@ -159,6 +159,34 @@ describe('by keyboard alone', () => {
   });
 });
 
+test('no live region speaks while nothing but figures change', async () => {
+  for (const scene of ['busy', 'lost']) {
+    await window.show(scene, 'dark');
+    await window.press('Control+2');
+    await window.waitFor('[data-testid="row"]');
+    const said = await window.runAsync<string[]>(`
+      const done = arguments[0];
+      const said = [];
+      const live = '[role="status"], [role="alert"], [aria-live]:not([aria-live="off"])';
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const region = (target.nodeType === 1 ? target : target.parentElement)?.closest(live);
+          if (region) said.push(region.outerHTML.slice(0, 160));
+        }
+      }).observe(document.body, { subtree: true, childList: true, characterData: true });
+      // Five frames of figures, whenever they come.
+      let frames = 0;
+      let last = '';
+      const watch = setInterval(() => {
+        const now = document.querySelector('[data-testid="row"]').textContent;
+        if (now !== last) frames += 1;
+        last = now;
+        if (frames > 5) { clearInterval(watch); done(said); }
+      }, 50);`);
+    expect(said, scene).toEqual([]);
+  }
+});
+
 test('letters from right to left, long names and emoji break no layout', async () => {
   await window.resize(1440, 900);
   await window.show('names', 'dark');

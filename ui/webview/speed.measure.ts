@@ -43,8 +43,10 @@ function summary(values: number[]): string {
 
 async function several(name: string, act: (turn: number) => [string, string]): Promise<void> {
   const values: number[] = [];
+  const before = await mainThread();
   for (let turn = 0; turn < TIMES; turn += 1) values.push(await answer(...act(turn)));
-  print(`${name}: ${summary(values)} of ${TIMES}`);
+  const cpu = ((await mainThread()) - before) / TIMES;
+  print(`${name}: ${summary(values)} of ${TIMES}; ${(cpu * 1000).toFixed(0)} ms of the main thread each`);
 }
 
 function print(line: string): void {
