@@ -3,9 +3,9 @@
 //! | question | module |
 //! |---|---|
 //! | what is to be done? | [`plan`], `breadth`, [`selection`] |
-//! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, [`reads`], `permission` |
+//! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, `uses`, [`reads`], `permission` |
 //! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
-//! | how is it done? | [`run`], [`run_state`], `pace` |
+//! | how is it done? | [`run`], [`run_state`], `pace`, [`request`] |
 //! | how is it put back? | [`undo`] |
 //! | who keeps what is written down? | [`records`] |
 //!
@@ -27,6 +27,7 @@ pub mod preview;
 pub mod preview_result;
 pub mod reads;
 pub mod records;
+pub mod request;
 pub mod run;
 pub mod run_state;
 pub mod selection;
@@ -34,5 +35,6 @@ pub mod servers;
 mod tags;
 mod tally;
 pub mod undo;
+mod uses;
 
 pub use failure::{Failure, FailureKind};

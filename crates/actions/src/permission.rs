@@ -91,7 +91,7 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
             Action::Publish { channel, message } => {
                 need("+publish", false, &[b"PUBLISH", channel.as_bytes(), message.as_bytes()]);
             }
-            Action::Shown { .. } => {}
+            Action::Request { .. } | Action::Shown { .. } => {}
         }
     }
     if !cluster {

@@ -10,6 +10,7 @@ use cachescope_model::key::{parse_printable, printable};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
+use crate::request::HttpRequest;
 
 /// A key, at the wire as one line of text with everything that can't be printed escaped, without loss.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -133,6 +134,15 @@ pub enum Action {
         /// The message.
         message: String,
     },
+    /// Asks somebody else over HTTP.
+    Request {
+        /// What for, in words.
+        what: String,
+        /// What is sent.
+        request: HttpRequest,
+        /// The keys that it is understood to remove; they are counted, and the guards judge them.
+        reaches: Option<Scope>,
+    },
     /// Nothing that is done from here: by somebody else, by itself, or by a way that this version has not.
     Shown {
         /// What, in words.
@@ -148,8 +158,15 @@ impl Action {
     pub fn scope(&self) -> Option<&Scope> {
         match self {
             Self::Remove { scope } | Self::Soften { scope, .. } => Some(scope),
+            Self::Request { reaches, .. } => reaches.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether the keys of its scope are gone through from here.
+    #[must_use]
+    pub fn works_on_keys(&self) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Soften { .. })
     }
 }
 
@@ -166,6 +183,7 @@ impl fmt::Display for Action {
             }
             Self::BumpVersion { key, .. } => write!(f, "count {} up", printable(&key.0)),
             Self::Publish { channel, message } => write!(f, "publish {message} on {channel}"),
+            Self::Request { what, request, .. } => write!(f, "{what}: {} {}", request.method, request.url),
             Self::Shown { what, by } => write!(f, "{what} ({by})"),
         }
     }

@@ -13,7 +13,7 @@ use redis::{Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, FailureKind};
-use crate::feed::Feed;
+use crate::feed::{Feed, said};
 use crate::guards::{Check, Limits, Verdict, judge};
 use crate::lock;
 use crate::pace::Pace;
@@ -21,6 +21,7 @@ use crate::permission;
 use crate::plan::{Action, Plan};
 use crate::preview_result::{NamespaceShare, NodeShare, Preview, StepPreview, UndoOutlook};
 use crate::reads::{Counters, Reads};
+use crate::request::{self, Tokens};
 use crate::run_state::StopRuleState;
 use crate::selection::{Attribution, Selection};
 use crate::servers::{Server, Servers};
@@ -59,6 +60,8 @@ pub struct Surroundings {
     pub most_undo_bytes: u64,
     /// What would halt a run now.
     pub stop_rules: Vec<StopRuleState>,
+    /// The tokens of the deployment's endpoints.
+    pub tokens: Tokens,
 }
 
 /// Counts what a plan would do.
@@ -130,6 +133,7 @@ pub async fn preview(
         crate::reads::predict(around.reads.as_ref(), &counters, &namespaces, tally.keys(), all_keys);
     let mut checks = around.stop_rules.iter().filter(|rule| rule.breached).map(breached).collect::<Vec<_>>();
     checks.extend(permission::check(&plan, servers, &samples).await?);
+    checks.extend(request::checks(&plan, &around.tokens));
     if let Some(holder) = lock::holder(servers).await? {
         let sentence = format!("{holder} is purging or warming this deployment");
         checks.push(Check::refused("lock", sentence, "wait until that run has ended"));
@@ -156,6 +160,9 @@ pub async fn preview(
         namespaces,
         sample: tally.sample(attribution),
         biggest: tally.biggest(attribution),
+        oldest: tally.oldest(attribution),
+        hottest: tally.hottest(attribution),
+        no_uses: tally.no_uses(),
         protected_keys: tally.protected(),
         too_large_for_undo: tally.too_large(),
         undo,
@@ -294,7 +301,8 @@ impl Walk<'_> {
                 for chunk in keys.chunks(pace.keys()) {
                     let chosen = self.tally.take(database, chunk, self.attribution, slots);
                     if !chosen.is_empty() {
-                        let took = weigh(&mut connection, database, &chosen, self.tally).await?;
+                        let by_uses = self.server.counts_uses;
+                        let took = weigh(&mut connection, database, &chosen, by_uses, self.tally).await?;
                         let rest = pace.exchanged(took);
                         if !rest.is_zero() {
                             tokio::time::sleep(rest).await;
@@ -340,18 +348,21 @@ pub(crate) async fn existing(
     Ok(held.filter(|(_, reply)| matches!(reply, Value::Int(_))).map(|(key, _)| key).collect())
 }
 
-/// Asks for bytes, type and time to live of keys.
+/// Asks for bytes, type, time to live and use of keys.
 async fn weigh(
     connection: &mut ActingConnection,
     database: u16,
     keys: &[&Vec<u8>],
+    by_uses: bool,
     tally: &mut Tally,
 ) -> Result<Duration, Failure> {
-    let mut asked = Pipeline::with_capacity(keys.len() * 3);
+    let mut asked = Pipeline::with_capacity(keys.len() * 4);
     for key in keys {
         asked.cmd("MEMORY").arg("USAGE").arg(key);
         asked.cmd("TYPE").arg(key);
         asked.cmd("PTTL").arg(key);
+        // A lookup, but no use by the server's own count.
+        asked.cmd("OBJECT").arg(if by_uses { "FREQ" } else { "IDLETIME" }).arg(key);
     }
     let lookups = |replies: &[Value]| {
         let of = |reply: &Value| match reply {
@@ -361,7 +372,14 @@ async fn weigh(
             Value::Int(ttl) if *ttl >= 0 => (1, 0),
             _ => (0, 0),
         };
-        let counted = replies.chunks_exact(3).flat_map(|three| [of(&three[1]), of(&three[2])]);
+        // An error comes after the lookup, but for a right that is missing.
+        let used = |reply: &Value| match reply {
+            Value::Int(_) => (1, 0),
+            Value::Nil => (0, 1),
+            Value::ServerError(error) if error.code() == "ERR" => (1, 0),
+            _ => (0, 0),
+        };
+        let counted = replies.chunks_exact(4).flat_map(|four| [of(&four[1]), of(&four[2]), used(&four[3])]);
         counted.fold((0, 0), |(hits, misses), (hit, miss)| (hits + hit, misses + miss))
     };
     let mut own = (0, 0);
@@ -372,20 +390,25 @@ async fn weigh(
         })
         .await?;
     tally.own(own);
-    for (key, three) in keys.iter().zip(answer.replies.chunks_exact(3)) {
-        let bytes = match three[0] {
+    for (key, four) in keys.iter().zip(answer.replies.chunks_exact(4)) {
+        let bytes = match four[0] {
             Value::Int(bytes) => u64::try_from(bytes).ok(),
             _ => None,
         };
-        let kind = match &three[1] {
+        let kind = match &four[1] {
             Value::SimpleString(kind) if kind != "none" => Some(kind.as_str()),
             _ => None,
         };
-        let ttl = match three[2] {
+        let ttl = match four[2] {
             Value::Int(ttl) if ttl >= -1 => Some(ttl),
             _ => None,
         };
         tally.weighed(database, key, bytes, kind, ttl);
+        match &four[3] {
+            Value::Int(used) => tally.used(database, key, by_uses, used.unsigned_abs()),
+            Value::ServerError(error) => tally.use_is_not_told(&said(error)),
+            _ => {}
+        }
     }
     Ok(answer.round_trip)
 }

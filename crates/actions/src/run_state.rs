@@ -95,6 +95,9 @@ pub struct RunState {
     pub undo: Option<String>,
     /// Its bytes.
     pub undo_bytes: u64,
+    /// What was answered to requests, one line each.
+    #[serde(default)]
+    pub answers: Vec<String>,
 }
 
 /// What is kept of a run, so that it can go on after a crash.
@@ -128,9 +131,12 @@ pub struct RunCounts {
     pub contended: u64,
     /// Keys that another server answers for now.
     pub moved: u64,
+    /// Keys of which a server did not say whether it removed them, because it broke off or took too long.
+    #[serde(default)]
+    pub in_doubt: u64,
     /// Keys that the server examined.
     pub scanned: u64,
-    /// Other steps that were done: versions counted up, messages published.
+    /// Other steps that were done: versions counted up, messages published, requests sent.
     pub other_steps: u64,
     /// Instances that received published messages.
     pub receivers: u64,

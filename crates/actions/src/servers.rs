@@ -23,6 +23,8 @@ pub struct Server {
     pub version: (u32, u32),
     /// Bytes of `maxmemory`; 0 where none is set.
     pub maxmemory: u64,
+    /// It evicts by how often keys are used, and so counts that instead of since when they are not.
+    pub counts_uses: bool,
     /// Hits and misses since its start, ours among them.
     pub lookups: (u64, u64),
     /// Keys by logical database, for those that hold some.
@@ -153,6 +155,7 @@ impl Server {
             run_id: field("run_id").to_owned(),
             version,
             maxmemory: number("maxmemory"),
+            counts_uses: field("maxmemory_policy").ends_with("lfu"),
             lookups: (number("keyspace_hits"), number("keyspace_misses")),
             databases: databases.collect(),
             name,

@@ -209,6 +209,9 @@ impl App {
             Request::Tenants { deployment, namespace, window } => {
                 Reply::Tenants(self.session(&deployment)?.tenants(&namespace, window))
             }
+            Request::Layers { deployment, window } => {
+                Reply::Layers(self.session(&deployment)?.snapshot(window).layers.clone())
+            }
             Request::History { deployment, namespace, kinds, seconds, points } => {
                 let session = self.session(&deployment)?;
                 Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))
@@ -246,13 +249,16 @@ impl App {
             | Request::ResumeRun { .. }
             | Request::CancelRun { .. }
             | Request::UndoRun { .. }
+            | Request::UndoProgress { .. }
+            | Request::Endpoints { .. }
+            | Request::SetEndpoints { .. }
             | Request::Audit { .. }
             | Request::VerifyAudit {}
             | Request::ExportAudit { .. }
             | Request::UndoSettings {}
             | Request::SetUndoSettings { .. }) => Box::pin(self.handle_action(action)).await?,
-            Request::Alerts { deployment, namespace } => {
-                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref())?)
+            Request::Alerts { deployment, namespace, at_most } => {
+                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref(), at_most)?)
             }
             Request::AlertRules { deployment } => Reply::AlertRules(self.rules_page(&deployment)?),
             Request::ForeignAlerts { deployment } => Reply::ForeignAlerts(self.foreign_alerts(&deployment)?),
@@ -358,6 +364,11 @@ impl App {
     /// Actions of this app.
     pub(crate) fn actions(&self) -> &Actions {
         &self.inner.actions
+    }
+
+    /// Where secrets go.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// The app's time.

@@ -43,6 +43,7 @@ pub mod strategies;
 mod watch;
 pub mod wire;
 
+pub use alerts::Pace;
 pub use alerts::notice::{Notice, Standing};
 pub use app::App;
 pub use host::Host;

@@ -227,6 +227,8 @@ mod tests {
             miss_causes: MissCauses::default(),
             nodes: Vec::new(),
             namespaces,
+            layers: Vec::new(),
+            by_node: Vec::new(),
             signals: Default::default(),
             sources: Vec::new(),
             control_totals: Vec::new(),

@@ -223,6 +223,9 @@ pub(crate) struct Mark {
     /// Of which deployment, by its name or identity [default: of all].
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
+    /// Of the deployments at this address, as the window knows it.
+    #[arg(long, value_name = "URL", conflicts_with = "deployment")]
+    pub(crate) redis: Option<String>,
     /// What kind of thing was done.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) kind: MarkKindName,

@@ -1,14 +1,19 @@
 //! Running an approved plan: wave by wave, at the pace that others don't feel, written down as it goes.
 //!
-//! `control` is what an operator can do meanwhile, `driver` goes through steps, servers and pages, `removal` is the
-//! one place where keys are removed, `soften` the one where they are shortened, `felt` measures what others feel.
+//! `control` is what an operator can do meanwhile, `driver` goes through the steps and `one_server` through a server's
+//! pages, `watching` judges what halts the run and watches between waves, `ending` is why it goes no further, `removal`
+//! is the one place where keys are removed, `soften` the one where they are shortened, `small_steps` are those of one
+//! command or request, `felt` measures what others feel.
 
 mod control;
 mod driver;
+mod ending;
 mod felt;
+mod one_server;
 mod removal;
 mod small_steps;
 mod soften;
+mod watching;
 
 use std::sync::Arc;
 
@@ -24,6 +29,7 @@ use crate::clock::Clock;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::Lock;
 use crate::records::{AuditEntry, Records};
+use crate::request::Tokens;
 use crate::run_state::{NodeProgress, RunCounts, RunPhase, RunRecord, RunState, WaveState};
 use crate::selection::Attribution;
 use crate::servers::Servers;
@@ -50,6 +56,8 @@ pub struct RunContext {
     pub undo: Option<UndoWriter>,
     /// Bytes that one key may have to be kept.
     pub most_bytes_of_a_key: u64,
+    /// The tokens of the deployment's endpoints.
+    pub tokens: Tokens,
 }
 
 impl RunContext {
@@ -120,6 +128,7 @@ pub async fn start(
         stop_rules: Vec::new(),
         undo: undo.and_then(|undo| Some(undo.path().file_name()?.to_string_lossy().into_owned())),
         undo_bytes: undo.map_or(0, UndoWriter::bytes),
+        answers: Vec::new(),
         plan,
     };
     let record = RunRecord {
@@ -173,16 +182,17 @@ async fn begin(record: RunRecord, context: RunContext, event: &str) -> Result<Ru
     let (control, wanted) = watch::channel(Wanted::Go);
     let (ended, over) = watch::channel(false);
     let shared = Arc::new(Shared { record: Mutex::new(record), control });
-    let driver = driver::Driver::new(Arc::clone(&shared), context, selections, lock, wanted);
+    let driver = driver::Driver::new(Arc::clone(&shared), context, lock, wanted);
     tokio::spawn(async move {
-        driver.drive().await;
+        driver.drive(selections).await;
         ended.send_replace(true);
     });
     Ok(RunHandle::new(shared, over))
 }
 
 /// A row for the audit.
-fn entry(state: &RunState, event: &str) -> AuditEntry {
+#[must_use]
+pub fn entry(state: &RunState, event: &str) -> AuditEntry {
     AuditEntry {
         operator: state.operator.clone(),
         deployment: state.deployment.clone(),
@@ -196,6 +206,7 @@ fn entry(state: &RunState, event: &str) -> AuditEntry {
             "expected": state.expected,
             "counts": state.counts,
             "undo": state.undo,
+            "answers": state.answers,
             "why": state.why,
         }),
     }

@@ -1,15 +1,20 @@
 //! Actions behind the app's door: previews, approvals and runs of every deployment, owned by the app, so that they
 //! outlive the window that asked for them.
 //!
-//! `desk` is what can be done, for the window and the command alike; `planning` makes plans, `surroundings` says what
-//! a session knows, `records`, `undo_files` and `audit` are what is written down.
+//! `desk` is what can be done, for the window and the command alike, `run_list` and `undoing` what can be done with runs
+//! there are; `planning` makes plans, `asking` their requests over HTTP, `endpoints` says whom they may ask over HTTP, `surroundings` what a session knows;
+//! `records`, `undo_files` and `audit` are what is written down.
 
+mod asking;
 mod audit;
 mod desk;
+mod endpoints;
 pub mod planning;
 mod records;
+mod run_list;
 mod surroundings;
 mod undo_files;
+mod undoing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +22,7 @@ use std::sync::atomic::Ordering;
 
 use cachescope_actions::guards::{ARMED_FOR, Said};
 use cachescope_actions::preview::Progress;
+use cachescope_actions::request::Tokens;
 use cachescope_actions::run::RunHandle;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::time::Timestamp;
@@ -24,6 +30,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use desk::Desk;
+pub use endpoints::Endpoints;
 
 use crate::app::App;
 use crate::session::Session;
@@ -82,10 +89,13 @@ impl App {
         let actions = self.actions();
         Ok(match request {
             Request::Playbooks { deployment } => {
-                Reply::Playbooks(planning::playbooks(self.session(&deployment)?.strategy()))
+                let session = self.session(&deployment)?;
+                let (endpoints, _) = self.endpoints(&deployment).await;
+                Reply::Playbooks(planning::playbooks(session.strategy(), &endpoints))
             }
             Request::PreviewAction { deployment, draft, how } => {
                 let session = self.session(&deployment)?;
+                self.tell_endpoints(&deployment).await?;
                 Reply::PreviewAction(begin_preview(actions, &session, &draft, how)?)
             }
             Request::PreviewProgress { preview } => {
@@ -111,17 +121,19 @@ impl App {
             Request::RunAction { deployment, approval, plan_hash, typed_name, reason } => {
                 let session = self.session(&deployment)?;
                 let said = Said { name: typed_name, reason, armed_until: actions.armed(&deployment) };
+                self.tell_endpoints(&deployment).await?;
                 let run = actions.desk()?.run(&session, &approval, Some(&plan_hash), said).await?;
                 Reply::RunAction(run.state())
             }
             Request::Run { run } => Reply::Run(actions.desk()?.state(&run).await?),
             Request::Runs { deployment } => Reply::Runs(actions.desk()?.runs(deployment.as_ref()).await?),
             Request::PauseRun { run } => Reply::PauseRun(self.living(&run)?.pause_and_tell()),
-            Request::CancelRun { run } => Reply::CancelRun(self.living(&run)?.cancel_and_tell()),
+            Request::CancelRun { run } => Reply::CancelRun(actions.desk()?.end(&run).await?),
             Request::ResumeRun { run } => {
                 let desk = actions.desk()?;
                 let state = desk.state(&run).await?;
                 let session = self.session(&state.deployment)?;
+                self.tell_endpoints(&state.deployment).await?;
                 // The run was approved with name and reason; armed it must be now.
                 let armed_until = actions.armed(&state.deployment);
                 let said =
@@ -132,6 +144,22 @@ impl App {
                 let desk = actions.desk()?;
                 let session = self.session(&desk.state(&run).await?.deployment)?;
                 Reply::UndoRun(desk.undo(&session, &run, &part).await?)
+            }
+            Request::UndoProgress { run } => Reply::UndoProgress(actions.desk()?.undo_progress(&run)),
+            Request::Endpoints { deployment } => {
+                self.session(&deployment)?;
+                Reply::Endpoints(self.endpoints(&deployment).await.0.view())
+            }
+            Request::SetEndpoints { deployment, draft } => {
+                let session = self.session(&deployment)?;
+                let desk = actions.desk()?;
+                let kept = Endpoints::keep(desk.store(), self.secrets(), &deployment, draft).await?;
+                let hosts = serde_json::json!({
+                    "application": kept.application_url,
+                    "cdn": kept.cdn_url,
+                });
+                desk.audit(&session, "deployment.endpoints", "", "", hosts).await?;
+                Reply::SetEndpoints(kept.view())
             }
             Request::Audit { deployment, before } => {
                 let deployment = deployment.map(|deployment| deployment.0);
@@ -147,6 +175,20 @@ impl App {
             }
             _ => return Err(WireError::new(WireErrorCode::Internal, "this is no request about actions")),
         })
+    }
+
+    /// A deployment's endpoints with their tokens; none without a store.
+    async fn endpoints(&self, deployment: &DeploymentId) -> (Endpoints, Tokens) {
+        let Ok(desk) = self.actions().desk() else { return Default::default() };
+        let endpoints = Endpoints::read(desk.store(), deployment).await;
+        let tokens = endpoints.tokens(self.secrets(), deployment).await;
+        (endpoints, tokens)
+    }
+
+    async fn tell_endpoints(&self, deployment: &DeploymentId) -> Result<(), WireError> {
+        let (endpoints, tokens) = self.endpoints(deployment).await;
+        self.actions().desk()?.set_endpoints(deployment, endpoints, tokens);
+        Ok(())
     }
 
     async fn arm(&self, deployment: &DeploymentId, typed_name: &str) -> Result<Armed, WireError> {
@@ -176,11 +218,6 @@ struct Living(RunHandle);
 impl Living {
     fn pause_and_tell(&self) -> cachescope_actions::run_state::RunState {
         self.0.pause();
-        self.0.state()
-    }
-
-    fn cancel_and_tell(&self) -> cachescope_actions::run_state::RunState {
-        self.0.cancel();
         self.0.state()
     }
 }

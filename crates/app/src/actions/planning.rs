@@ -13,6 +13,8 @@ use cachescope_model::strategy::{Namespace, Playbook, Step, StepAction, Strategy
 use cachescope_model::template::{FieldKind, Part, Template};
 use cachescope_sources::redis::RedisAddress;
 
+use super::asking;
+use super::endpoints::Endpoints;
 use crate::wire::{ActionDraft, PlaybookStepView, PlaybookView};
 
 /// Where a tag's keys are listed, as the documents describe it.
@@ -29,7 +31,7 @@ pub fn how(environment: Environment) -> HowToRun {
     HowToRun { throttle, watch_between_waves_ms, ..HowToRun::default() }
 }
 
-fn bad(sentence: impl Into<String>, remedy: impl Into<String>) -> Failure {
+pub(super) fn bad(sentence: impl Into<String>, remedy: impl Into<String>) -> Failure {
     Failure::new(FailureKind::BadInput, sentence, remedy)
 }
 
@@ -48,6 +50,7 @@ pub fn plan(
     how: HowToRun,
     deployment: &Deployment,
     attribution: &Attribution,
+    endpoints: &Endpoints,
 ) -> Result<Plan, Failure> {
     let strategy = attribution.strategy();
     let database = database_of(deployment);
@@ -92,7 +95,7 @@ pub fn plan(
                 };
                 bad(format!("there is no playbook {name:?}"), remedy)
             })?;
-            (playbook.title.clone(), playbook_steps(playbook, parameters, database, attribution)?)
+            (playbook.title.clone(), playbook_steps(playbook, parameters, database, attribution, endpoints)?)
         }
     };
     Ok(Plan { deployment: deployment.id.clone(), title, steps, how })
@@ -156,15 +159,23 @@ fn playbook_steps(
     parameters: &BTreeMap<String, String>,
     database: Option<u16>,
     attribution: &Attribution,
+    endpoints: &Endpoints,
 ) -> Result<Vec<Action>, Failure> {
-    let known = parameters_of(playbook);
+    let known = parameters_of(playbook, attribution.strategy());
     if let Some(unknown) = parameters.keys().find(|name| !known.contains(name)) {
         return Err(bad(
             format!("the playbook {} has no parameter {unknown:?}", playbook.name),
             format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }),
         ));
     }
-    playbook.steps.iter().map(|step| action(step, parameters, database, attribution)).collect()
+    let mut actions = Vec::new();
+    for step in &playbook.steps {
+        match asking::requests(step, attribution.strategy(), endpoints, parameters, database)? {
+            Some(requests) => actions.extend(requests),
+            None => actions.push(action(step, parameters, database, attribution)?),
+        }
+    }
+    Ok(actions)
 }
 
 fn action(
@@ -174,8 +185,8 @@ fn action(
     attribution: &Attribution,
 ) -> Result<Action, Failure> {
     let what = step.action.to_string();
-    if let Some(by) = &step.handled_by {
-        return Ok(Action::Shown { what, by: format!("done by {by}") });
+    if let Some(by) = elsewhere(step) {
+        return Ok(Action::Shown { what, by });
     }
     let key = |template: &Template| -> Result<(KeyName, u16), Failure> {
         let key = fill(template, parameters)?;
@@ -217,9 +228,23 @@ fn action(
         StepAction::Publish { channel, message } => {
             Action::Publish { channel: text(channel)?, message: text(message)? }
         }
-        StepAction::Automatic { .. } => Action::Shown { what, by: "it happens by itself".to_owned() },
-        _ => Action::Shown { what, by: "not done from here".to_owned() },
+        _ => {
+            let by = elsewhere(step).unwrap_or_else(|| "not done from here".to_owned());
+            Action::Shown { what, by }
+        }
     })
+}
+
+/// Who does a step that nobody can do from here; `None` where it can be, or could.
+fn elsewhere(step: &Step) -> Option<String> {
+    if let Some(by) = &step.handled_by {
+        return Some(format!("done by {by}"));
+    }
+    match &step.action {
+        StepAction::Automatic { .. } => Some("it happens by itself".to_owned()),
+        StepAction::ClientQuery { .. } => Some("done by the pages that show it".to_owned()),
+        _ => None,
+    }
 }
 
 /// A key from its template.
@@ -234,14 +259,14 @@ fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Ve
     Ok(key)
 }
 
-fn value<'p>(name: &str, parameters: &'p BTreeMap<String, String>) -> Result<&'p str, Failure> {
+pub(super) fn value<'p>(name: &str, parameters: &'p BTreeMap<String, String>) -> Result<&'p str, Failure> {
     parameters.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
         bad(format!("the parameter {name} is missing"), format!("give it with --set {name}=VALUE"))
     })
 }
 
 /// A text with its `{fields}` filled in, the values written as `written` says.
-fn filled_text(
+pub(super) fn filled_text(
     text: &str,
     parameters: &BTreeMap<String, String>,
     written: impl Fn(&str) -> Vec<u8>,
@@ -288,7 +313,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// The parameters of a playbook, each once, in order.
-fn parameters_of(playbook: &Playbook) -> Vec<String> {
+fn parameters_of(playbook: &Playbook, strategy: &Strategy) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut add = |name: &str| {
         if !names.iter().any(|known| known == name) {
@@ -307,6 +332,12 @@ fn parameters_of(playbook: &Playbook) -> Vec<String> {
                 fields_in(channel, &mut add);
                 fields_in(message, &mut add);
             }
+            StepAction::Cdn { paths } => paths.iter().for_each(|path| fields_in(path, &mut add)),
+            StepAction::Endpoint { .. } | StepAction::RouteTag { .. } | StepAction::RefreshView { .. } => {
+                for text in asking::written(step, strategy) {
+                    fields_in(&text, &mut add);
+                }
+            }
             _ => {}
         }
     }
@@ -323,24 +354,13 @@ fn fields_in(text: &str, add: &mut impl FnMut(&str)) {
 
 /// The playbooks of a strategy, as they are shown.
 #[must_use]
-pub fn playbooks(strategy: &Strategy) -> Vec<PlaybookView> {
+pub fn playbooks(strategy: &Strategy, endpoints: &Endpoints) -> Vec<PlaybookView> {
     let step = |step: &Step| {
-        let done_here = step.handled_by.is_none()
-            && matches!(
-                step.action,
-                StepAction::Delete { .. }
-                    | StepAction::Pattern { .. }
-                    | StepAction::Namespace { .. }
-                    | StepAction::Tag { .. }
-                    | StepAction::BumpVersion { .. }
-                    | StepAction::Soft { .. }
-                    | StepAction::Publish { .. }
-            );
-        let by = step.handled_by.as_ref().map(|by| format!("done by {by}"));
+        let why_not = elsewhere(step).or_else(|| asking::missing(step, strategy, endpoints));
         PlaybookStepView {
             what: step.action.to_string(),
-            done_here,
-            note: by.unwrap_or_else(|| step.note.clone()),
+            done_here: why_not.is_none(),
+            note: why_not.unwrap_or_else(|| step.note.clone()),
         }
     };
     let view = |playbook: &Playbook| PlaybookView {
@@ -348,7 +368,7 @@ pub fn playbooks(strategy: &Strategy) -> Vec<PlaybookView> {
         title: playbook.title.clone(),
         triggers: playbook.triggers.iter().map(ToString::to_string).collect(),
         steps: playbook.steps.iter().map(step).collect(),
-        parameters: parameters_of(playbook),
+        parameters: parameters_of(playbook, strategy),
         note: playbook.note.clone(),
     };
     strategy.playbooks.iter().map(view).collect()

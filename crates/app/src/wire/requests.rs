@@ -155,6 +155,13 @@ requests! {
         /// Over which window.
         window: Window,
     } -> Vec<cachescope_model::contents::TenantSnapshot>;
+    /// The layers that a request passes on its way to the data, as the application counts them.
+    Layers {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Over which window.
+        window: Window,
+    } -> Vec<cachescope_model::snapshot::PartSnapshot>;
     /// Histories of some readings; no namespace is the instance.
     History {
         /// Which one.
@@ -281,7 +288,7 @@ requests! {
         /// Which one.
         run: String,
     } -> RunState;
-    /// Ends a run after the batch under way.
+    /// Ends a run for good: one that is under way after the batch under way, one that was halted or interrupted at once.
     CancelRun {
         /// Which one.
         run: String,
@@ -293,6 +300,23 @@ requests! {
         /// What of it.
         part: UndoPart,
     } -> UndoResult;
+    /// How far the undo of a run is.
+    UndoProgress {
+        /// Which one.
+        run: String,
+    } -> UndoProgress;
+    /// Where the application and the CDN of a deployment are asked over HTTP.
+    Endpoints {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> EndpointsView;
+    /// Changes that. Tokens go to the keychain.
+    SetEndpoints {
+        /// Which one.
+        deployment: DeploymentId,
+        /// To what.
+        draft: EndpointsDraft,
+    } -> EndpointsView;
     /// Rows of the audit, the newest first, at most 500.
     Audit {
         /// Which one; every one where not given.
@@ -320,6 +344,10 @@ requests! {
         deployment: Option<DeploymentId>,
         /// Only alerts about this template; `None` is all.
         namespace: Option<String>,
+        /// Only so many, the worst; `None` is 500. The counts are of all.
+        #[serde(default)]
+        #[ts(optional)]
+        at_most: Option<u32>,
     } -> AlertsPage;
     /// The rules of a deployment and whether they can be judged.
     AlertRules {

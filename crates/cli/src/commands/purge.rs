@@ -6,24 +6,30 @@ use std::time::Duration;
 use cachescope_actions::clock::MachineClock;
 use cachescope_actions::guards::{ARMED_FOR, Said};
 use cachescope_actions::plan::{HowToRun, Plan};
+use cachescope_actions::request::{Token, Tokens};
 use cachescope_actions::run::RunHandle;
 use cachescope_actions::run_state::{RunPhase, RunState};
-use cachescope_app::actions::{Desk, planning};
+use cachescope_app::actions::{Desk, Endpoints, planning};
 use cachescope_app::host::state_directory;
 use cachescope_app::session::{ScanPlan, Session};
-use cachescope_app::wire::{ActionDraft, PreviewedAction, UndoPart};
+use cachescope_app::wire::{ActionDraft, EndpointsDraft, PreviewedAction, UndoPart};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::window::Window;
 use cachescope_store::Store;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Common, EnvironmentName, Target};
 use crate::failure::Failure;
-use crate::purge_arguments::{How, Planned, Preview, PurgeCommand, Run, Undo, What};
+use crate::purge_arguments::{Asking, How, Planned, Preview, PurgeCommand, Run, Undo, What};
 use crate::table::{Align, Table};
 use crate::{deployment, output};
+
+/// Variables that may hold tokens of endpoints.
+const APPLICATION_TOKEN: &str = "CACHESCOPE_APPLICATION_TOKEN";
+const CDN_TOKEN: &str = "CACHESCOPE_CDN_TOKEN";
 
 pub(crate) async fn run(command: PurgeCommand, common: &Common) -> Result<(), Failure> {
     match command {
@@ -151,15 +157,43 @@ fn how(how: &How, environment: Environment) -> HowToRun {
     }
 }
 
-fn planned(desk: &Desk, session: &Session, what: What, typed: &How) -> Result<Plan, Failure> {
+/// Tokens of endpoints, as the environment has them: they came with this very command, for whomever it asks.
+fn tokens() -> Tokens {
+    let token = |name: &str| {
+        let secret = std::env::var(name).ok().filter(|token| !token.is_empty())?;
+        Some(Token { secret: SecretString::from(secret), origin: None })
+    };
+    Tokens { application: token(APPLICATION_TOKEN), cdn: token(CDN_TOKEN) }
+}
+
+fn planned(
+    desk: &Desk,
+    session: &Session,
+    what: What,
+    typed: &How,
+    asking: &Asking,
+) -> Result<Plan, Failure> {
     let how = how(typed, session.deployment().environment());
+    let typed = |text: &Option<String>| text.clone().unwrap_or_default();
+    let tokens = tokens();
+    let endpoints = Endpoints::of_draft(&EndpointsDraft {
+        application_url: typed(&asking.application),
+        application_private: asking.private_addresses,
+        cdn_url: typed(&asking.cdn),
+        cdn_method: typed(&asking.cdn_method),
+        cdn_body: typed(&asking.cdn_body),
+        cdn_private: asking.private_addresses,
+        ..EndpointsDraft::default()
+    });
+    let endpoints = endpoints.map_err(cachescope_app::wire::WireError::from)?.with_tokens(&tokens);
+    desk.set_endpoints(&session.deployment().id, endpoints, tokens);
     Ok(desk.plan(session, &draft(what)?, Some(how))?)
 }
 
 async fn plan(command: Planned, common: &Common) -> Result<(), Failure> {
     let (desk, _) = desk(common).await?;
     let session = session(&command.target, common, false).await?;
-    let plan = planned(&desk, &session, command.what, &command.how)?;
+    let plan = planned(&desk, &session, command.what, &command.how, &command.asking)?;
     let hash = plan.hash()?;
     if common.json {
         return output::json(&json!({ "plan": plan, "plan_hash": hash }));
@@ -174,12 +208,12 @@ async fn plan(command: Planned, common: &Common) -> Result<(), Failure> {
 
 async fn preview(command: Preview, common: &Common) -> Result<(), Failure> {
     let (desk, store) = desk(common).await?;
-    let Planned { target, what, how } = command.planned;
+    let Planned { target, what, how, asking } = command.planned;
     let session = session(&target, common, command.watch_for.is_some()).await?;
     if let Some(watch_for) = command.watch_for {
         deployment::watch_until(&session, watch_for, |_| false).await?;
     }
-    let plan = planned(&desk, &session, what, &how)?;
+    let plan = planned(&desk, &session, what, &how, &asking)?;
     let (cancel, progress) = (CancellationToken::new(), Arc::default());
     let previewing = desk.preview(&session, plan, &progress, &cancel);
     let found = tokio::select! {
@@ -241,6 +275,18 @@ fn preview_text(found: &PreviewedAction) -> String {
     ));
     let types: Vec<_> = preview.types.iter().map(|(kind, keys)| format!("{kind} {keys}")).collect();
     text.push_str(&format!("types           {}\n", types.join(", ")));
+    let used = |keys: &[cachescope_actions::preview_result::UsedKey]| {
+        let first = keys.iter().take(3).map(|used| match (used.idle_seconds, used.uses) {
+            (Some(seconds), _) => format!("{} (idle {seconds:.0} s)", used.key),
+            (_, uses) => format!("{} ({} uses)", used.key, uses.unwrap_or(0)),
+        });
+        first.collect::<Vec<_>>().join(", ")
+    };
+    for (name, keys) in [("oldest", &preview.oldest), ("hottest", &preview.hottest)] {
+        if !keys.is_empty() {
+            text.push_str(&format!("{name:<15} {}\n", used(keys)));
+        }
+    }
     for name in preview.sample.iter().take(5) {
         text.push_str(&format!("                {name}\n"));
     }
@@ -272,6 +318,7 @@ async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
         reason: command.reason,
         armed_until: command.arm.then(|| now.plus_millis(ARMED_FOR.as_millis() as i64)),
     };
+    desk.set_endpoints(&session.deployment().id, Endpoints::default(), tokens());
     let handle = match (&command.approve, &command.resume) {
         (Some(token), _) => desk.run(&session, token, None, said).await?,
         (None, Some(run)) => desk.resume(&session, run, &said).await?,
@@ -317,9 +364,13 @@ fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
             "expected": state.expected,
             "counts": state.counts,
             "undo_bytes": state.undo_bytes,
+            "answers": state.answers,
         }))?;
     } else {
         output::text(&format!("run {}: {} keys removed\n", state.run, state.counts.removed))?;
+        for answer in &state.answers {
+            output::text(&format!("{answer}\n"))?;
+        }
         if state.undo.is_some() {
             output::text(&format!("to put them back: cachescope purge undo {}\n", state.run))?;
         }

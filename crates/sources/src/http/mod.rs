@@ -4,6 +4,7 @@ pub mod address;
 pub mod client;
 mod failure;
 pub mod metrics;
+mod public_only;
 mod webhook;
 
 pub use address::{Address, Credentials};

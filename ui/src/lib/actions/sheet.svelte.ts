@@ -4,6 +4,7 @@ import type { PlaybookView } from '../bindings/PlaybookView';
 import type { PreviewedAction } from '../bindings/PreviewedAction';
 import type { PreviewProgress } from '../bindings/PreviewProgress';
 import type { Timestamp } from '../bindings/Timestamp';
+import type { UndoProgress } from '../bindings/UndoProgress';
 import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
@@ -24,6 +25,7 @@ export const STEPS: { step: Step; name: string }[] = [
 ];
 
 const ASK_EVERY_MS = 200;
+const UNDO_READ_MS = 500;
 /** A run that was called off ends after one exchange; one that takes longer has lost its server. */
 const ENDS_WITHIN_MS = 10_000;
 
@@ -45,6 +47,8 @@ export class ActionSheet {
   typedName = $state('');
   reason = $state('');
   run = $state<string | null>(null);
+  /** How far an undo is; `null` while none is on its way. */
+  undoing = $state.raw<UndoProgress | null>(null);
   trouble = $state.raw<WireError | null>(null);
   /** Requests on their way. */
   #asking = $state(0);
@@ -211,9 +215,25 @@ export class ActionSheet {
     if (run === null || this.busy) return;
     const part = { namespace, keys: keys.length === 0 ? null : keys };
     await this.#ask(async () => {
-      await runs.undo(run, part);
+      const timer = setInterval(() => void this.#readUndo(run), UNDO_READ_MS);
+      try {
+        await runs.undo(run, part);
+      } finally {
+        clearInterval(timer);
+        this.undoing = null;
+      }
       this.step = 'result';
     });
+  }
+
+  /** Reads how far an undo is. One that can't be read shows nothing: the undo itself will say what is wrong. */
+  async #readUndo(run: string): Promise<void> {
+    try {
+      const progress = await request({ request: 'undo_progress', run });
+      if (this.busy) this.undoing = progress.under_way ? progress : null;
+    } catch {
+      this.undoing = null;
+    }
   }
 
   /** Lets go of it. A count ends; a run goes on. */

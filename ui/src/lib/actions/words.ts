@@ -5,10 +5,13 @@ import type { RunCounts } from '../bindings/RunCounts';
 import type { RunPhase } from '../bindings/RunPhase';
 import type { RunSummary } from '../bindings/RunSummary';
 import type { StopRuleState } from '../bindings/StopRuleState';
+import type { UndoProgress } from '../bindings/UndoProgress';
 import type { UndoResult } from '../bindings/UndoResult';
+import type { UsedKey } from '../bindings/UsedKey';
 import type { Verdict } from '../bindings/Verdict';
 import type { WireError } from '../bindings/WireError';
 import { grouped } from '../format/numbers';
+import { span } from '../format/time';
 import type { Status } from '../state/status';
 
 export const VERDICT: Record<Verdict, Status> = {
@@ -98,6 +101,7 @@ export function leftAlone(counts: RunCounts): string[] {
     [counts.too_large, (n) => `too large for the undo file ${were(n)} left alone`],
     [counts.contended, (n) => `that somebody kept writing ${were(n)} left alone`],
     [counts.moved, (n) => `${were(n)} moving to another server and ${were(n)} left alone`],
+    [counts.in_doubt, () => 'may be gone or not: a server did not say whether it removed them'],
   ];
   return told.filter(([count]) => count > 0).map(([count, rest]) => `${keysInWords(count)} ${rest(count)}`);
 }
@@ -117,6 +121,16 @@ export function compared(removed: number, expected: number, stopped = false): st
   if (more > 0)
     return `${keysInWords(more)} more than the preview counted: written meanwhile within the same scope.`;
   return `${keysInWords(fewer)} fewer than the ${grouped(expected)} of the preview.`;
+}
+
+/** How far an undo is: "Put back 1,200 of 12,480 keys". */
+export function undoneSoFar({ keys, done }: UndoProgress): string {
+  return keys === 0 ? 'Reading the undo file…' : `Put back ${grouped(done)} of ${keysInWords(keys)}…`;
+}
+
+/** How a key is used, as the server tells it: "idle 12 s", "used 5 of 255". */
+export function useInWords({ idle_seconds, uses }: UsedKey): string {
+  return idle_seconds === null ? `used ${uses ?? 0} of 255` : `idle ${span(idle_seconds)}`;
 }
 
 /** What an undo did, in order of what matters. */

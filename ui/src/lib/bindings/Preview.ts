@@ -8,6 +8,7 @@ import type { StepPreview } from "./StepPreview";
 import type { Timestamp } from "./Timestamp";
 import type { TtlSpread } from "./TtlSpread";
 import type { UndoOutlook } from "./UndoOutlook";
+import type { UsedKey } from "./UsedKey";
 import type { WeighedKey } from "./WeighedKey";
 
 /**
@@ -70,6 +71,18 @@ sample: Array<string>,
  * The heaviest of the weighed keys, with their bytes.
  */
 biggest: Array<WeighedKey>, 
+/**
+ * Those of the weighed keys that nobody has read or written for longest.
+ */
+oldest: Array<UsedKey>, 
+/**
+ * Those that are used most: read or written last or, where the server counts uses, most often.
+ */
+hottest: Array<UsedKey>, 
+/**
+ * Why there are none of these; empty where there are.
+ */
+no_uses: string, 
 /**
  * Keys of protected namespaces that the scope covers. They are left alone unless the plan says otherwise.
  */

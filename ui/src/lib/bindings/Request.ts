@@ -6,6 +6,7 @@ import type { ChannelDraft } from "./ChannelDraft";
 import type { DeploymentDraft } from "./DeploymentDraft";
 import type { DeploymentId } from "./DeploymentId";
 import type { DesktopTelling } from "./DesktopTelling";
+import type { EndpointsDraft } from "./EndpointsDraft";
 import type { ExportFormat } from "./ExportFormat";
 import type { HowToRun } from "./HowToRun";
 import type { MarkDraft } from "./MarkDraft";
@@ -131,6 +132,14 @@ deployment: DeploymentId,
  * Its template.
  */
 namespace: string, 
+/**
+ * Over which window.
+ */
+window: Window, } | { "request": "layers", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
 /**
  * Over which window.
  */
@@ -290,7 +299,23 @@ run: string,
 /**
  * What of it.
  */
-part: UndoPart, } | { "request": "audit", 
+part: UndoPart, } | { "request": "undo_progress", 
+/**
+ * Which one.
+ */
+run: string, } | { "request": "endpoints", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, } | { "request": "set_endpoints", 
+/**
+ * Which one.
+ */
+deployment: DeploymentId, 
+/**
+ * To what.
+ */
+draft: EndpointsDraft, } | { "request": "audit", 
 /**
  * Which one; every one where not given.
  */
@@ -314,7 +339,11 @@ deployment: DeploymentId | null,
 /**
  * Only alerts about this template; `None` is all.
  */
-namespace: string | null, } | { "request": "alert_rules", 
+namespace: string | null, 
+/**
+ * Only so many, the worst; `None` is 500. The counts are of all.
+ */
+at_most?: number, } | { "request": "alert_rules", 
 /**
  * Which one.
  */

@@ -29,11 +29,15 @@ contended: number,
  */
 moved: number, 
 /**
+ * Keys of which a server did not say whether it removed them, because it broke off or took too long.
+ */
+in_doubt: number, 
+/**
  * Keys that the server examined.
  */
 scanned: number, 
 /**
- * Other steps that were done: versions counted up, messages published.
+ * Other steps that were done: versions counted up, messages published, requests sent.
  */
 other_steps: number, 
 /**

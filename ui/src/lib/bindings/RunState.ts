@@ -111,4 +111,8 @@ undo: string | null,
 /**
  * Its bytes.
  */
-undo_bytes: number, };
+undo_bytes: number, 
+/**
+ * What was answered to requests, one line each.
+ */
+answers: Array<string>, };

@@ -13,6 +13,7 @@ import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
 import { tenantsOf } from './fixture/contents';
+import { layersOf } from './fixture/layers';
 import { causesOf, missesOf } from './fixture/misses';
 import { documentOf } from './fixture/document';
 import { slowOf } from './fixture/slow';
@@ -240,6 +241,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         return { reply: asked.request, data: detailOf(asked.namespace, scene, tick) };
       case 'tenants':
         return { reply: asked.request, data: tenantsOf(asked.namespace, scene === 'found') };
+      case 'layers':
+        return { reply: asked.request, data: layersOf() };
       case 'history':
         return {
           reply: asked.request,
