@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 
 use crate::failure::Failure;
@@ -47,7 +47,7 @@ impl Feed {
         // A tag is resolved to the keys that it names before anybody asks for pages.
         let Some(pattern) = selection.pattern() else { return Ok(Page { last: true, ..Page::default() }) };
         let mut asked = Pipeline::new();
-        asked.cmd("SCAN").arg(self.cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+        asked.cmd(spelled::SCAN).arg(self.cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
         let answer = connection.ask_without_lookups(self.database, &asked).await?;
         let (cursor, keys) = read(answer.replies, connection)?;
         self.cursor = cursor;

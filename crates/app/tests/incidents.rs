@@ -55,19 +55,38 @@ fn quick(name: &str, subject: Subject, comparison: Comparison, value: f64) -> Ru
     }
 }
 
-/// Rules for what goes wrong in an incident. The hit rate's threshold lies below what is ordinary here. Latency is
-/// judged where it is what goes wrong: with several labs on one machine it depends on the machine.
-fn rules(incident: Incident, strategy: &Strategy, ordinary_hit_rate: f64) -> Vec<Rule> {
+/// What is ordinary: the worst ten seconds.
+#[derive(Clone, Copy)]
+struct Ordinary {
+    hit_rate: f64,
+    misses_per_second: f64,
+    latency_seconds: f64,
+}
+
+/// Thresholds that nothing passes.
+const NEVER: Ordinary = Ordinary { hit_rate: 0.0, misses_per_second: 1e9, latency_seconds: 1e3 };
+
+/// Rules for what goes wrong in an incident, their thresholds beyond what is ordinary here. Latency is judged where it
+/// is what goes wrong: with several labs on one machine it depends on the machine.
+fn rules(incident: Incident, strategy: &Strategy, ordinary: Ordinary) -> Vec<Rule> {
     let instance = |reading: ReadingKind| Subject::Instance { reading };
     let mut rules = vec![
-        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary_hit_rate - 0.06),
+        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary.hit_rate - 0.06),
         quick("HighMemory", instance(ReadingKind::MemoryRatio), Comparison::Above, 0.95),
         quick("HighEvictions", instance(ReadingKind::EvictionRatio), Comparison::Above, 0.1),
     ];
     match incident {
         Incident::SlowServer => {
-            let latency = instance(ReadingKind::LatencyP99Seconds);
-            rules.push(quick("HighLatency", latency, Comparison::Above, 0.06));
+            // A fifth of the requests waits for 50 ms on the average.
+            let limit = ordinary.latency_seconds + 0.005;
+            let latency = instance(ReadingKind::LatencyMeanSeconds);
+            rules.push(quick("HighLatency", latency, Comparison::Above, limit));
+        }
+        // A dashboard's few keys are filled again at once: many misses, and hardly a lower hit rate.
+        Incident::VersionBump => {
+            let limit = 1.5 * ordinary.misses_per_second + 2.0;
+            let misses = instance(ReadingKind::MissesPerSecond);
+            rules.push(quick("ManyMisses", misses, Comparison::Above, limit));
         }
         Incident::DatabaseLoad => {
             let signal = strategy.signals.iter().find(|signal| signal.name.contains("cpu"));
@@ -95,7 +114,7 @@ struct Played {
     _state: tempfile::TempDir,
 }
 
-async fn start(incident: Incident, seed: u64, hit_rate: f64) -> (Played, Arc<Session>) {
+async fn start(incident: Incident, seed: u64, ordinary: Ordinary) -> (Played, Arc<Session>) {
     cachescope_lab::servers::install_crypto();
     let state = tempfile::tempdir().expect("a directory");
     let lab =
@@ -113,7 +132,7 @@ async fn start(incident: Incident, seed: u64, hit_rate: f64) -> (Played, Arc<Ses
     let (deployment, secrets) = deployments::from_draft(&draft).expect("the draft is fine");
     let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
     let mut strategy = Strategy::clone(&plan.strategy);
-    strategy.rules = rules(incident, &strategy, hit_rate);
+    strategy.rules = rules(incident, &strategy, ordinary);
     plan.strategy = Arc::new(strategy);
     plan.sources = Some(
         [SourceId::Info, SourceId::Events, SourceId::Scan, SourceId::Metrics, SourceId::Prometheus].into(),
@@ -184,22 +203,26 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
     }
 }
 
-/// The lowest hit rate of ten seconds in the ordinary course of the traffic that an incident is played on.
-async fn ordinary_hit_rate(incident: Incident, seed: u64) -> f64 {
-    let (played, session) = start(incident, seed, 0.0).await;
-    let mut lowest: f64 = 1.0;
+/// What is ordinary in the traffic that an incident is played on.
+async fn ordinarily(incident: Incident, seed: u64) -> Ordinary {
+    let (played, session) = start(incident, seed, NEVER).await;
+    let mut worst = Ordinary { hit_rate: 1.0, misses_per_second: 0.0, latency_seconds: 0.0 };
     let mut ticks = session.ticks();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(50) {
         ticks.changed().await.expect("the session runs");
         let snapshot = session.snapshot(Window::TenSeconds);
-        let rate = snapshot.instance.get(&ReadingKind::HitRate).and_then(|reading| reading.value);
+        let figure = |kind: ReadingKind| snapshot.instance.get(&kind).and_then(|reading| reading.value);
         if begun.elapsed() > Duration::from_secs(20) {
-            lowest = lowest.min(rate.unwrap_or(1.0));
+            worst.hit_rate = worst.hit_rate.min(figure(ReadingKind::HitRate).unwrap_or(1.0));
+            let misses = figure(ReadingKind::MissesPerSecond).unwrap_or(0.0);
+            worst.misses_per_second = worst.misses_per_second.max(misses);
+            let latency = figure(ReadingKind::LatencyMeanSeconds).unwrap_or(0.0);
+            worst.latency_seconds = worst.latency_seconds.max(latency);
         }
     }
     end(played).await;
-    lowest
+    worst
 }
 
 async fn end(played: Played) {
@@ -211,11 +234,11 @@ async fn end(played: Played) {
 async fn play(
     incident: Incident,
     seed: u64,
-    hit_rate: f64,
-    ordinary: Duration,
+    ordinary: Ordinary,
+    watched: Duration,
 ) -> Result<(u64, String), String> {
-    let (played, session) = start(incident, seed, hit_rate).await;
-    tokio::time::sleep(ordinary).await;
+    let (played, session) = start(incident, seed, ordinary).await;
+    tokio::time::sleep(watched).await;
     let before = firing(&played.app).await;
     if let Some(alert) = before.first() {
         let said = format!("{} fired before anything happened", alert.alert.rule);
@@ -264,10 +287,10 @@ fn number(variable: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespace_and_the_cause() {
     // Between what is ordinary, 94 %, and what a purge of the busiest namespaces leaves, 77 %.
-    let threshold = 0.91;
+    let ordinary = Ordinary { hit_rate: 0.91, ..NEVER };
     let (purge, pressure) = tokio::join!(
-        play(Incident::MassPurge, 1, threshold, BRIEFLY),
-        play(Incident::MemoryPressure, 1, threshold, BRIEFLY),
+        play(Incident::MassPurge, 1, ordinary, BRIEFLY),
+        play(Incident::MemoryPressure, 1, ordinary, BRIEFLY),
     );
     purge.expect("the purge is told");
     pressure.expect("the memory is told");
@@ -278,40 +301,39 @@ async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespac
 async fn in_each_incident_the_sentence_names_the_namespace_and_the_cause() {
     let (seeds, at_once) = (number("CACHESCOPE_SEEDS"), number("CACHESCOPE_AT_ONCE"));
     let chosen = std::env::var("CACHESCOPE_INCIDENTS").unwrap_or_default();
-    let mut ordinary: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut known: BTreeMap<&str, Ordinary> = BTreeMap::new();
     let mut failed = Vec::new();
     for incident in Incident::ALL {
         if !chosen.is_empty() && !chosen.split(',').any(|name| name == incident.name()) {
             continue;
         }
         let strategy = stage(incident);
-        let hit_rate = match ordinary.get(strategy) {
+        let ordinary = match known.get(strategy) {
             Some(known) => *known,
             None => {
-                let found = ordinary_hit_rate(incident, 1).await;
-                ordinary.insert(strategy, found);
+                let found = ordinarily(incident, 1).await;
+                known.insert(strategy, found);
                 found
             }
         };
         let plays = (1..=seeds as u64).map(|seed| async move {
-            let outcome = tokio::spawn(play(incident, seed, hit_rate, ORDINARY)).await;
-            (seed, outcome.expect("a play does not panic"))
-        });
-        let outcomes: Vec<(u64, Result<(u64, String), String>)> =
-            futures::stream::iter(plays).buffered(at_once).collect().await;
-        let mut seconds = Vec::new();
-        for (seed, outcome) in outcomes {
-            match outcome {
+            let outcome = tokio::spawn(play(incident, seed, ordinary, ORDINARY)).await;
+            match outcome.expect("a play does not panic") {
                 Ok((after, said)) => {
-                    seconds.push(after);
                     eprintln!("{} {seed}: right after {after} s: {said}", incident.name());
+                    Ok(after)
                 }
                 Err(why) => {
                     eprintln!("{} {seed}: WRONG: {why}", incident.name());
-                    failed.push(format!("{} {seed}: {why}", incident.name()));
+                    Err(format!("{} {seed}: {why}", incident.name()))
                 }
             }
-        }
+        });
+        let outcomes: Vec<Result<u64, String>> =
+            futures::stream::iter(plays).buffer_unordered(at_once).collect().await;
+        let seconds: Vec<u64> =
+            outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
+        failed.extend(outcomes.into_iter().filter_map(Result::err));
         let slowest = seconds.iter().max().copied().unwrap_or_default();
         eprintln!("| {} | {} of {seeds} | {slowest} s |", incident.name(), seconds.len());
     }

@@ -110,7 +110,8 @@ impl Driver {
                 (in_doubt > 0).then(|| format!("it is not known whether {in_doubt} keys were removed{kept}"));
             let step = self.small_step.lock().take();
             let step = step.map(|step| format!("it is not known whether this was done: {step}"));
-            for doubt in keys.into_iter().chain(step) {
+            // Of a finished run they came up again, and were gone.
+            for doubt in keys.into_iter().chain(step).filter(|_| phase != RunPhase::Finished) {
                 state.why = if state.why.is_empty() { doubt } else { format!("{}; {doubt}", state.why) };
             }
             if phase == RunPhase::Finished {

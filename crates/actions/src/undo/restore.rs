@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachescope_model::time::Timestamp;
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 
 use super::file::UndoReader;
@@ -202,7 +202,7 @@ async fn on_one<'k>(
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
         asked
-            .cmd("RESTORE")
+            .cmd(spelled::RESTORE)
             .arg(&kept.key)
             .arg(kept.expires_at_ms.unwrap_or(0))
             .arg(&kept.payload)
@@ -241,7 +241,7 @@ async fn compare(
     }
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
-        asked.cmd("DUMP").arg(&kept.key);
+        asked.cmd(spelled::DUMP).arg(&kept.key);
     }
     let lookups = |replies: &[Value]| {
         let hits = replies.iter().filter(|reply| matches!(reply, Value::BulkString(_))).count() as u64;
