@@ -59,12 +59,11 @@ fn quick(name: &str, subject: Subject, comparison: Comparison, value: f64) -> Ru
 #[derive(Clone, Copy)]
 struct Ordinary {
     hit_rate: f64,
-    misses_per_second: f64,
     latency_seconds: f64,
 }
 
 /// Thresholds that nothing passes.
-const NEVER: Ordinary = Ordinary { hit_rate: 0.0, misses_per_second: 1e9, latency_seconds: 1e3 };
+const NEVER: Ordinary = Ordinary { hit_rate: 0.0, latency_seconds: 1e3 };
 
 /// Rules for what goes wrong in an incident, their thresholds beyond what is ordinary here. Latency is judged where it
 /// is what goes wrong: with several labs on one machine it depends on the machine.
@@ -81,12 +80,6 @@ fn rules(incident: Incident, strategy: &Strategy, ordinary: Ordinary) -> Vec<Rul
             let limit = ordinary.latency_seconds + 0.005;
             let latency = instance(ReadingKind::LatencyMeanSeconds);
             rules.push(quick("HighLatency", latency, Comparison::Above, limit));
-        }
-        // A dashboard's few keys are filled again at once: many misses, and hardly a lower hit rate.
-        Incident::VersionBump => {
-            let limit = 1.5 * ordinary.misses_per_second + 2.0;
-            let misses = instance(ReadingKind::MissesPerSecond);
-            rules.push(quick("ManyMisses", misses, Comparison::Above, limit));
         }
         Incident::DatabaseLoad => {
             let signal = strategy.signals.iter().find(|signal| signal.name.contains("cpu"));
@@ -165,12 +158,10 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
         let carrier = carrier?;
         (busiest(lab).contains(&carrier.namespace) && said.contains(&title(&carrier.namespace))).then_some(())
     };
-    let versioned = lab.services()[0].versioned().next().is_some();
     let expected: &[MissCause] = match incident {
         Incident::TtlCliff => &[MissCause::Expired],
         Incident::MemoryPressure => &[MissCause::Evicted],
         Incident::MassPurge => &[MissCause::Deleted],
-        Incident::VersionBump if versioned => &[MissCause::Cold],
         Incident::VersionBump => &[MissCause::Flushed],
         Incident::NoisyTenant => &[MissCause::Cold],
         Incident::SlowServer => {
@@ -206,7 +197,7 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
 /// What is ordinary in the traffic that an incident is played on.
 async fn ordinarily(incident: Incident, seed: u64) -> Ordinary {
     let (played, session) = start(incident, seed, NEVER).await;
-    let mut worst = Ordinary { hit_rate: 1.0, misses_per_second: 0.0, latency_seconds: 0.0 };
+    let mut worst = Ordinary { hit_rate: 1.0, latency_seconds: 0.0 };
     let mut ticks = session.ticks();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(50) {
@@ -215,8 +206,6 @@ async fn ordinarily(incident: Incident, seed: u64) -> Ordinary {
         let figure = |kind: ReadingKind| snapshot.instance.get(&kind).and_then(|reading| reading.value);
         if begun.elapsed() > Duration::from_secs(20) {
             worst.hit_rate = worst.hit_rate.min(figure(ReadingKind::HitRate).unwrap_or(1.0));
-            let misses = figure(ReadingKind::MissesPerSecond).unwrap_or(0.0);
-            worst.misses_per_second = worst.misses_per_second.max(misses);
             let latency = figure(ReadingKind::LatencyMeanSeconds).unwrap_or(0.0);
             worst.latency_seconds = worst.latency_seconds.max(latency);
         }
@@ -271,11 +260,11 @@ async fn play(
     Err(outcome)
 }
 
-/// Which strategy's workload an incident is played on.
+/// Which strategy's workload an incident is played on. A deploy empties the cache there: where keys carry the version
+/// of the code, they are so few that no hit rate falls.
 fn stage(incident: Incident) -> &'static str {
     match incident {
         Incident::DatabaseLoad => "hotspot",
-        Incident::VersionBump => "hot-rod-analytics",
         _ => "multi-tenant-saas",
     }
 }
