@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::command::{Asked, as_ours};
+use super::command::{Asked, as_ours, is_ours};
 use super::diagnose;
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
@@ -227,6 +227,11 @@ impl Connection {
                 replies = timeout(self.deadline, self.inner.send_packed_command(&command))
                     .await
                     .map(|reply| reply.map(|reply| vec![reply]));
+            }
+            Asked::Many(pipeline) if pipeline.cmd_iter().all(is_ours) => {
+                began = Instant::now();
+                let sent = self.inner.send_packed_commands(pipeline, 0, pipeline.len());
+                replies = timeout(self.deadline, sent).await;
             }
             Asked::Many(pipeline) => {
                 let mut ours = Pipeline::with_capacity(pipeline.len());
