@@ -241,6 +241,7 @@ async fn page(app: &App, deployment: &DeploymentId) -> Result<RowPage> {
         offset: 0,
         limit: 60,
         sparks: true,
+        pinned: Vec::new(),
     };
     match app.handle(Request::Rows { query }).await? {
         Reply::Rows(page) => Ok(page),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
+use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
 use cachescope_tests::command;
 
 const HEAD: &str = "name = \"shop\"\ntitle = \"The shop\"\n[[namespace]]\nname = \"user\"\ntitle = \"Users\"\n\
@@ -71,5 +72,34 @@ async fn a_mark_is_kept_for_every_deployment_and_one_of_a_deployment_nobody_know
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("\"nowhere\""), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_password_is_typed() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let store = cachescope_store::Store::open(state.path())?;
+    for (id, redis_url) in [("a", "redis://cache.shop:7000"), ("b", "redis://other.shop:7000")] {
+        let deployment = Deployment {
+            id: DeploymentId(id.to_owned()),
+            name: id.to_owned(),
+            environment: None,
+            redis_url: Some(redis_url.to_owned()),
+            prometheus_url: None,
+            metrics_urls: Vec::new(),
+            strategy: None,
+            tls: TlsFiles::default(),
+        };
+        store.save_deployment(deployment).await?;
+    }
+    let directory = state.path().display().to_string();
+    let at = |url: &str| ["mark", "v2", "--redis", url, "--state-dir", directory.as_str()].map(str::to_owned);
+    let mark =
+        command::json(&at("redis://ops:s3cret@cache.shop:7000/3").each_ref().map(String::as_str)).await?;
+    assert_eq!(mark["deployment"], "a");
+    let refused = command::run(&at("redis://:s3cret@cache.shop:7001").each_ref().map(String::as_str)).await?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said.contains("cache.shop:7001") && !said.contains("s3cret"), "{said}");
     Ok(())
 }

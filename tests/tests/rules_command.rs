@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use cachescope_lab::servers::{PrometheusOptions, PrometheusServer};
 use cachescope_tests::command;
 use serde_json::Value;
 
@@ -74,6 +75,67 @@ async fn a_backtest_over_series_says_when_and_what_other_thresholds_would_have_s
     let other = [arguments.as_slice(), &["--threshold", "0.05"]].concat();
     let tested = command::json(&other).await?;
     assert_eq!(tested["rules"][0]["tried"][0]["fired"], 0);
+    Ok(())
+}
+
+/// A service that counts 90 hits of 100 lookups until now, and 10 from now on, as a Prometheus records it.
+fn falling(from_seconds: u64) -> String {
+    let counter = |name: &str, before: u64, after: u64| {
+        format!(
+            "  - record: {name}\n    labels: {{layer: redis, type: services}}\n    expr: vector(time() - {from_seconds}) * \
+             {before} + clamp_min(vector(time() - {from_seconds} - 20), 0) * ({after} - {before})\n"
+        )
+    };
+    let (hits, misses) = (counter("cache_hits_total", 90, 10), counter("cache_misses_total", 10, 90));
+    format!("groups:\n- name: service\n  interval: 1s\n  rules:\n{hits}{misses}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_on_a_running_prometheus_says_when_the_rule_would_have_fired() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../strategies/booking.toml"))?;
+    let quick = text.replace(
+        "name = \"HitRateBelowTarget\"\n",
+        "name = \"HitRateBelowTarget\"\nwindow = \"10s\"\nminimum_lookups = 100\n",
+    );
+    assert_ne!(quick, text, "the rule is there");
+    let strategy = file(folder.path(), "booking.toml", &quick)?;
+    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let options = PrometheusOptions { rules: vec![falling(began)], ..PrometheusOptions::default() };
+    let server = PrometheusServer::start(options).await?;
+    let (url, from) = (server.url(), began.to_string());
+    let arguments = [
+        "rules",
+        "backtest",
+        "--strategy",
+        &strategy,
+        "--prometheus",
+        &url,
+        "--from",
+        &from,
+        "--interval",
+        "1s",
+        "--rule",
+        "HitRateBelowTarget",
+    ];
+    // The hit rate falls twenty seconds after the beginning, and over ten seconds passes 80 % soon after.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    let tried = loop {
+        let tested = command::json(&arguments).await?;
+        let own = tested["rules"][0]["tried"][0].clone();
+        if own["seconds"].as_f64().is_some_and(|seconds| seconds >= 5.0) {
+            break tested["rules"][0]["tried"].clone();
+        }
+        anyhow::ensure!(std::time::Instant::now() < deadline, "it never fired: {tested}");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    };
+    let own = &tried[0];
+    assert_eq!((&own["own"], &own["fired"]), (&true.into(), &1.into()), "{own}");
+    // What would never have fired, and what would have: thresholds around the rule's own.
+    let other = [arguments.as_slice(), &["--threshold", "0.05"]].concat();
+    let strict = command::json(&other).await?;
+    assert_eq!(strict["rules"][0]["tried"][0]["fired"], 0, "{strict}");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
 use cachescope_engine::{Engine, EngineOptions};
 use cachescope_lab::incident::Incident;
-use cachescope_lab::{Lab, LabOptions};
+use cachescope_lab::{Lab, LabError, LabOptions};
 use cachescope_model::alert::{AlertLabels, AlertState};
 use cachescope_model::metrics::{MetricsBatch, Sample, SignalValue};
 use cachescope_model::observation::{Observation, Observed};
@@ -56,7 +56,7 @@ fn rule_file(strategy: &Strategy) -> String {
 }
 
 /// Plays incidents for `lasting` each with as much quiet after it, and compares.
-async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Result<()> {
+async fn compare(name: &'static str, incidents: &'static [Incident], lasting: Duration) -> Result<()> {
     let strategy = hurried(name)?;
     let options = LabOptions {
         scrape_interval: SCRAPE,
@@ -71,7 +71,10 @@ async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Resul
     )?;
     sleep(lasting).await;
     for incident in incidents {
-        lab.incidents().play(*incident, lasting)?;
+        match lab.incidents().play(*incident, lasting) {
+            Err(LabError::NoTenants(_)) => continue,
+            played => played?,
+        }
         lab.incidents().ended(*incident).await?;
         sleep(lasting * 2).await;
     }
@@ -248,11 +251,15 @@ async fn in_an_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "plays every incident in every strategy, about ten minutes; cargo test -p cachescope-tests --test rules_live -- --ignored"]
+#[ignore = "plays every incident in every strategy, about three minutes; cargo test -p cachescope-tests --test rules_live -- --ignored"]
 async fn in_every_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
-    let mut wrong = Vec::new();
+    let mut comparing = tokio::task::JoinSet::new();
     for strategy in ["multi-tenant-saas", "hotspot", "hot-rod-analytics", "booking", "task-management"] {
-        if let Err(error) = compare(strategy, &Incident::ALL, Duration::from_secs(5)).await {
+        comparing.spawn(compare(strategy, &Incident::ALL, Duration::from_secs(5)));
+    }
+    let mut wrong = Vec::new();
+    while let Some(compared) = comparing.join_next().await {
+        if let Err(error) = compared? {
             wrong.push(format!("{error:#}"));
         }
     }

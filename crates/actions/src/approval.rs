@@ -277,11 +277,15 @@ mod tests {
             namespaces: Vec::new(),
             sample: Vec::new(),
             biggest: Vec::new(),
+            oldest: Vec::new(),
+            hottest: Vec::new(),
+            no_uses: String::new(),
             protected_keys: 0,
             too_large_for_undo: 0,
             undo: UndoOutlook { possible: true, sentence: String::new() },
             reads_per_second: Reading::exact(0.0, "", 0.0),
             predicted_extra_misses_per_second: Reading::exact(0.0, "", 0.0),
+            warms: Vec::new(),
             checks: Vec::new(),
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what is to be done? | [`plan`], `breadth`, [`selection`] |
-//! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, [`reads`], `permission` |
+//! | what is to be done? | [`plan`], [`warm`], [`placeholders`], `breadth`, [`selection`] |
+//! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, `uses`, [`reads`], `permission` |
 //! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
-//! | how is it done? | [`run`], [`run_state`], `pace` |
+//! | how is it done? | [`run`], [`run_state`], `pace`, [`request`] |
 //! | how is it put back? | [`undo`] |
 //! | who keeps what is written down? | [`records`] |
 //!
@@ -22,11 +22,13 @@ mod lock;
 pub mod operator;
 mod pace;
 mod permission;
+pub mod placeholders;
 pub mod plan;
 pub mod preview;
 pub mod preview_result;
 pub mod reads;
 pub mod records;
+pub mod request;
 pub mod run;
 pub mod run_state;
 pub mod selection;
@@ -34,5 +36,7 @@ pub mod servers;
 mod tags;
 mod tally;
 pub mod undo;
+mod uses;
+pub mod warm;
 
 pub use failure::{Failure, FailureKind};

@@ -1,10 +1,9 @@
 //! How fast: as much at once, and as long a rest in between, as others don't feel.
 //!
 //! What others wait for is the time in which the server works on what we sent. So the size of an exchange is what is
-//! steered first, by its own measured time; rests come second, and grow when round trips that we make while
-//! nothing of ours is under way get longer. Additive increase, multiplicative decrease, in both.
+//! steered first, by its own measured time; rests come second, and grow when the round trips that others have get
+//! longer. Additive increase, multiplicative decrease of the size; rests double, and shrink by a fifth.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The fewest and most keys of one exchange.
@@ -20,8 +19,12 @@ const LONGEST_TARGET: Duration = Duration::from_millis(1);
 /// Rests, as multiples of the time of the exchange before.
 const LEAST_REST: f64 = 1.0;
 const MOST_REST: f64 = 64.0;
-/// Round trips that count as what others feel now.
-const RECENT: Duration = Duration::from_millis(500);
+/// How often rests are steered, and over how long what was felt counts for that.
+const STEERED_EVERY: Duration = Duration::from_millis(100);
+const FELT_OVER: Duration = Duration::from_millis(200);
+/// Up to this factor over the baseline, and this much more, nobody feels it: round trips differ by as much anyway.
+const CALM: f64 = 1.2;
+const CALM_SLACK: Duration = Duration::from_micros(50);
 /// What others feel may grow by this factor over the baseline …
 pub(crate) const FELT_LIMIT: f64 = 1.5;
 /// … and a halt needs this much more than the baseline, in absolute terms: scheduling on a busy machine alone makes
@@ -36,7 +39,7 @@ pub(crate) struct Pace {
     rest: f64,
     target: Duration,
     baseline: Option<Duration>,
-    felt: VecDeque<(Instant, Duration)>,
+    steered: Option<Instant>,
 }
 
 impl Pace {
@@ -45,7 +48,7 @@ impl Pace {
         let target = baseline
             .map_or(SHORTEST_TARGET, |baseline| baseline.mul_f64(0.4).clamp(SHORTEST_TARGET, LONGEST_TARGET));
         let keys = if throttled { FIRST } else { MOST };
-        Self { throttled, keys, rest: LEAST_REST, target, baseline, felt: VecDeque::new() }
+        Self { throttled, keys, rest: LEAST_REST, target, baseline, steered: None }
     }
 
     /// Keys of the next exchange.
@@ -63,35 +66,22 @@ impl Pace {
         took.mul_f64(self.rest)
     }
 
-    /// A round trip, made while nothing of ours was under way, took so long.
-    pub(crate) fn felt(&mut self, at: Instant, took: Duration) {
-        self.felt.push_back((at, took));
-        while self.felt.front().is_some_and(|(then, _)| at.duration_since(*then) > RECENT) {
-            self.felt.pop_front();
+    /// Adapts the rests to what others feel, where it is time: `p99` says it over a span.
+    pub(crate) fn steer(&mut self, now: Instant, p99: impl FnOnce(Duration) -> Option<Duration>) {
+        let Some(baseline) = self.baseline.filter(|_| self.throttled) else { return };
+        if self.steered.is_some_and(|then| now.duration_since(then) < STEERED_EVERY) {
+            return;
         }
-        let (Some(p99), Some(baseline)) = (self.p99(), self.baseline) else { return };
-        let calm = p99 <= baseline.mul_f64(1.2);
-        self.rest = if calm { (self.rest - 0.1).max(LEAST_REST) } else { (self.rest * 1.5).min(MOST_REST) };
+        self.steered = Some(now);
+        let Some(p99) = p99(FELT_OVER) else { return };
+        let calm = p99 <= baseline.mul_f64(CALM).max(baseline + CALM_SLACK);
+        self.rest = if calm { (self.rest * 0.8).max(LEAST_REST) } else { (self.rest * 2.0).min(MOST_REST) };
     }
+}
 
-    /// The 99th percentile of what was felt lately.
-    pub(crate) fn p99(&self) -> Option<Duration> {
-        percentile(self.felt.iter().map(|(_, took)| *took), 0.99)
-    }
-
-    /// What halts a run: others feel more than the limit over the baseline.
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        self.baseline.map(|baseline| baseline.mul_f64(FELT_LIMIT).max(baseline + FELT_SLACK))
-    }
-
-    /// Whether it is past that.
-    pub(crate) fn is_breached(&self) -> bool {
-        // One slow answer out of a handful is no percentile.
-        const ENOUGH: usize = 10;
-        self.throttled
-            && self.felt.len() >= ENOUGH
-            && matches!((self.p99(), self.limit()), (Some(p99), Some(limit)) if p99 > limit)
-    }
+/// What others feel halts a run when it is past this.
+pub(crate) fn halts_at(baseline: Duration) -> Duration {
+    baseline.mul_f64(FELT_LIMIT).max(baseline + FELT_SLACK)
 }
 
 /// A quantile of durations, the nearest rank.
@@ -127,24 +117,21 @@ mod tests {
         let mut pace = Pace::new(true, Some(MS));
         let now = Instant::now();
         let calm = pace.exchanged(MS);
-        (0..20_u32).for_each(|i| pace.felt(now + MS * i, MS * 3));
+        (0..5_u32).for_each(|i| pace.steer(now + MS * 100 * i, |_| Some(MS * 3)));
         let strained = pace.exchanged(MS);
         assert!(strained > calm * 10, "{strained:?}");
-        // Half a second later nothing slow is remembered.
-        (0..2_000_u32).for_each(|i| pace.felt(now + MS * (1_000 + i), MS));
+        // Asked more often, it is not steered more often.
+        (0..20_u32).for_each(|i| pace.steer(now + MS * (401 + i), |_| Some(MS)));
+        assert_eq!(pace.exchanged(MS), strained);
+        (5..30_u32).for_each(|i| pace.steer(now + MS * 100 * i, |_| Some(MS)));
         assert_eq!(pace.exchanged(MS), calm);
+        let mut free = Pace::new(false, Some(MS));
+        free.steer(now, |_| Some(MS * 7));
+        assert!(free.exchanged(MS).is_zero());
     }
 
     #[test]
-    fn a_breach_needs_more_than_one_slow_answer_and_more_than_the_limit() {
-        let mut pace = Pace::new(true, Some(MS));
-        let now = Instant::now();
-        pace.felt(now, MS * 100);
-        assert!(!pace.is_breached());
-        (0..20_u32).for_each(|i| pace.felt(now + MS * i, MS * 7));
-        assert!(pace.is_breached());
-        let mut free = Pace::new(false, Some(MS));
-        (0..20_u32).for_each(|i| free.felt(now + MS * i, MS * 7));
-        assert!(!free.is_breached() && free.exchanged(MS).is_zero());
+    fn a_halt_needs_half_as_much_again_and_some_milliseconds() {
+        assert_eq!((halts_at(MS), halts_at(MS * 100)), (MS * 6, MS * 150));
     }
 }

@@ -13,19 +13,21 @@ use redis::{Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Failure, FailureKind};
-use crate::feed::Feed;
+use crate::feed::{Feed, said};
 use crate::guards::{Check, Limits, Verdict, judge};
-use crate::lock;
+use crate::lock::{self, LockName};
 use crate::pace::Pace;
 use crate::permission;
 use crate::plan::{Action, Plan};
 use crate::preview_result::{NamespaceShare, NodeShare, Preview, StepPreview, UndoOutlook};
 use crate::reads::{Counters, Reads};
+use crate::request::{self, Tokens};
 use crate::run_state::StopRuleState;
 use crate::selection::{Attribution, Selection};
 use crate::servers::{Server, Servers};
 use crate::tags;
 use crate::tally::Tally;
+use crate::warm::{MissedKey, WarmContext, outlook as warming};
 
 /// Without a session, reads are taken from the servers' counters over at least this long.
 const WATCH_COUNTERS: Duration = Duration::from_secs(1);
@@ -59,6 +61,12 @@ pub struct Surroundings {
     pub most_undo_bytes: u64,
     /// What would halt a run now.
     pub stop_rules: Vec<StopRuleState>,
+    /// What a warm works with.
+    pub warm: WarmContext,
+    /// Keys that are missed now, as a session counts them.
+    pub missed: Vec<MissedKey>,
+    /// The tokens of the deployment's endpoints.
+    pub tokens: Tokens,
 }
 
 /// Counts what a plan would do.
@@ -83,6 +91,7 @@ pub async fn preview(
     let mut steps = Vec::new();
     let mut nodes: BTreeMap<&str, (u64, Vec<bool>)> = BTreeMap::new();
     let mut samples: HashMap<&str, Vec<u8>> = HashMap::new();
+    let (mut warms, mut warm_checks, mut due) = (Vec::new(), Vec::new(), Vec::new());
     for (action, selection) in plan.steps.iter().zip(&selections) {
         let mut reached = 0;
         if let Some(selection) = selection {
@@ -98,6 +107,17 @@ pub async fn preview(
                 *keys += tally.keys() - before;
                 reached += tally.keys() - before;
             }
+        }
+        if let Action::Warm { warm } = action {
+            let known = (around.missed.as_slice(), around.reads.as_ref());
+            let protected_too = plan.how.protected_too;
+            let look = warming::look(warm, servers, attribution, &around.warm, known, protected_too, cancel);
+            let found = Box::pin(look).await?;
+            reached += found.outlook.due;
+            progress.keys.fetch_add(found.outlook.due, Ordering::Relaxed);
+            warms.push(found.outlook);
+            warm_checks.extend(found.checks);
+            due.extend(found.due);
         }
         let done_here = !matches!(action, Action::Shown { .. });
         steps.push(StepPreview { what: attribution.shown_step(action), keys: reached, done_here });
@@ -129,8 +149,17 @@ pub async fn preview(
     let predicted =
         crate::reads::predict(around.reads.as_ref(), &counters, &namespaces, tally.keys(), all_keys);
     let mut checks = around.stop_rules.iter().filter(|rule| rule.breached).map(breached).collect::<Vec<_>>();
+    checks.extend(warm_checks);
+    if let Some((_, key)) = due.first() {
+        for server in &servers.primaries {
+            samples.entry(&server.name).or_insert_with(|| key.clone());
+        }
+    }
     checks.extend(permission::check(&plan, servers, &samples).await?);
-    if let Some(holder) = lock::holder(servers).await? {
+    checks.extend(request::checks(&plan, &around.tokens));
+    let deployment = lock::holder(servers, &LockName::deployment()).await?;
+    let own = lock::holder(servers, &LockName::of(&plan, &plan_hash)).await?;
+    if let Some(holder) = deployment.or(own) {
         let sentence = format!("{holder} is purging or warming this deployment");
         checks.push(Check::refused("lock", sentence, "wait until that run has ended"));
     } else {
@@ -147,15 +176,18 @@ pub async fn preview(
         plan_hash,
         at: now(),
         steps,
-        keys: tally.keys(),
+        keys: tally.keys() + warms.iter().map(|warm| warm.due).sum::<u64>(),
         all_keys,
         types: tally.types(),
         types_of: tally.asked(),
         ttl: tally.ttl_spread(),
         nodes: nodes.into_iter().map(shares).collect(),
         namespaces,
-        sample: tally.sample(attribution),
+        sample: sample(&tally, attribution, &due),
         biggest: tally.biggest(attribution),
+        oldest: tally.oldest(attribution),
+        hottest: tally.hottest(attribution),
+        no_uses: tally.no_uses(),
         protected_keys: tally.protected(),
         too_large_for_undo: tally.too_large(),
         undo,
@@ -163,6 +195,7 @@ pub async fn preview(
         predicted_extra_misses_per_second: predicted.extra_misses,
         bytes,
         plan,
+        warms,
         checks: Vec::new(),
     };
     checks.extend(judge(&preview, predicted.all_reads, around.limits));
@@ -171,10 +204,22 @@ pub async fn preview(
     Ok(preview)
 }
 
+/// Names of some of the keys that are removed, or filled.
+fn sample(tally: &Tally, attribution: &Attribution, due: &[(u16, Vec<u8>)]) -> Vec<String> {
+    let mut names = tally.sample(attribution);
+    if names.is_empty() {
+        names.extend(due.iter().take(100).map(|(database, key)| attribution.shown(*database, key)));
+    }
+    names
+}
+
 /// The scopes of a plan's steps, read; `None` for steps without one.
 pub(crate) fn selections(plan: &Plan, attribution: &Attribution) -> Result<Vec<Option<Selection>>, Failure> {
     if plan.steps.is_empty() {
         return Err(Failure::bad("the plan has no steps", "say what is to be done"));
+    }
+    for warm in plan.steps.iter().filter_map(Action::warm) {
+        warming::check_shape(warm)?;
     }
     let read = |action: &Action| {
         action.scope().map(|scope| Selection::new(scope, attribution.strategy())).transpose()
@@ -221,8 +266,7 @@ fn outlook(
     bytes: &Reading,
 ) -> UndoOutlook {
     let no = |sentence: String| UndoOutlook { possible: false, sentence };
-    let removes = plan.steps.iter().any(|step| matches!(step, Action::Remove { .. }));
-    if !removes {
+    if !plan.removes() {
         return UndoOutlook {
             possible: true,
             sentence: "Nothing is removed, so nothing has to be kept".to_owned(),
@@ -294,7 +338,8 @@ impl Walk<'_> {
                 for chunk in keys.chunks(pace.keys()) {
                     let chosen = self.tally.take(database, chunk, self.attribution, slots);
                     if !chosen.is_empty() {
-                        let took = weigh(&mut connection, database, &chosen, self.tally).await?;
+                        let by_uses = self.server.counts_uses;
+                        let took = weigh(&mut connection, database, &chosen, by_uses, self.tally).await?;
                         let rest = pace.exchanged(took);
                         if !rest.is_zero() {
                             tokio::time::sleep(rest).await;
@@ -340,18 +385,21 @@ pub(crate) async fn existing(
     Ok(held.filter(|(_, reply)| matches!(reply, Value::Int(_))).map(|(key, _)| key).collect())
 }
 
-/// Asks for bytes, type and time to live of keys.
+/// Asks for bytes, type, time to live and use of keys.
 async fn weigh(
     connection: &mut ActingConnection,
     database: u16,
     keys: &[&Vec<u8>],
+    by_uses: bool,
     tally: &mut Tally,
 ) -> Result<Duration, Failure> {
-    let mut asked = Pipeline::with_capacity(keys.len() * 3);
+    let mut asked = Pipeline::with_capacity(keys.len() * 4);
     for key in keys {
         asked.cmd("MEMORY").arg("USAGE").arg(key);
         asked.cmd("TYPE").arg(key);
         asked.cmd("PTTL").arg(key);
+        // A lookup, but no use by the server's own count.
+        asked.cmd("OBJECT").arg(if by_uses { "FREQ" } else { "IDLETIME" }).arg(key);
     }
     let lookups = |replies: &[Value]| {
         let of = |reply: &Value| match reply {
@@ -361,7 +409,14 @@ async fn weigh(
             Value::Int(ttl) if *ttl >= 0 => (1, 0),
             _ => (0, 0),
         };
-        let counted = replies.chunks_exact(3).flat_map(|three| [of(&three[1]), of(&three[2])]);
+        // An error comes after the lookup, but for a right that is missing.
+        let used = |reply: &Value| match reply {
+            Value::Int(_) => (1, 0),
+            Value::Nil => (0, 1),
+            Value::ServerError(error) if error.code() == "ERR" => (1, 0),
+            _ => (0, 0),
+        };
+        let counted = replies.chunks_exact(4).flat_map(|four| [of(&four[1]), of(&four[2]), used(&four[3])]);
         counted.fold((0, 0), |(hits, misses), (hit, miss)| (hits + hit, misses + miss))
     };
     let mut own = (0, 0);
@@ -372,20 +427,25 @@ async fn weigh(
         })
         .await?;
     tally.own(own);
-    for (key, three) in keys.iter().zip(answer.replies.chunks_exact(3)) {
-        let bytes = match three[0] {
+    for (key, four) in keys.iter().zip(answer.replies.chunks_exact(4)) {
+        let bytes = match four[0] {
             Value::Int(bytes) => u64::try_from(bytes).ok(),
             _ => None,
         };
-        let kind = match &three[1] {
+        let kind = match &four[1] {
             Value::SimpleString(kind) if kind != "none" => Some(kind.as_str()),
             _ => None,
         };
-        let ttl = match three[2] {
+        let ttl = match four[2] {
             Value::Int(ttl) if ttl >= -1 => Some(ttl),
             _ => None,
         };
         tally.weighed(database, key, bytes, kind, ttl);
+        match &four[3] {
+            Value::Int(used) => tally.used(database, key, by_uses, used.unsigned_abs()),
+            Value::ServerError(error) => tally.use_is_not_told(&said(error)),
+            _ => {}
+        }
     }
     Ok(answer.round_trip)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guards::Check;
 use crate::plan::Plan;
+use crate::warm::WarmOutlook;
 
 /// What a plan would do now. It has changed nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
@@ -40,6 +41,12 @@ pub struct Preview {
     pub sample: Vec<String>,
     /// The heaviest of the weighed keys, with their bytes.
     pub biggest: Vec<WeighedKey>,
+    /// Those of the weighed keys that nobody has read or written for longest.
+    pub oldest: Vec<UsedKey>,
+    /// Those that are used most: read or written last or, where the server counts uses, most often.
+    pub hottest: Vec<UsedKey>,
+    /// Why there are none of these; empty where there are.
+    pub no_uses: String,
     /// Keys of protected namespaces that the scope covers. They are left alone unless the plan says otherwise.
     pub protected_keys: u64,
     /// Keys that are too large for the undo file, and so would be left alone.
@@ -50,8 +57,19 @@ pub struct Preview {
     pub reads_per_second: Reading,
     /// Misses a second that removing them would add.
     pub predicted_extra_misses_per_second: Reading,
+    /// What each step that fills keys would do, in order.
+    #[serde(default)]
+    pub warms: Vec<WarmOutlook>,
     /// What was compared with the limits, and what else speaks for or against it.
     pub checks: Vec<Check>,
+}
+
+impl Preview {
+    /// Keys that are there and would be removed or shortened; what is only filled touches nothing.
+    #[must_use]
+    pub fn touched(&self) -> u64 {
+        self.keys.saturating_sub(self.warms.iter().map(|warm| warm.due).sum())
+    }
 }
 
 /// One step, previewed.
@@ -109,6 +127,17 @@ pub struct WeighedKey {
     pub key: String,
     /// Its bytes at the server.
     pub bytes: u64,
+}
+
+/// A key, and how it is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+pub struct UsedKey {
+    /// As it may be shown.
+    pub key: String,
+    /// Seconds since it was read or written last; `None` where the server counts uses instead.
+    pub idle_seconds: Option<f64>,
+    /// The server's logarithmic count of uses, up to 255; `None` where it keeps the time instead.
+    pub uses: Option<u64>,
 }
 
 /// Whether a run could be undone.

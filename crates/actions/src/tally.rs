@@ -7,9 +7,10 @@ use cachescope_model::reading::Reading;
 
 use crate::guards::Check;
 use crate::preview::sorted;
-use crate::preview_result::{NamespaceShare, TtlSpread, WeighedKey};
+use crate::preview_result::{NamespaceShare, TtlSpread, UsedKey, WeighedKey};
 use crate::selection::Attribution;
 use crate::servers::slot_of;
+use crate::uses::Uses;
 
 /// So many keys are all weighed; of those that follow one in [`THEN_EVERY`].
 const ALL_WEIGHED: u64 = 10_000;
@@ -48,6 +49,7 @@ pub(crate) struct Tally {
     ttls: Vec<i64>,
     without_ttl: u64,
     own: (u64, u64),
+    uses: Uses,
 }
 
 impl Tally {
@@ -73,6 +75,7 @@ impl Tally {
             ttls: Vec::new(),
             without_ttl: 0,
             own: (0, 0),
+            uses: Uses::default(),
         }
     }
 
@@ -159,6 +162,27 @@ impl Tally {
             Some(ttl) if self.ttls.len() < MOST_TTLS => self.ttls.push(ttl),
             _ => {}
         }
+    }
+
+    /// How a key is used: how often by the server's count, or for how many seconds it is not.
+    pub(crate) fn used(&mut self, database: u16, key: &[u8], by_uses: bool, used: u64) {
+        self.uses.add(database, key, by_uses, used);
+    }
+
+    pub(crate) fn use_is_not_told(&mut self, why: &str) {
+        self.uses.is_not_told(why);
+    }
+
+    pub(crate) fn oldest(&self, attribution: &Attribution) -> Vec<UsedKey> {
+        self.uses.oldest(attribution)
+    }
+
+    pub(crate) fn hottest(&self, attribution: &Attribution) -> Vec<UsedKey> {
+        self.uses.hottest(attribution)
+    }
+
+    pub(crate) fn no_uses(&self) -> String {
+        self.uses.why_none()
     }
 
     /// Hits and misses that asking has cost.

@@ -1,7 +1,8 @@
 //! The app: sessions, the store, the demo, and one door through which every shell asks.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cachescope_actions::clock::ProcessClock;
 use cachescope_model::deployment::{Deployment, DeploymentId};
@@ -28,7 +29,9 @@ use crate::wire::{
     AdoptionView, AppInfo, DemoStatus, DeploymentView, Frame, Nothing, Registry, Reply, Request,
     SecretsPlace, SourcePrice, View, WireError, WireErrorCode,
 };
-use crate::{connection_test, deployments, detail, doctor, export, history, prices, rows, strategies};
+use crate::{
+    connection_test, deployments, detail, doctor, document, export, history, prices, rows, strategies,
+};
 
 /// The app behind a shell. Clones are the same app.
 #[derive(Clone)]
@@ -57,6 +60,19 @@ struct Inner {
     /// The deployment of the running demo, readable while another one is starting.
     demo_deployment: Mutex<Option<DeploymentId>>,
     clock: SessionClock,
+}
+
+/// Looks once a second which schedules are due, as long as the app lives.
+async fn keep_to_schedules(app: Weak<Inner>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        second.tick().await;
+        let Some(inner) = app.upgrade() else { return };
+        let app = App { inner };
+        let sessions = app.inner.sessions.lock().clone();
+        Box::pin(app.start_schedules(sessions)).await;
+    }
 }
 
 struct RunningDemo {
@@ -105,6 +121,7 @@ impl App {
             starting.begin_kept(store).await;
             starting.inner.begun.send_replace(true);
         });
+        tokio::spawn(keep_to_schedules(Arc::downgrade(&app.inner)));
         app
     }
 
@@ -193,7 +210,7 @@ impl App {
             }
             Request::Rows { query } => {
                 let session = self.session(&query.deployment)?;
-                let mut page = rows::page(&session.snapshot(query.window), &query);
+                let mut page = rows::page(&session.snapshot(query.window), &query)?;
                 self.inner.alerts.add_to_rows(&session, &mut page);
                 if query.sparks {
                     history::add_sparks(&session, &mut page);
@@ -207,6 +224,9 @@ impl App {
             Request::Tenants { deployment, namespace, window } => {
                 Reply::Tenants(self.session(&deployment)?.tenants(&namespace, window))
             }
+            Request::Layers { deployment, window } => {
+                Reply::Layers(self.session(&deployment)?.snapshot(window).layers.clone())
+            }
             Request::History { deployment, namespace, kinds, seconds, points } => {
                 let session = self.session(&deployment)?;
                 Reply::History(history::series(&session, namespace.as_deref(), &kinds, seconds, points))
@@ -219,6 +239,9 @@ impl App {
                 let session = self.session(&deployment)?;
                 Reply::Misses(detail::misses(&session, namespace.as_deref(), window)?)
             }
+            Request::StrategyDocument { deployment } => {
+                Reply::StrategyDocument(document::of(self.session(&deployment)?.strategy()))
+            }
             Request::Findings { deployment } => {
                 let session = self.session(&deployment)?;
                 Reply::Findings(session.snapshot(Default::default()).findings.clone())
@@ -228,6 +251,10 @@ impl App {
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
             action @ (Request::Playbooks { .. }
+            | Request::WarmPlans { .. }
+            | Request::SetEndpointSecret { .. }
+            | Request::ArmSchedule { .. }
+            | Request::DisarmSchedule { .. }
             | Request::PreviewAction { .. }
             | Request::PreviewProgress { .. }
             | Request::CancelPreview { .. }
@@ -241,13 +268,16 @@ impl App {
             | Request::ResumeRun { .. }
             | Request::CancelRun { .. }
             | Request::UndoRun { .. }
+            | Request::UndoProgress { .. }
+            | Request::Endpoints { .. }
+            | Request::SetEndpoints { .. }
             | Request::Audit { .. }
             | Request::VerifyAudit {}
             | Request::ExportAudit { .. }
             | Request::UndoSettings {}
             | Request::SetUndoSettings { .. }) => Box::pin(self.handle_action(action)).await?,
-            Request::Alerts { deployment, namespace } => {
-                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref())?)
+            Request::Alerts { deployment, namespace, at_most } => {
+                Reply::Alerts(self.alerts_page(deployment.as_ref(), namespace.as_deref(), at_most)?)
             }
             Request::AlertRules { deployment } => Reply::AlertRules(self.rules_page(&deployment)?),
             Request::ForeignAlerts { deployment } => Reply::ForeignAlerts(self.foreign_alerts(&deployment)?),
@@ -353,6 +383,11 @@ impl App {
     /// Actions of this app.
     pub(crate) fn actions(&self) -> &Actions {
         &self.inner.actions
+    }
+
+    /// Where secrets go.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
     }
 
     /// The app's time.

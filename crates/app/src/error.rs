@@ -3,6 +3,7 @@
 use cachescope_sources::error::SourceError;
 use cachescope_store::StoreError;
 
+use crate::filter::FilterError;
 use crate::wire::{WireError, WireErrorCode};
 
 impl From<StoreError> for WireError {
@@ -16,5 +17,11 @@ impl From<SourceError> for WireError {
         let code =
             if error.code() == "bad_url" { WireErrorCode::BadInput } else { WireErrorCode::Unreachable };
         Self::new(code, error.to_string()).with_remedy(error.remedy())
+    }
+}
+
+impl From<FilterError> for WireError {
+    fn from(error: FilterError) -> Self {
+        Self::new(WireErrorCode::BadInput, error.to_string())
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use crate::alerts::Pace;
 use crate::alerts::notice::{Notice, Standing};
 
 /// What a shell does in its own time.
@@ -39,6 +40,11 @@ pub trait Host: Send + Sync + 'static {
     /// Shows how everything stands, where there is a place for it such as a tray. Must return at once.
     fn show_standing(&self, standing: Standing) {
         tracing::trace!(firing = standing.firing, "this shell has no tray");
+    }
+
+    /// How fast alerts are judged and told.
+    fn pace(&self) -> Pace {
+        Pace::default()
     }
 
     /// Whether secrets may go to the keychain of the operating system. A command that lives for seconds

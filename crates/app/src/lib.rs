@@ -27,8 +27,10 @@ pub mod demo;
 pub mod deployments;
 mod detail;
 pub mod doctor;
+mod document;
 mod error;
 pub mod export;
+pub mod filter;
 mod frame_size;
 mod frames;
 mod history;
@@ -41,6 +43,7 @@ pub mod strategies;
 mod watch;
 pub mod wire;
 
+pub use alerts::Pace;
 pub use alerts::notice::{Notice, Standing};
 pub use app::App;
 pub use host::Host;

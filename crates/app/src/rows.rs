@@ -1,12 +1,13 @@
 //! The namespace table: filtered, sorted and paged here, so that the page holds only the rows it shows.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot, Snapshot};
 
+use crate::filter::{Filter, FilterError};
 use crate::wire::{Cell, Row, RowPage, RowQuery, RowSort};
 
 /// The columns of the table, in the order of a row's cells.
@@ -26,14 +27,23 @@ pub const COLUMNS: [ReadingKind; 10] = [
 /// Most rows of one page.
 pub const MOST_ROWS: u32 = 200;
 
+/// Pins that are looked at; a page that sends more has its other ones ignored.
+const MOST_PINS: usize = 200;
+
 /// Builds one page of the table. Spark lines and alerts are left empty: they need what the caller has.
-#[must_use]
-pub fn page(snapshot: &Snapshot, query: &RowQuery) -> RowPage {
-    let wanted = query.filter.trim().to_lowercase();
+///
+/// # Errors
+/// What is wrong with the filter.
+pub fn page(snapshot: &Snapshot, query: &RowQuery) -> Result<RowPage, FilterError> {
+    let filter = Filter::parse(&query.filter)?;
     let mut rows: Vec<&NamespaceSnapshot> =
-        snapshot.namespaces.iter().filter(|row| matches_text(row, &wanted)).collect();
+        snapshot.namespaces.iter().filter(|row| filter.keeps(row)).collect();
     let matching = count(rows.len());
     sort(&mut rows, query.sort, query.descending);
+    if !query.pinned.is_empty() {
+        let pinned: HashSet<&str> = query.pinned.iter().take(MOST_PINS).map(String::as_str).collect();
+        rows.sort_by_key(|row| !pinned.contains(row.namespace.as_str())); // stable: each part keeps its order
+    }
     let mut reasons = Reasons::default();
     let rows = rows
         .into_iter()
@@ -53,33 +63,27 @@ pub fn page(snapshot: &Snapshot, query: &RowQuery) -> RowPage {
             spark: Vec::new(),
         })
         .collect();
-    RowPage {
+    Ok(RowPage {
         at: snapshot.at,
         matching,
         total: count(snapshot.namespaces.len()),
         columns: COLUMNS.to_vec(),
         rows,
         reasons: reasons.texts,
-    }
+    })
 }
 
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-fn matches_text(row: &NamespaceSnapshot, wanted: &str) -> bool {
-    wanted.is_empty()
-        || row.title.to_lowercase().contains(wanted)
-        || row.namespace.to_lowercase().contains(wanted)
-}
-
 /// The value of a reading, or `None`.
-fn value(row: &NamespaceSnapshot, kind: ReadingKind) -> Option<f64> {
+pub(crate) fn value(row: &NamespaceSnapshot, kind: ReadingKind) -> Option<f64> {
     row.readings.get(&kind).and_then(|reading| reading.value).filter(|value| value.is_finite())
 }
 
 /// Whether the hit rate is certainly below its target: the whole interval is.
-fn below_target(row: &NamespaceSnapshot) -> bool {
+pub(crate) fn below_target(row: &NamespaceSnapshot) -> bool {
     let Some(target) = row.hit_rate_target else { return false };
     row.readings
         .get(&ReadingKind::HitRate)
@@ -223,6 +227,8 @@ mod tests {
             miss_causes: MissCauses::default(),
             nodes: Vec::new(),
             namespaces,
+            layers: Vec::new(),
+            by_node: Vec::new(),
             signals: Default::default(),
             sources: Vec::new(),
             control_totals: Vec::new(),
@@ -240,7 +246,12 @@ mod tests {
             offset,
             limit,
             sparks: false,
+            pinned: Vec::new(),
         }
+    }
+
+    fn page(snapshot: &Snapshot, query: &RowQuery) -> RowPage {
+        super::page(snapshot, query).expect("a filter that can be read")
     }
 
     fn names(page: &RowPage) -> Vec<&str> {
@@ -287,6 +298,21 @@ mod tests {
         let page = page(&mixed(), &query("SHORT", RowSort::Name, false, 1, 1));
         assert_eq!((page.matching, page.total), (2, 5));
         assert_eq!(names(&page), ["short-but-quiet"]);
+    }
+
+    #[test]
+    fn pinned_rows_stand_first_in_the_order_of_the_others() {
+        let mut query = query("", RowSort::Trouble, true, 0, 50);
+        query.pinned = ["silent:{id}", "calm:{id}", "gone:{id}"].map(str::to_owned).to_vec();
+        let page = page(&mixed(), &query);
+        assert_eq!(names(&page)[..3], ["calm", "silent", "short-and-busy"]);
+        assert_eq!(page.matching, 5);
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_an_error_and_not_an_empty_table() {
+        let refused = super::page(&mixed(), &query("hit<", RowSort::Trouble, true, 0, 50));
+        assert!(refused.is_err());
     }
 
     #[test]

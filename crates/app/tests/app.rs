@@ -97,6 +97,7 @@ async fn a_deployment_is_tested_saved_watched_kept_and_removed_and_its_password_
         offset: 0,
         limit: 1_000_000,
         sparks: true,
+        pinned: Vec::new(),
     };
     let rows = app.handle(Request::Rows { query }).await.expect("it answers");
     let Reply::Rows(page) = rows else { panic!("another answer: {rows:?}") };

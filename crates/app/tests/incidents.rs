@@ -1,11 +1,12 @@
 //! In each incident of the lab the sentence of the alert names the right namespace and the right cause.
 //!
-//! A lab runs for minutes, so these are run by hand:
+//! All of them take minutes, so that they are run by hand:
 //! `cargo test -p cachescope-app --test incidents -- --ignored --nocapture`. `CACHESCOPE_SEEDS=10` plays each with
-//! ten seeds, `CACHESCOPE_INCIDENTS=mass-purge,ttl-cliff` only these.
+//! ten seeds, `CACHESCOPE_AT_ONCE=5` five labs at a time, `CACHESCOPE_INCIDENTS=mass-purge,ttl-cliff` only these.
 
 mod test_host;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,15 @@ use cachescope_model::source::SourceId;
 use cachescope_model::strategy::{Comparison, Rule, Severity, Strategy, Subject, Threshold};
 use cachescope_model::triage::{MissCause, Triage};
 use cachescope_model::window::Window;
+use futures::StreamExt as _;
 use test_host::TestHost;
 
 /// The time after the firing within which the sentence has to be right.
 const RIGHT_WITHIN: Duration = Duration::from_secs(90);
-/// How long the ordinary is watched before something happens.
-const ORDINARY: Duration = Duration::from_secs(75);
+/// How long the ordinary is watched before something happens …
+const ORDINARY: Duration = Duration::from_secs(45);
+/// … and in the short form.
+const BRIEFLY: Duration = Duration::from_secs(30);
 /// How long an incident lasts.
 const LASTS: Duration = Duration::from_secs(90);
 
@@ -51,18 +55,45 @@ fn quick(name: &str, subject: Subject, comparison: Comparison, value: f64) -> Ru
     }
 }
 
-/// Rules for everything that can go wrong. The hit rate's threshold lies below what is ordinary here.
-fn rules(strategy: &Strategy, ordinary_hit_rate: f64) -> Vec<Rule> {
+/// What is ordinary: the worst ten seconds.
+#[derive(Clone, Copy)]
+struct Ordinary {
+    hit_rate: f64,
+    misses_per_second: f64,
+    latency_seconds: f64,
+}
+
+/// Thresholds that nothing passes.
+const NEVER: Ordinary = Ordinary { hit_rate: 0.0, misses_per_second: 1e9, latency_seconds: 1e3 };
+
+/// Rules for what goes wrong in an incident, their thresholds beyond what is ordinary here. Latency is judged where it
+/// is what goes wrong: with several labs on one machine it depends on the machine.
+fn rules(incident: Incident, strategy: &Strategy, ordinary: Ordinary) -> Vec<Rule> {
     let instance = |reading: ReadingKind| Subject::Instance { reading };
     let mut rules = vec![
-        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary_hit_rate - 0.06),
+        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary.hit_rate - 0.06),
         quick("HighMemory", instance(ReadingKind::MemoryRatio), Comparison::Above, 0.95),
         quick("HighEvictions", instance(ReadingKind::EvictionRatio), Comparison::Above, 0.1),
-        quick("HighLatency", instance(ReadingKind::LatencyP99Seconds), Comparison::Above, 0.04),
     ];
-    if let Some(signal) = strategy.signals.iter().find(|signal| signal.name.contains("cpu")) {
-        let subject = Subject::Signal { signal: signal.name.clone() };
-        rules.push(quick("HighDatabaseCpu", subject, Comparison::Above, 0.6));
+    match incident {
+        Incident::SlowServer => {
+            // A fifth of the requests waits for 50 ms on the average.
+            let limit = ordinary.latency_seconds + 0.005;
+            let latency = instance(ReadingKind::LatencyMeanSeconds);
+            rules.push(quick("HighLatency", latency, Comparison::Above, limit));
+        }
+        // A dashboard's few keys are filled again at once: many misses, and hardly a lower hit rate.
+        Incident::VersionBump => {
+            let limit = 1.5 * ordinary.misses_per_second + 2.0;
+            let misses = instance(ReadingKind::MissesPerSecond);
+            rules.push(quick("ManyMisses", misses, Comparison::Above, limit));
+        }
+        Incident::DatabaseLoad => {
+            let signal = strategy.signals.iter().find(|signal| signal.name.contains("cpu"));
+            let signal = signal.expect("this strategy measures it").name.clone();
+            rules.push(quick("HighDatabaseCpu", Subject::Signal { signal }, Comparison::Above, 0.6));
+        }
+        _ => {}
     }
     rules
 }
@@ -83,10 +114,11 @@ struct Played {
     _state: tempfile::TempDir,
 }
 
-async fn start(strategy_name: &str, seed: u64, hit_rate: f64) -> (Played, Arc<Session>) {
+async fn start(incident: Incident, seed: u64, ordinary: Ordinary) -> (Played, Arc<Session>) {
     cachescope_lab::servers::install_crypto();
     let state = tempfile::tempdir().expect("a directory");
-    let lab = Lab::start(LabOptions { seed, ..LabOptions::new(strategy_name) }).await.expect("the lab runs");
+    let lab =
+        Lab::start(LabOptions { seed, ..LabOptions::new(stage(incident)) }).await.expect("the lab runs");
     let app = App::start(TestHost { directory: state.path().to_owned() }).await;
     let draft = DeploymentDraft {
         name: "lab".to_owned(),
@@ -100,7 +132,7 @@ async fn start(strategy_name: &str, seed: u64, hit_rate: f64) -> (Played, Arc<Se
     let (deployment, secrets) = deployments::from_draft(&draft).expect("the draft is fine");
     let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
     let mut strategy = Strategy::clone(&plan.strategy);
-    strategy.rules = rules(&strategy, hit_rate);
+    strategy.rules = rules(incident, &strategy, ordinary);
     plan.strategy = Arc::new(strategy);
     plan.sources = Some(
         [SourceId::Info, SourceId::Events, SourceId::Scan, SourceId::Metrics, SourceId::Prometheus].into(),
@@ -111,7 +143,7 @@ async fn start(strategy_name: &str, seed: u64, hit_rate: f64) -> (Played, Arc<Se
 }
 
 async fn firing(app: &App) -> Vec<AlertView> {
-    let asked = Request::Alerts { deployment: None, namespace: None };
+    let asked = Request::Alerts { deployment: None, namespace: None, at_most: None };
     match app.handle(asked).await.expect("it answers") {
         Reply::Alerts(page) => {
             page.alerts.into_iter().filter(|view| view.alert.state == AlertState::Firing).collect()
@@ -171,22 +203,26 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
     }
 }
 
-/// The lowest hit rate of ten seconds in the ordinary course of a strategy's traffic.
-async fn ordinary_hit_rate(strategy: &str, seed: u64) -> f64 {
-    let (played, session) = start(strategy, seed, 0.0).await;
-    let mut lowest: f64 = 1.0;
+/// What is ordinary in the traffic that an incident is played on.
+async fn ordinarily(incident: Incident, seed: u64) -> Ordinary {
+    let (played, session) = start(incident, seed, NEVER).await;
+    let mut worst = Ordinary { hit_rate: 1.0, misses_per_second: 0.0, latency_seconds: 0.0 };
     let mut ticks = session.ticks();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(50) {
         ticks.changed().await.expect("the session runs");
         let snapshot = session.snapshot(Window::TenSeconds);
-        let rate = snapshot.instance.get(&ReadingKind::HitRate).and_then(|reading| reading.value);
+        let figure = |kind: ReadingKind| snapshot.instance.get(&kind).and_then(|reading| reading.value);
         if begun.elapsed() > Duration::from_secs(20) {
-            lowest = lowest.min(rate.unwrap_or(1.0));
+            worst.hit_rate = worst.hit_rate.min(figure(ReadingKind::HitRate).unwrap_or(1.0));
+            let misses = figure(ReadingKind::MissesPerSecond).unwrap_or(0.0);
+            worst.misses_per_second = worst.misses_per_second.max(misses);
+            let latency = figure(ReadingKind::LatencyMeanSeconds).unwrap_or(0.0);
+            worst.latency_seconds = worst.latency_seconds.max(latency);
         }
     }
     end(played).await;
-    lowest
+    worst
 }
 
 async fn end(played: Played) {
@@ -194,9 +230,15 @@ async fn end(played: Played) {
     played.lab.shutdown().await;
 }
 
-async fn play(incident: Incident, strategy: &str, seed: u64, hit_rate: f64) -> Result<String, String> {
-    let (played, session) = start(strategy, seed, hit_rate).await;
-    tokio::time::sleep(ORDINARY).await;
+/// What was said when it was right, with the seconds since the rule fired; or what was wrong.
+async fn play(
+    incident: Incident,
+    seed: u64,
+    ordinary: Ordinary,
+    watched: Duration,
+) -> Result<(u64, String), String> {
+    let (played, session) = start(incident, seed, ordinary).await;
+    tokio::time::sleep(watched).await;
     let before = firing(&played.app).await;
     if let Some(alert) = before.first() {
         let said = format!("{} fired before anything happened", alert.alert.rule);
@@ -215,9 +257,8 @@ async fn play(incident: Incident, strategy: &str, seed: u64, hit_rate: f64) -> R
             match wrong(incident, session.strategy(), &played.lab, &view.alert.rule, &triage) {
                 None => {
                     let after = at.elapsed().as_secs();
-                    last = format!("{} after {after} s: {}", view.alert.rule, triage.sentence);
                     end(played).await;
-                    return Ok(last);
+                    return Ok((after, format!("{}: {}", view.alert.rule, triage.sentence)));
                 }
                 Some(why) => last = format!("{}: {why}: {}", view.alert.rule, triage.sentence),
             }
@@ -239,35 +280,62 @@ fn stage(incident: Incident) -> &'static str {
     }
 }
 
+fn number(variable: &str) -> usize {
+    std::env::var(variable).ok().and_then(|it| it.parse().ok()).unwrap_or(1).max(1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespace_and_the_cause() {
+    // Between what is ordinary, 94 %, and what a purge of the busiest namespaces leaves, 77 %.
+    let ordinary = Ordinary { hit_rate: 0.91, ..NEVER };
+    let (purge, pressure) = tokio::join!(
+        play(Incident::MassPurge, 1, ordinary, BRIEFLY),
+        play(Incident::MemoryPressure, 1, ordinary, BRIEFLY),
+    );
+    purge.expect("the purge is told");
+    pressure.expect("the memory is told");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a lab and some minutes for each incident; see the head of this file"]
 async fn in_each_incident_the_sentence_names_the_namespace_and_the_cause() {
-    let seeds: u64 = std::env::var("CACHESCOPE_SEEDS").ok().and_then(|it| it.parse().ok()).unwrap_or(1);
+    let (seeds, at_once) = (number("CACHESCOPE_SEEDS"), number("CACHESCOPE_AT_ONCE"));
     let chosen = std::env::var("CACHESCOPE_INCIDENTS").unwrap_or_default();
-    let mut ordinary: std::collections::BTreeMap<&str, f64> = std::collections::BTreeMap::new();
+    let mut known: BTreeMap<&str, Ordinary> = BTreeMap::new();
     let mut failed = Vec::new();
     for incident in Incident::ALL {
         if !chosen.is_empty() && !chosen.split(',').any(|name| name == incident.name()) {
             continue;
         }
         let strategy = stage(incident);
-        let hit_rate = match ordinary.get(strategy) {
+        let ordinary = match known.get(strategy) {
             Some(known) => *known,
             None => {
-                let found = ordinary_hit_rate(strategy, 1).await;
-                ordinary.insert(strategy, found);
+                let found = ordinarily(incident, 1).await;
+                known.insert(strategy, found);
                 found
             }
         };
-        for seed in 1..=seeds {
-            match play(incident, strategy, seed, hit_rate).await {
-                Ok(said) => eprintln!("{} {seed}: right: {said}", incident.name()),
+        let plays = (1..=seeds as u64).map(|seed| async move {
+            let outcome = tokio::spawn(play(incident, seed, ordinary, ORDINARY)).await;
+            match outcome.expect("a play does not panic") {
+                Ok((after, said)) => {
+                    eprintln!("{} {seed}: right after {after} s: {said}", incident.name());
+                    Ok(after)
+                }
                 Err(why) => {
                     eprintln!("{} {seed}: WRONG: {why}", incident.name());
-                    failed.push(format!("{} {seed}: {why}", incident.name()));
+                    Err(format!("{} {seed}: {why}", incident.name()))
                 }
             }
-        }
+        });
+        let outcomes: Vec<Result<u64, String>> =
+            futures::stream::iter(plays).buffer_unordered(at_once).collect().await;
+        let seconds: Vec<u64> =
+            outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
+        failed.extend(outcomes.into_iter().filter_map(Result::err));
+        let slowest = seconds.iter().max().copied().unwrap_or_default();
+        eprintln!("| {} | {} of {seeds} | {slowest} s |", incident.name(), seconds.len());
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

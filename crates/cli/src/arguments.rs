@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::purge_arguments::{AuditCommand, PurgeCommand};
+use crate::warm_arguments::WarmCommand;
 
 /// Live hit rate, latency, memory and evictions per key namespace.
 #[derive(Debug, Parser)]
@@ -90,6 +91,11 @@ pub(crate) enum Command {
     Purge {
         #[command(subcommand)]
         command: PurgeCommand,
+    },
+    /// Fill keys before they are asked for: plan, preview, run with an approval or from a crontab.
+    Warm {
+        #[command(subcommand)]
+        command: WarmCommand,
     },
     /// Show, verify and export what was done.
     Audit {
@@ -223,6 +229,9 @@ pub(crate) struct Mark {
     /// Of which deployment, by its name or identity [default: of all].
     #[arg(long, value_name = "NAME")]
     pub(crate) deployment: Option<String>,
+    /// Of the deployments at this address, as the window knows it.
+    #[arg(long, value_name = "URL", conflicts_with = "deployment")]
+    pub(crate) redis: Option<String>,
     /// What kind of thing was done.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) kind: MarkKindName,

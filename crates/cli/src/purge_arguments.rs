@@ -30,6 +30,29 @@ pub(crate) struct Planned {
     pub(crate) what: What,
     #[command(flatten)]
     pub(crate) how: How,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
+}
+
+/// Whom steps of a playbook ask over HTTP. Their tokens come from the environment, so that they stand in no process
+/// list: CACHESCOPE_APPLICATION_TOKEN and CACHESCOPE_CDN_TOKEN, when the run starts as well.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Asking {
+    /// Base address of the application, for steps that call one of its endpoints.
+    #[arg(long, value_name = "URL")]
+    pub(crate) application: Option<String>,
+    /// Address that invalidates at the CDN; {path} stands for one path.
+    #[arg(long, value_name = "URL")]
+    pub(crate) cdn: Option<String>,
+    /// Its method [default: POST].
+    #[arg(long, value_name = "METHOD", requires = "cdn")]
+    pub(crate) cdn_method: Option<String>,
+    /// Its body, where {paths} stands for a JSON list of the paths.
+    #[arg(long, value_name = "JSON", requires = "cdn")]
+    pub(crate) cdn_body: Option<String>,
+    /// These addresses may be in a private network.
+    #[arg(long)]
+    pub(crate) private_addresses: bool,
 }
 
 /// Which keys.
@@ -163,7 +186,7 @@ pub(crate) enum ExportFormat {
     Csv,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))

@@ -69,6 +69,8 @@ fn snapshot(past: usize) -> Snapshot {
         miss_causes: MissCauses::default(),
         nodes: Vec::new(),
         namespaces: (0..NAMESPACES).map(row).collect(),
+        layers: Vec::new(),
+        by_node: Vec::new(),
         signals: [].into(),
         sources: Vec::new(),
         control_totals: Vec::new(),

@@ -1,5 +1,7 @@
 //! A reading as a series: as many points as a chart wants, gaps left as gaps.
 
+use std::cell::OnceCell;
+
 use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::snapshot::HistoryPoint;
 use cachescope_model::time::Timestamp;
@@ -7,7 +9,7 @@ use cachescope_model::time::Timestamp;
 use crate::applications::latency::{self, merge_counts};
 use crate::command_times::{SERVER_SCALE, merged};
 use crate::engine::Engine;
-use crate::events::MISSES;
+use crate::events::{EVENT_KINDS, MISSES};
 use crate::probes::{TRIP_SCALE, bounds_of, least_samples};
 use crate::readings::mixed;
 use crate::rows::{OTHER, Row};
@@ -63,12 +65,7 @@ impl Engine {
         let end = |point: i64| from_ms + (to_ms - from_ms) * point / points;
         (1..=points)
             .map(|point| {
-                let slice = Slice { engine: self, from_ms: end(point - 1), to_ms: end(point) };
-                let value = match row {
-                    None => slice.instance(query.kind),
-                    Some(number) => slice.namespace(query.kind, number, self.rows.get(number)),
-                };
-                let value = value.filter(|value| value.0.is_finite());
+                let value = Slice::new(self, end(point - 1), end(point)).point(query.kind, row);
                 HistoryPoint {
                     at: Timestamp(end(point)),
                     value: value.map(|(value, ..)| value),
@@ -83,10 +80,13 @@ impl Engine {
 /// A value with the ends of its interval, where it has one.
 type Point = Option<(f64, Option<f64>, Option<f64>)>;
 
-struct Slice<'a> {
+/// One interval, of which the figures of many namespaces may be asked.
+pub(crate) struct Slice<'a> {
     engine: &'a Engine,
     from_ms: i64,
     to_ms: i64,
+    /// Seconds for which each kind of events is known: the same for every namespace.
+    event_seconds: [OnceCell<Option<f64>>; EVENT_KINDS],
 }
 
 fn exact(value: f64) -> Point {
@@ -97,7 +97,31 @@ fn ratio(part: f64, whole: f64) -> Point {
     if whole > 1e-9 { exact((part / whole).min(1.0)) } else { None }
 }
 
-impl Slice<'_> {
+impl<'a> Slice<'a> {
+    /// The interval, as far as there can be anything in it.
+    pub(crate) fn new(engine: &'a Engine, from_ms: i64, to_ms: i64) -> Self {
+        let latest = engine.now_ms.saturating_add(LONGEST_MILLIS);
+        let to_ms = to_ms.clamp(0, latest);
+        let from_ms = from_ms.clamp(to_ms.saturating_sub(LONGEST_MILLIS).max(0), latest);
+        Self { engine, from_ms, to_ms, event_seconds: Default::default() }
+    }
+
+    /// A figure of a namespace (by its number), or of the whole deployment.
+    pub(crate) fn value(&self, kind: R, row: Option<u32>) -> Option<f64> {
+        if self.to_ms <= self.from_ms {
+            return None;
+        }
+        self.point(kind, row).map(|(value, ..)| value)
+    }
+
+    fn point(&self, kind: R, row: Option<u32>) -> Point {
+        let point = match row {
+            None => self.instance(kind),
+            Some(number) => self.namespace(kind, number, self.engine.rows.get(number)),
+        };
+        point.filter(|(value, ..)| value.is_finite())
+    }
+
     fn sum(&self, tally: &Tally, count: Count) -> f64 {
         tally.between(count, &self.engine.frame, self.from_ms, self.to_ms)
     }
@@ -113,6 +137,10 @@ impl Slice<'_> {
     }
 
     fn event_seconds(&self, kind: usize) -> Option<f64> {
+        *self.event_seconds[kind].get_or_init(|| self.count_event_seconds(kind))
+    }
+
+    fn count_event_seconds(&self, kind: usize) -> Option<f64> {
         let frame = &self.engine.frame;
         let nodes = || self.engine.server.serving_kind(kind).filter(|node| node.subscription.began);
         let sinces = nodes().map(|node| node.subscription.since(kind)).collect::<Option<Vec<_>>>()?;

@@ -20,6 +20,8 @@ pub mod label {
     pub const TENANT: &str = "tenant";
     /// The layer: its name in the strategy.
     pub const LAYER: &str = "layer";
+    /// The server: its `host:port`.
+    pub const NODE: &str = "node";
 }
 
 /// State of an alert.

@@ -140,6 +140,19 @@ pub struct NodeSnapshot {
     pub maxmemory_policy: String,
 }
 
+/// A part of the deployment other than a namespace, with its readings: a layer, or a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
+pub struct PartSnapshot {
+    /// Its name: a layer's in the strategy, or its label where the strategy does not document it; a server's
+    /// `host:port`.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Its readings by kind.
+    #[ts(as = "crate::reading::ReadingMap")]
+    pub readings: Readings,
+}
+
 /// Everything at one moment over one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct Snapshot {
@@ -156,6 +169,11 @@ pub struct Snapshot {
     pub nodes: Vec<NodeSnapshot>,
     /// Its namespaces: documented ones in the document's order, then discovered ones, then the remainder.
     pub namespaces: Vec<NamespaceSnapshot>,
+    /// The layers that a request passes on its way to the data, as the application counts them: documented ones in
+    /// the document's order, then those that only the application's labels name.
+    pub layers: Vec<PartSnapshot>,
+    /// Its servers with their readings, in the order of `nodes`.
+    pub by_node: Vec<PartSnapshot>,
     /// The strategy's signals by name; `None` where a query gave nothing.
     pub signals: BTreeMap<String, Option<f64>>,
     /// How the sources are doing.

@@ -26,7 +26,7 @@ pub use policy::{
     Bypass, Document, Endpoint, HealthCheck, Hotspot, NeverCache, RedisLock, Stampede, TenantIsolation,
     Versioning,
 };
-pub use rule::{Comparison, Rule, Severity, Signal, Subject, Target, Threshold};
+pub use rule::{Comparison, MarkQuery, Rule, Severity, Signal, Subject, Target, Threshold};
 pub use sizing::{RedisExpectation, Sizing, SizingEntry};
 pub use trigger::{Cron, Trigger};
 pub use warm::{WarmItem, WarmKind, WarmLimits, WarmPlan};
@@ -71,6 +71,8 @@ pub struct Strategy {
     pub rules: Vec<Rule>,
     /// Figures from Prometheus that belong to no namespace.
     pub signals: Vec<Signal>,
+    /// Queries whose changes are marks.
+    pub marks: Vec<MarkQuery>,
     /// What is purged on which occasion.
     pub playbooks: Vec<Playbook>,
     /// What is loaded ahead of the traffic.

@@ -107,6 +107,8 @@ pub struct Triage {
     pub unit: Option<Unit>,
     /// What the shares of `carriers` are shares of (`extra misses`); empty where nothing is shared out.
     pub carried: String,
+    /// Unit of the carriers' `before` and `now`; `None` where nothing is shared out.
+    pub carried_unit: Option<Unit>,
     /// Which namespaces carry the change, the largest first; at most five.
     pub carriers: Vec<Carrier>,
     /// Which tenants do within the first of them; at most three.

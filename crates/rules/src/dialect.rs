@@ -5,7 +5,7 @@ use std::time::Duration;
 use cachescope_model::alert::AlertLabels;
 use cachescope_model::alert::label::{LAYER, NAMESPACE};
 use cachescope_model::reading_kind::ReadingKind as R;
-use cachescope_model::strategy::{MetricNames, Namespace, Strategy, Subject};
+use cachescope_model::strategy::{CacheLayer, LayerKind, MetricNames, Namespace, Strategy, Subject};
 use cachescope_model::window::Window;
 
 use crate::promql::{Expr, MatchKind, Matcher, Operator, Selector, parse};
@@ -32,6 +32,10 @@ pub fn parts(strategy: &Strategy, subject: &Subject, window: Window) -> Result<V
         Subject::Namespaces { namespaces, reading } => of.namespaces(namespaces, *reading),
         Subject::Layer { layer, reading } => of.layer(layer, *reading).map(|part| vec![part]),
         Subject::Tenants { .. } => Err("the application's metrics have no label for the tenant".to_owned()),
+        Subject::Nodes { .. } => {
+            Err("redis_exporter names servers by labels of its own, which are not ours: write it as `promql`"
+                .to_owned())
+        }
         Subject::Signal { signal } => match strategy.signal(signal) {
             Some(signal) => Ok(vec![plain(read(&signal.promql))]),
             None => Err(format!("the strategy has no signal {signal:?}")),
@@ -113,9 +117,12 @@ impl Of<'_> {
     }
 
     fn layer(&self, name: &str, reading: R) -> Result<Part, String> {
-        let label = self.metrics()?.layer_label.clone();
+        let metrics = self.metrics()?;
+        let label = metrics.layer_label.clone();
         let layer = self.strategy.layers.iter().find(|layer| layer.name == name);
-        let value = layer.and_then(|layer| layer.metric_label.clone());
+        let redis =
+            |layer: &CacheLayer| metrics.redis_layer.clone().filter(|_| layer.kind == LayerKind::Redis);
+        let value = layer.and_then(|layer| layer.metric_label.clone().or_else(|| redis(layer)));
         let (Some(label), Some(value)) = (label, value) else {
             return Err(format!("the application's metrics do not count the layer {name:?}"));
         };

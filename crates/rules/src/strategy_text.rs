@@ -41,6 +41,10 @@ pub fn strategy_text<'r>(rules: impl IntoIterator<Item = &'r Rule>, strategy: &S
                 put("reading", reading_name(*reading));
                 put("layer", quoted(layer));
             }
+            Subject::Nodes { reading } => {
+                put("reading", reading_name(*reading));
+                put("each", quoted("node"));
+            }
             Subject::Signal { signal } => put("signal", quoted(signal)),
             Subject::Promql { expr } => put("promql", quoted(expr)),
             _ => put("reading", quoted("reachable")),

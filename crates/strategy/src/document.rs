@@ -79,6 +79,7 @@ fn read<'a>(context: Context<'a>, root: &'a DeTable<'a>) -> Strategy {
         criteria: top.texts("criteria"),
         rules: top.tables("rule").into_iter().filter_map(|row| measured::rule(row, &units)).collect(),
         signals,
+        marks: top.tables("mark").into_iter().map(measured::mark).collect(),
         playbooks: top.tables("playbook").into_iter().map(|row| actions::playbook(row, &placed)).collect(),
         warm_plans: top.tables("warm").into_iter().filter_map(actions::warm).collect(),
         endpoints: top.tables("endpoint").into_iter().map(policies::endpoint).collect(),

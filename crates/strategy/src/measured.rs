@@ -1,8 +1,9 @@
-//! `[metrics]`, `[[signal]]`, `[[target]]` and `[[rule]]`: what is measured and judged.
+//! `[metrics]`, `[[signal]]`, `[[mark]]`, `[[target]]` and `[[rule]]`: what is measured and judged.
 
 use cachescope_model::duration;
+use cachescope_model::marks::MarkKind;
 use cachescope_model::reading_kind::Unit;
-use cachescope_model::strategy::{MetricNames, Rule, Severity, Signal, Target};
+use cachescope_model::strategy::{MarkQuery, MetricNames, Rule, Severity, Signal, Target};
 use cachescope_model::window::Window;
 
 use crate::names::Kind;
@@ -81,6 +82,21 @@ pub(crate) fn signal(mut section: Section<'_>) -> Signal {
     }
     section.finish();
     signal
+}
+
+/// Reads one `[[mark]]`.
+pub(crate) fn mark(mut section: Section<'_>) -> MarkQuery {
+    let name = section.named(Kind::Mark);
+    let kinds = MarkKind::ALL.map(|(kind, name)| (name, kind));
+    let mark = MarkQuery {
+        title: section.text("title").unwrap_or_else(|| name.clone()),
+        name,
+        promql: section.required_text("promql", "\"shop_build_info\""),
+        kind: section.word("kind", &kinds).unwrap_or_default(),
+        label: section.metric("label"),
+    };
+    section.finish();
+    mark
 }
 
 /// Reads one `[[target]]`; `None` where what it is about can't be told.

@@ -30,6 +30,7 @@ const REACHABLE: &str = "reachable";
 enum Each {
     Namespace,
     Tenant,
+    Node,
 }
 
 /// A reading as a file names it; `miss_rate` is 1 − hit rate, and `reachable` is none of the table's.
@@ -45,11 +46,12 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
     if section.has("promql") {
         return by_promql(section);
     }
-    let each = section.word("each", &[("namespace", Each::Namespace), ("tenant", Each::Tenant)]);
+    let each = section
+        .word("each", &[("namespace", Each::Namespace), ("tenant", Each::Tenant), ("node", Each::Node)]);
     let namespaces = section.references("namespaces", Kind::Namespace);
     let layer = section.reference("layer", Kind::Layer);
-    let (by_namespace, by_layer) = (each.is_some() || !namespaces.is_empty(), layer.is_some());
-    let tenant = each == Some(Each::Tenant);
+    let by_namespace = matches!(each, Some(Each::Namespace | Each::Tenant)) || !namespaces.is_empty();
+    let by_layer = layer.is_some();
     match (wanted, signal) {
         (Some(_), Some(_)) => {
             section.error("signal", "`reading` and `signal` exclude each other; keep one of them");
@@ -63,7 +65,7 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
             None
         }
         (None, Some(signal)) => {
-            if by_namespace || by_layer {
+            if each.is_some() || by_namespace || by_layer {
                 section.error(
                     "signal",
                     "a signal belongs to no namespace and no layer; remove `each`, `namespaces` and `layer`",
@@ -76,7 +78,7 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
             Some(Judged { threshold: Some(threshold(section, *unit)?), subject: Subject::Signal { signal } })
         }
         (Some(Wanted::Reachable), None) => {
-            if by_namespace || by_layer {
+            if each.is_some() || by_namespace || by_layer {
                 section.error(
                     "reading",
                     "reachable is about the whole cache; remove `each`, `namespaces` and `layer`",
@@ -87,6 +89,9 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
         (Some(Wanted::Reading { reading, complement: complemented }), None) => {
             if by_namespace && by_layer {
                 section.error("layer", "`layer` and namespaces exclude each other; keep one of them");
+            }
+            if each == Some(Each::Node) && (by_namespace || by_layer) {
+                section.error("each", "a server is neither a namespace nor a layer; keep one of them");
             }
             if by_namespace && !reading.spec().per_namespace {
                 section.error(
@@ -99,7 +104,8 @@ pub(crate) fn judged(section: &Section<'_>, signals: &SignalUnits) -> Option<Jud
             }
             let subject = match layer {
                 Some(layer) => Subject::Layer { layer, reading },
-                None if tenant => Subject::Tenants { namespaces, reading },
+                None if each == Some(Each::Node) => Subject::Nodes { reading },
+                None if each == Some(Each::Tenant) => Subject::Tenants { namespaces, reading },
                 None if by_namespace => Subject::Namespaces { namespaces, reading },
                 None => Subject::Instance { reading },
             };

@@ -270,6 +270,16 @@ fn a_rule_says_one_thing_of_one_subject() {
             "write 0.8",
         ),
         (
+            "reading = \"hit_rate\"\nbelow = nan",
+            "shop.toml:11: rule \"R\": `below` is a float",
+            "write a number: below = 0.8",
+        ),
+        (
+            "reading = \"hit_rate\"\nbelow = 0.8\nfor = \"-1\"",
+            "shop.toml:12: rule \"R\": `for`: \"-1\" is not a duration",
+            "such as 30s",
+        ),
+        (
             "reading = \"latency_p99_seconds\"\nabove = 10",
             "shop.toml:11: rule \"R\": `above` has no unit",
             "for seconds",
@@ -278,6 +288,11 @@ fn a_rule_says_one_thing_of_one_subject() {
             "reading = \"memory_ratio\"\nabove = 0.9\neach = \"namespace\"",
             "shop.toml:10: rule \"R\": Memory share is a figure of the whole server",
             "remove `each` and `namespaces`",
+        ),
+        (
+            "reading = \"hit_rate\"\nbelow = 0.8\neach = \"node\"\nnamespaces = [\"user\"]",
+            "shop.toml:12: rule \"R\": a server is neither a namespace nor a layer",
+            "keep one of them",
         ),
         (
             "reading = \"hit_rate\"\nbelow = 0.8\nwindow = \"2m\"",

@@ -13,14 +13,18 @@
 //! script for each key, which removes it only if its dump and its time to live are what was kept. One key a script:
 //! nobody waits longer for it than for a DUMP.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, Answer, spelled};
 use redis::{Pipeline, Value};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::driver::{VALUE_UNIT, VALUES_AT_ONCE};
+use super::ending::{Ended, Ending};
 use crate::canonical::hex;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
 use crate::undo::{Kept, UndoWriter};
 
@@ -66,6 +70,34 @@ pub(super) struct Removal<'a> {
     pub(super) most_bytes_of_a_key: u64,
     /// PEXPIRETIME is there (7.0).
     pub(super) tells_expiry: bool,
+    /// What has not been removed when the run ends stays.
+    pub(super) ending: &'a Ending,
+    /// Room for values in memory.
+    pub(super) values: &'a Semaphore,
+    /// Keys whose removal was sent and not answered.
+    pub(super) in_doubt: &'a AtomicU64,
+}
+
+/// Keys that are read at once, and about how many bytes they are.
+struct Group {
+    keys: Vec<Vec<u8>>,
+    bytes: u64,
+}
+
+/// Room in memory for so many bytes of values; a value that is larger than all of it gets all of it.
+async fn room_for<'v>(
+    bytes: u64,
+    values: &'v Semaphore,
+    ending: &Ending,
+) -> Result<SemaphorePermit<'v>, Failure> {
+    let units = u32::try_from(bytes / VALUE_UNIT + 1).unwrap_or(VALUES_AT_ONCE).min(VALUES_AT_ONCE);
+    let room = ending.or(values.acquire_many(units)).await.map_err(ended)?;
+    room.map_err(|_closed| ended(Ended))
+}
+
+/// The run ends: what had not been removed stays.
+fn ended(_ended: Ended) -> Failure {
+    Failure::new(FailureKind::Cancelled, "the run ended", "")
 }
 
 impl Removal<'_> {
@@ -84,12 +116,12 @@ impl Removal<'_> {
         let mut asked = Pipeline::new();
         if self.cluster {
             keys.iter().for_each(|key| {
-                asked.cmd("UNLINK").arg(key);
+                asked.cmd(spelled::UNLINK).arg(key);
             });
         } else {
-            asked.cmd("UNLINK").arg(keys);
+            asked.cmd(spelled::UNLINK).arg(keys);
         }
-        let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
+        let answer = self.remove_by(&asked, keys.len(), |_| (0, 0)).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
         let before = outcome.removed + outcome.moved;
         for reply in &answer.replies {
@@ -102,20 +134,36 @@ impl Removal<'_> {
         Ok(())
     }
 
+    /// Sends what removes so many keys. Whoever is dropped before the answer, or gets none, leaves them in doubt.
+    async fn remove_by(
+        &mut self,
+        commands: &Pipeline,
+        keys: usize,
+        lookups: impl FnOnce(&[Value]) -> (u64, u64),
+    ) -> Result<Answer, Failure> {
+        self.in_doubt.fetch_add(keys as u64, Ordering::AcqRel);
+        let answer = self.connection.ask(self.database, commands, lookups).await?;
+        self.in_doubt.fetch_sub(keys as u64, Ordering::AcqRel);
+        Ok(answer)
+    }
+
     async fn keep_and_unlink(
         &mut self,
         keys: Vec<Vec<u8>>,
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let mut groups = self.by_weight(keys, outcome).await?;
+        let ending = self.ending;
+        let weighed = ending.or(self.by_weight(keys, outcome)).await;
+        let mut groups = weighed.map_err(ended)??;
         let mut tries = 0;
-        while let Some(group) = groups.pop() {
-            let single = group.len() == 1;
+        while let Some(Group { keys, bytes }) = groups.pop() {
+            let single = keys.len() == 1;
+            let _room = room_for(bytes, self.values, ending).await?;
             let changed = if self.cluster {
-                self.try_by_script(group, undo, outcome).await?
+                self.try_by_script(keys, undo, outcome).await?
             } else {
-                self.try_by_transaction(group, undo, outcome).await?
+                self.try_by_transaction(keys, undo, outcome).await?
             };
             match (changed.len(), single) {
                 (0, _) => tries = 0,
@@ -125,10 +173,11 @@ impl Removal<'_> {
                 }
                 (_, true) => {
                     tries += 1;
-                    groups.push(changed);
+                    groups.push(Group { keys: changed, bytes });
                 }
                 (count, false) => {
-                    groups.extend(changed.chunks(count.div_ceil(8)).map(<[_]>::to_vec));
+                    let smaller = changed.chunks(count.div_ceil(8));
+                    groups.extend(smaller.map(|keys| Group { keys: keys.to_vec(), bytes }));
                 }
             }
         }
@@ -136,18 +185,14 @@ impl Removal<'_> {
     }
 
     /// Groups that are read at once, without what is too large to be kept.
-    async fn by_weight(
-        &mut self,
-        keys: Vec<Vec<u8>>,
-        outcome: &mut Outcome,
-    ) -> Result<Vec<Vec<Vec<u8>>>, Failure> {
+    async fn by_weight(&mut self, keys: Vec<Vec<u8>>, outcome: &mut Outcome) -> Result<Vec<Group>, Failure> {
         let mut asked = Pipeline::with_capacity(keys.len());
         for key in &keys {
-            asked.cmd("MEMORY").arg("USAGE").arg(key);
+            asked.cmd(spelled::MEMORY).arg("USAGE").arg(key);
         }
         let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
-        let (mut groups, mut group, mut weight) = (Vec::new(), Vec::new(), 0);
+        let (mut groups, mut group, mut weight) = (Vec::new(), Vec::new(), 0_u64);
         for (key, reply) in keys.into_iter().zip(&answer.replies) {
             let bytes = match reply {
                 Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(0),
@@ -165,14 +210,14 @@ impl Removal<'_> {
                 continue;
             }
             if weight + bytes > BYTES_AT_ONCE && !group.is_empty() {
-                groups.push(std::mem::take(&mut group));
+                groups.push(Group { keys: std::mem::take(&mut group), bytes: weight });
                 weight = 0;
             }
             weight += bytes;
             group.push(key);
         }
         if !group.is_empty() {
-            groups.push(group);
+            groups.push(Group { keys: group, bytes: weight });
         }
         Ok(groups)
     }
@@ -184,7 +229,8 @@ impl Removal<'_> {
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        let kept = self.read(&keys, true, outcome).await?;
+        let ending = self.ending;
+        let kept = ending.or(self.read(&keys, true, outcome)).await.map_err(ended)??;
         if kept.is_empty() {
             let mut forget = Pipeline::new();
             forget.cmd("UNWATCH");
@@ -192,12 +238,12 @@ impl Removal<'_> {
             return Ok(Vec::new());
         }
         let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
-        undo.keep(kept).await?;
+        ending.or(undo.keep(kept)).await.map_err(ended)??;
         let mut asked = Pipeline::new();
-        asked.cmd("MULTI");
-        asked.cmd("UNLINK").arg(&names);
-        asked.cmd("EXEC");
-        let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
+        asked.cmd(spelled::MULTI);
+        asked.cmd(spelled::UNLINK).arg(&names);
+        asked.cmd(spelled::EXEC);
+        let answer = self.remove_by(&asked, names.len(), |_| (0, 0)).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
         match answer.replies.as_slice() {
             [_, _, Value::Nil] => Ok(names),
@@ -223,7 +269,8 @@ impl Removal<'_> {
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        let kept = self.read(&keys, false, outcome).await?;
+        let ending = self.ending;
+        let kept = ending.or(self.read(&keys, false, outcome)).await.map_err(ended)??;
         if kept.is_empty() {
             return Ok(Vec::new());
         }
@@ -231,16 +278,16 @@ impl Removal<'_> {
         for kept in &kept {
             let dumped = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &kept.payload).as_ref());
             let expires = kept.expires_at_ms.map_or_else(|| "-1".to_owned(), |at| at.to_string());
-            asked.cmd("EVAL").arg(COMPARE_AND_UNLINK).arg(1).arg(&kept.key).arg(dumped).arg(expires);
+            asked.cmd(spelled::EVAL).arg(COMPARE_AND_UNLINK).arg(1).arg(&kept.key).arg(dumped).arg(expires);
         }
         let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
-        undo.keep(kept).await?;
+        ending.or(undo.keep(kept)).await.map_err(ended)??;
         let lookups = |replies: &[Value]| {
             let there = replies.iter().filter(|reply| matches!(reply, Value::Int(1 | -1))).count() as u64;
             let gone = replies.iter().filter(|reply| matches!(reply, Value::Int(0))).count() as u64;
             (there * 2, gone)
         };
-        let answer = self.connection.ask(self.database, &asked, lookups).await?;
+        let answer = self.remove_by(&asked, names.len(), lookups).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
         let mut changed = Vec::new();
         for (name, reply) in names.into_iter().zip(&answer.replies) {
@@ -263,13 +310,13 @@ impl Removal<'_> {
     ) -> Result<Vec<Kept>, Failure> {
         let mut asked = Pipeline::with_capacity(keys.len() * 2 + 2);
         if watched {
-            asked.cmd("WATCH").arg(keys);
+            asked.cmd(spelled::WATCH).arg(keys);
         }
         for key in keys {
-            asked.cmd("DUMP").arg(key);
-            asked.cmd(if self.tells_expiry { "PEXPIRETIME" } else { "PTTL" }).arg(key);
+            asked.cmd(spelled::DUMP).arg(key);
+            asked.cmd(if self.tells_expiry { spelled::PEXPIRETIME } else { spelled::PTTL }).arg(key);
         }
-        asked.cmd("TIME");
+        asked.cmd(spelled::TIME);
         let lookups = |replies: &[Value]| {
             replies.iter().fold((0, 0), |(hits, misses), reply| match reply {
                 Value::BulkString(_) | Value::Int(-1 | 0..) => (hits + 1, misses),

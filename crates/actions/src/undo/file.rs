@@ -283,7 +283,9 @@ fn sync_directory(path: &Path) {
 
 fn cannot(path: &Path, error: &std::io::Error) -> Failure {
     let remedy = match error.kind() {
-        std::io::ErrorKind::StorageFull => "free some space; nothing that is not in the file was removed",
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => "free some space; nothing that is not in the file was removed",
         _ => "see that the state directory can be written; nothing that is not in the file was removed",
     };
     Failure::storage(format!("the undo file {} can't be used: {error}", path.display()), remedy)
@@ -354,6 +356,17 @@ mod tests {
         let writer = UndoWriter::open(&path, "7", &master, u64::MAX).expect("it goes on");
         writer.keep(records(5, 6)).await.expect("kept");
         assert_eq!(read_all(&path, &master), (records(0, 6), true));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_said_with_what_to_do() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("7.undo");
+        std::os::unix::fs::symlink("/dev/full", &path).expect("linked");
+        let master = MasterKey::generate(WhereKept::File).expect("a key");
+        let failure = UndoWriter::open(&path, "7", &master, u64::MAX).expect_err("the disk is full");
+        assert!(failure.remedy.starts_with("free some space"), "{failure:?}");
     }
 
     #[tokio::test]

@@ -12,4 +12,4 @@ mod seal;
 pub use file::{UndoReader, UndoWriter};
 pub use key::{MasterKey, WhereKept};
 pub use record::Kept;
-pub use restore::{Part, restore};
+pub use restore::{Part, Progress, restore};

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachescope_model::time::Timestamp;
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 
 use super::file::UndoReader;
 use super::record::Kept;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockName};
 use crate::run_state::UndoResult;
 use crate::selection::Attribution;
 use crate::servers::Servers;
@@ -42,45 +43,62 @@ impl Part {
     }
 }
 
+/// How far an undo is; readable while it runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Keys in the file; 0 until they are counted.
+    pub all: AtomicU64,
+    /// Keys that were dealt with, or are not wanted.
+    pub done: AtomicU64,
+}
+
 /// Puts back what of a file is wanted. A key that was kept twice, because somebody wrote it while it was being
-/// removed, comes back as it was last.
+/// removed, comes back as it was last: the file is read twice.
 ///
 /// # Errors
 /// Where a server can't be asked; what was put back until then stays, and doing it again is harmless.
 pub async fn restore(
-    reader: UndoReader,
-    again: UndoReader,
+    (reader, again): (UndoReader, UndoReader),
     (run, operator): (&str, &str),
     servers: &Servers,
     attribution: &Attribution,
     part: &Part,
+    progress: &Progress,
     now: impl Fn() -> Timestamp,
 ) -> Result<UndoResult, Failure> {
     // Nobody purges what is being put back. A lock that the run itself left behind is taken over.
-    let lock = Lock::acquire(servers, operator, run).await?;
-    let result = restore_locked(reader, again, run, servers, attribution, part, now).await;
+    let lock = Lock::acquire(servers, &LockName::deployment(), operator, run).await?;
+    let result =
+        restore_locked((reader, again), run, servers, attribution, part, (progress, now, &lock)).await;
     lock.release().await;
     result
 }
 
 async fn restore_locked(
-    reader: UndoReader,
-    again: UndoReader,
+    (reader, again): (UndoReader, UndoReader),
     run: &str,
     servers: &Servers,
     attribution: &Attribution,
     part: &Part,
-    now: impl Fn() -> Timestamp,
+    (progress, now, lock): (&Progress, impl Fn() -> Timestamp, &Lock),
 ) -> Result<UndoResult, Failure> {
     let mut result = UndoResult { run: run.to_owned(), ..UndoResult::default() };
     let mut connections: Vec<_> =
         servers.primaries.iter().map(|server| ActingConnection::new(Arc::clone(&server.node))).collect();
-    let (last, _) = off_thread(move || last_places(reader)).await?;
+    let (last, _, all) = off_thread(move || last_places(reader)).await?;
+    progress.all.store(all, Ordering::Relaxed);
     let (mut reader, mut place) = (again, 0_u64);
     loop {
         let (read, back) = off_thread(move || (reader.next_batch(), reader)).await?;
         reader = back;
         let Some(batch) = read else { break };
+        if !lock.is_ours() {
+            return Err(Failure::new(
+                FailureKind::Locked,
+                "the lock in the deployment is not ours any more; what is back already stays",
+                "see who else is at it, then undo again",
+            ));
+        }
         let mut wanted = batch;
         wanted.retain(|kept| {
             let is_last = last.is_last(kept, place);
@@ -98,6 +116,7 @@ async fn restore_locked(
             rest = others;
             put_back(some, &mut connections, attribution, now().millis(), &mut result).await?;
         }
+        progress.done.store(place, Ordering::Relaxed);
     }
     result.complete = reader.is_complete();
     Ok(result)
@@ -123,7 +142,7 @@ impl LastPlaces {
     }
 }
 
-fn last_places(mut reader: UndoReader) -> (LastPlaces, UndoReader) {
+fn last_places(mut reader: UndoReader) -> (LastPlaces, UndoReader, u64) {
     let (hashing, mut places, mut place) = (RandomState::new(), HashMap::new(), 0);
     while let Some(batch) = reader.next_batch() {
         for kept in batch {
@@ -131,7 +150,7 @@ fn last_places(mut reader: UndoReader) -> (LastPlaces, UndoReader) {
             place += 1;
         }
     }
-    (LastPlaces { hashing, places }, reader)
+    (LastPlaces { hashing, places }, reader, place)
 }
 
 async fn put_back(
@@ -183,7 +202,7 @@ async fn on_one<'k>(
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
         asked
-            .cmd("RESTORE")
+            .cmd(spelled::RESTORE)
             .arg(&kept.key)
             .arg(kept.expires_at_ms.unwrap_or(0))
             .arg(&kept.payload)
@@ -222,7 +241,7 @@ async fn compare(
     }
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
-        asked.cmd("DUMP").arg(&kept.key);
+        asked.cmd(spelled::DUMP).arg(&kept.key);
     }
     let lookups = |replies: &[Value]| {
         let hits = replies.iter().filter(|reply| matches!(reply, Value::BulkString(_))).count() as u64;

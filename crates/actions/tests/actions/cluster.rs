@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cachescope_actions::plan::{Action, HowToRun, KeyName, Scope};
 use cachescope_actions::run_state::RunPhase;
+use cachescope_actions::servers::slot_of;
 use cachescope_actions::undo::Part;
 use cachescope_lab::servers::{RedisCluster, RedisOptions};
+use redis::Value;
+use redis::aio::MultiplexedConnection;
 
-use crate::support::{Bench, fast, now_ms};
+use crate::support::{Bench, fast, now_ms, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_purged_and_undone_whole_while_writers_are_at_work() {
@@ -63,4 +67,123 @@ async fn a_cluster_is_purged_and_undone_whole_while_writers_are_at_work() {
     let outside: Option<String> =
         redis::cmd("GET").arg("out:1").query_async(&mut connection).await.expect("got");
     assert_eq!(outside.as_deref(), Some("v"));
+}
+
+async fn of_node(connection: &mut MultiplexedConnection, words: &[&str]) -> Value {
+    let mut command = redis::cmd(words[0]);
+    words[1..].iter().for_each(|word| {
+        command.arg(*word);
+    });
+    command.query_async(connection).await.expect(words[0])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_that_move_to_another_server_meanwhile_are_followed_and_nothing_is_left_behind() {
+    const KEYS: usize = 12_000;
+    let cluster = RedisCluster::start(RedisOptions::default()).await.expect("a cluster starts");
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).expect("a client");
+    let mut connection = client.get_async_connection().await.expect("it answers");
+    // A third of them in one slot, which will move.
+    for number in 0..KEYS {
+        let key = if number % 3 == 0 { format!("in:{{moving}}:{number}") } else { format!("in:{number}") };
+        let () = redis::cmd("SET")
+            .arg(key)
+            .arg(format!("value {number}"))
+            .query_async(&mut connection)
+            .await
+            .expect("set");
+    }
+    let () = redis::cmd("SET").arg("out:{moving}").arg("v").query_async(&mut connection).await.expect("set");
+    let slot = slot_of(b"{moving}").to_string();
+    let bench = Bench::on(&cluster.url()).await;
+    let slow = HowToRun { watch_between_waves_ms: 0, ..HowToRun::default() };
+    let run = bench.start("1", bench.pattern("in:*", slow)).await.expect("it starts");
+    until(|| run.state().counts.removed > 50).await;
+
+    // The usual way of resharding, with the keys moved a few at a time.
+    let mut owners = Vec::new();
+    for node in cluster.primaries() {
+        let mut connection = node.connection().await.expect("it answers");
+        let Value::BulkString(id) = of_node(&mut connection, &["CLUSTER", "MYID"]).await else {
+            panic!("an id")
+        };
+        let keys = of_node(&mut connection, &["CLUSTER", "COUNTKEYSINSLOT", &slot]).await;
+        let id = String::from_utf8(id).expect("text");
+        owners.push((node.port().to_string(), id, connection, keys != Value::Int(0)));
+    }
+    owners.sort_by_key(|(.., owns)| std::cmp::Reverse(*owns));
+    let [(_, from_id, from, _), (port, to_id, to, _), ..] = owners.as_mut_slice() else {
+        panic!("three primaries")
+    };
+    of_node(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", from_id]).await;
+    of_node(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", to_id]).await;
+    loop {
+        let some = of_node(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "50"]).await;
+        let Value::Array(keys) = some else { panic!("keys") };
+        if keys.is_empty() {
+            break;
+        }
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(port.as_str()).arg("").arg(0).arg(5_000).arg("KEYS");
+        for key in keys {
+            let Value::BulkString(key) = key else { panic!("a key") };
+            migrate.arg(key);
+        }
+        // Some may be gone by now.
+        let _moved: Value = migrate.query_async(from).await.expect("moved");
+    }
+    of_node(to, &["CLUSTER", "SETSLOT", &slot, "NODE", to_id]).await;
+    of_node(from, &["CLUSTER", "SETSLOT", &slot, "NODE", to_id]).await;
+
+    let state = run.ended().await;
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    let mut left = Vec::new();
+    for (.., connection, _) in &mut owners {
+        let Value::Array(keys) = of_node(connection, &["KEYS", "*"]).await else { panic!("keys") };
+        left.extend(keys);
+    }
+    assert_eq!(left, [Value::BulkString(b"out:{moving}".to_vec())], "{:?}", state.counts);
+    let result = bench.undo("1", &Part::default(), now_ms()).await.expect("undone");
+    assert_eq!((result.restored, result.failed), (KEYS as u64, 0), "{result:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clusters_tags_versions_and_times_to_live_are_reached_wherever_they_are() {
+    let cluster = RedisCluster::start(RedisOptions::default()).await.expect("a cluster starts");
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).expect("a client");
+    let mut connection = client.get_async_connection().await.expect("it answers");
+    for number in 0..300 {
+        let key = format!("k:{number}");
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg("v");
+        if number % 2 == 0 {
+            set.arg("EX").arg(if number % 4 == 0 { 10 } else { 3_600 });
+        }
+        let () = set.query_async(&mut connection).await.expect("set");
+        if number < 100 {
+            let () =
+                redis::cmd("SADD").arg("tag:t").arg(&key).query_async(&mut connection).await.expect("tagged");
+        }
+    }
+    let bench = Bench::on(&cluster.url()).await;
+    let every = Scope::Pattern { pattern: "k:*".to_owned(), database: None };
+    let mut plan = bench.plan(every.clone(), fast());
+    plan.steps = vec![
+        Action::Soften { scope: every, ttl_ms: 60_000, jitter_ms: 20_000 },
+        Action::BumpVersion { key: KeyName(b"version:k".to_vec()), database: 0 },
+        Action::Publish { channel: "drop".to_owned(), message: "k".to_owned() },
+        Action::Remove { scope: Scope::Tag { set: KeyName(b"tag:t".to_vec()), database: 0 } },
+    ];
+    let state = bench.start("1", plan).await.expect("it starts").ended().await;
+    assert_eq!((state.phase, state.counts.other_steps), (RunPhase::Finished, 2), "{}", state.why);
+    assert_eq!(state.counts.removed, 225 + 100, "75 lived shorter; the tag's keys are gone");
+    let version: i64 =
+        redis::cmd("GET").arg("version:k").query_async(&mut connection).await.expect("counted");
+    assert_eq!(version, 1);
+    for number in 100..300 {
+        let ttl: i64 =
+            redis::cmd("PTTL").arg(format!("k:{number}")).query_async(&mut connection).await.expect("told");
+        let most = if number % 4 == 0 { 10_000 } else { 60_000 };
+        assert!(ttl > 0 && ttl <= most, "k:{number} lives {ttl} ms");
+    }
 }

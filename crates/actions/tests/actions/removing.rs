@@ -12,7 +12,7 @@ use cachescope_actions::undo::Part;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use redis::aio::MultiplexedConnection;
 
-use crate::support::{Bench, fast, now_ms};
+use crate::support::{Bench, fast, now_ms, until};
 
 async fn server() -> RedisServer {
     let config = vec![("enable-debug-command".to_owned(), "yes".to_owned())];
@@ -317,15 +317,6 @@ async fn a_paused_run_removes_nothing_and_a_cancelled_one_stops_within_200_ms() 
     assert_eq!(keys(&mut connection).await, 30_000 - state.counts.removed, "the lock is gone too");
     let events = bench.records.events.lock().clone();
     assert_eq!(events, ["purge.started", "purge.paused", "purge.resumed", "purge.cancelled"]);
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let waited = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it becomes true");
 }
 
 #[derive(Default)]

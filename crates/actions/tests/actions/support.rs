@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cachescope_actions::Failure;
 use cachescope_actions::approval::{self, Approval, Bound};
@@ -12,11 +13,13 @@ use cachescope_actions::plan::{Action, HowToRun, Plan, Scope};
 use cachescope_actions::preview::{Surroundings, preview};
 use cachescope_actions::preview_result::Preview;
 use cachescope_actions::records::{AuditEntry, Recorded, Records};
+use cachescope_actions::request::Tokens;
 use cachescope_actions::run::{RunContext, RunHandle, StopRules, start};
 use cachescope_actions::run_state::{RunRecord, UndoResult};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
-use cachescope_actions::undo::{MasterKey, Part, UndoReader, UndoWriter, WhereKept, restore};
+use cachescope_actions::undo::{MasterKey, Part, Progress, UndoReader, UndoWriter, WhereKept, restore};
+use cachescope_actions::warm::WarmContext;
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
@@ -61,6 +64,8 @@ pub(crate) struct Bench {
     pub(crate) most_bytes_of_a_key: u64,
     pub(crate) most_undo_bytes: u64,
     pub(crate) rules: Arc<dyn StopRules>,
+    pub(crate) warm: WarmContext,
+    pub(crate) tokens: Tokens,
 }
 
 pub(crate) fn fast() -> HowToRun {
@@ -85,6 +90,8 @@ impl Bench {
             most_bytes_of_a_key: 64 << 20,
             most_undo_bytes: 1 << 30,
             rules: Arc::new(()),
+            warm: WarmContext::default(),
+            tokens: Tokens::default(),
         }
     }
 
@@ -109,6 +116,9 @@ impl Bench {
             most_bytes_of_a_key: self.most_bytes_of_a_key,
             most_undo_bytes: self.most_undo_bytes,
             stop_rules: self.rules.judge(),
+            warm: self.warm.clone(),
+            missed: Vec::new(),
+            tokens: self.tokens.clone(),
         }
     }
 
@@ -150,6 +160,8 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn cachescope_actions::clock::Clock>,
             undo: if undo { Some(writer()?) } else { None },
             most_bytes_of_a_key: self.most_bytes_of_a_key,
+            warm: self.warm.clone(),
+            tokens: self.tokens.clone(),
         })
     }
 
@@ -164,15 +176,24 @@ impl Bench {
     pub(crate) async fn undo(&self, run: &str, part: &Part, now: i64) -> Result<UndoResult, Failure> {
         let path = self.undo_path(run);
         let open = |path: &Path| UndoReader::open(path, run, &self.key);
-        let (one, two) = (open(&path)?, open(&path)?);
-        restore(one, two, (run, "ada@test"), &self.servers().await?, &self.attribution, part, || {
-            Timestamp(now)
-        })
-        .await
+        let readers = (open(&path)?, open(&path)?);
+        let (servers, progress) = (self.servers().await?, Progress::default());
+        let who = (run, "ada@test");
+        restore(readers, who, &servers, &self.attribution, part, &progress, || Timestamp(now)).await
     }
 }
 
 pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     since.as_millis() as i64
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("it becomes true");
 }

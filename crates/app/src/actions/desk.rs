@@ -9,14 +9,15 @@ use std::sync::Arc;
 use cachescope_actions::approval::{self, Bound};
 use cachescope_actions::clock::Clock;
 use cachescope_actions::guards::{Limits, Said, refusal, said_enough};
-use cachescope_actions::plan::{Action, HowToRun, Plan};
-use cachescope_actions::preview::{Progress, Surroundings, preview};
+use cachescope_actions::plan::{HowToRun, Plan};
+use cachescope_actions::preview::{self, Surroundings, preview};
 use cachescope_actions::records::{AuditEntry, Records};
+use cachescope_actions::request::Tokens;
 use cachescope_actions::run::{self, RunContext, RunHandle, StopRules as _};
-use cachescope_actions::run_state::{RunPhase, RunRecord, RunState, UndoResult};
+use cachescope_actions::run_state::RunState;
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
-use cachescope_actions::undo::{Part, UndoReader, UndoWriter, restore};
+use cachescope_actions::undo::{MasterKey, Progress, UndoWriter};
 use cachescope_actions::{Failure, FailureKind, operator};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::marks::{Mark, MarkKind, MarkSource};
@@ -25,34 +26,34 @@ use cachescope_store::{Secrets, Store, owner_only};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::endpoints::Endpoints;
 use super::planning;
-use super::records::{StoreRecords, storage};
+use super::records::StoreRecords;
 use super::surroundings::{SessionRules, reads};
 use super::undo_files::UndoFiles;
+use super::warming::{self, WarmDesk};
 use crate::session::Session;
-use crate::wire::{
-    ActionDraft, IssuedApproval, PreviewedAction, RunSummary, UndoPart, UndoSettings, UndoState, Wanted,
-    WireError,
-};
+use crate::wire::{ActionDraft, IssuedApproval, PreviewedAction, Wanted, WireError};
 
 /// The largest key that is kept for undo: it is held in memory once.
 const MOST_BYTES_OF_A_KEY: u64 = 64 << 20;
-/// Runs that a list shows.
-const MOST_RUNS: u32 = 200;
 
 /// Actions of one state directory.
 #[derive(Clone)]
 pub struct Desk {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    records: Arc<StoreRecords<Arc<dyn Clock>>>,
-    store: Store,
-    files: UndoFiles,
+pub(super) struct Inner {
+    pub(super) records: Arc<StoreRecords<Arc<dyn Clock>>>,
+    pub(super) store: Store,
+    pub(super) files: UndoFiles,
     clock: Arc<dyn Clock>,
-    operator: String,
-    runs: Mutex<HashMap<String, RunHandle>>,
+    pub(super) operator: String,
+    pub(super) runs: Mutex<HashMap<String, RunHandle>>,
+    pub(super) undoing: Mutex<HashMap<String, Arc<Progress>>>,
+    endpoints: Mutex<HashMap<DeploymentId, (Endpoints, Tokens)>>,
+    warm: WarmDesk,
 }
 
 impl Desk {
@@ -69,6 +70,9 @@ impl Desk {
                 clock,
                 operator: operator::name(),
                 runs: Mutex::default(),
+                warm: WarmDesk::default(),
+                undoing: Mutex::default(),
+                endpoints: Mutex::default(),
             }),
         }
     }
@@ -77,11 +81,20 @@ impl Desk {
         self.inner.clock.read().wall
     }
 
+    /// Says where a deployment's application and CDN are, and with which token they are asked.
+    pub fn set_endpoints(&self, deployment: &DeploymentId, endpoints: Endpoints, tokens: Tokens) {
+        self.inner.endpoints.lock().insert(deployment.clone(), (endpoints, tokens));
+    }
+
+    fn endpoints(&self, deployment: &DeploymentId) -> (Endpoints, Tokens) {
+        self.inner.endpoints.lock().get(deployment).cloned().unwrap_or_default()
+    }
+
     /// Makes a plan of what an operator means.
     ///
     /// # Errors
     /// What can't be understood.
-    pub fn plan(
+    pub async fn plan(
         &self,
         session: &Session,
         draft: &ActionDraft,
@@ -89,7 +102,11 @@ impl Desk {
     ) -> Result<Plan, WireError> {
         let attribution = Attribution::new(session.shared_strategy());
         let how = how.unwrap_or_else(|| planning::how(session.deployment().environment()));
-        Ok(planning::plan(draft, how, session.deployment(), &attribution)?)
+        if let ActionDraft::Warm { warm } = draft {
+            return Ok(self.warm_plan(session, warm, how).await?);
+        }
+        let (endpoints, _) = self.endpoints(&session.deployment().id);
+        Ok(planning::plan(draft, how, session.deployment(), &attribution, &endpoints)?)
     }
 
     /// Counts what a plan would do, and issues the approval where nothing refuses.
@@ -100,7 +117,7 @@ impl Desk {
         &self,
         session: &Arc<Session>,
         plan: Plan,
-        progress: &Arc<Progress>,
+        progress: &Arc<preview::Progress>,
         cancel: &CancellationToken,
     ) -> Result<PreviewedAction, WireError> {
         let servers = Servers::inspect(&session.discovered().await?).await?;
@@ -119,6 +136,9 @@ impl Desk {
             most_bytes_of_a_key: if plan.how.undo { MOST_BYTES_OF_A_KEY } else { u64::MAX },
             most_undo_bytes: settings.most_bytes_of_a_run,
             stop_rules: SessionRules::of(session).judge(),
+            warm: self.warm_context(session, &plan).await?,
+            missed: warming::missed(session),
+            tokens: self.endpoints(&session.deployment().id).1,
         };
         let found = preview(plan, &servers, &attribution, &around, progress, || self.now(), cancel).await?;
         let approval = if refusal(&found.checks).is_none() {
@@ -136,7 +156,8 @@ impl Desk {
             "approvable": approval.is_some(),
             "refused": refusal(&found.checks).map(|check| &check.code),
         });
-        self.audit(session, "purge.previewed", "", "", details).await?;
+        let event = format!("{}.previewed", found.plan.word());
+        self.audit(session, &event, "", "", details).await?;
         let production = environment == Environment::Production;
         Ok(PreviewedAction {
             preview: found,
@@ -225,7 +246,7 @@ impl Desk {
             id: 0,
             deployment: Some(state.deployment.clone()),
             at: state.began,
-            kind: MarkKind::Purge,
+            kind: if state.plan.only_warms() { MarkKind::Warm } else { MarkKind::Purge },
             text: format!("{} (run {})", state.plan.title, state.run).chars().take(200).collect(),
             source: MarkSource::Observed,
         };
@@ -244,8 +265,8 @@ impl Desk {
         let files = &self.inner.files;
         files.make_directory()?;
         let settings = files.settings().await;
-        let removes = plan.steps.iter().any(|step| matches!(step, Action::Remove { .. }));
-        let undo = if removes && plan.how.undo {
+        let warm = self.warm_context(session, plan).await?;
+        let undo = if plan.removes() && plan.how.undo {
             let key = if files.path(run).exists() { files.key_of(run).await? } else { files.key().await? };
             let (path, run) = (files.path(run), run.to_owned());
             let open = move || UndoWriter::open(&path, &run, &key, settings.most_bytes_of_a_run);
@@ -261,6 +282,8 @@ impl Desk {
             clock: Arc::clone(&self.inner.clock),
             undo,
             most_bytes_of_a_key: MOST_BYTES_OF_A_KEY,
+            warm,
+            tokens: self.endpoints(&session.deployment().id).1,
         })
     }
 
@@ -337,174 +360,21 @@ impl Desk {
         Ok(handle)
     }
 
-    /// The handle of a run of this process.
-    pub(crate) fn handle(&self, run: &str) -> Option<RunHandle> {
-        self.inner.runs.lock().get(run).cloned()
+    /// Where the undo file of a run is, and its key.
+    pub(super) async fn undo_file(&self, run: &str) -> Result<(PathBuf, MasterKey), Failure> {
+        Ok((self.inner.files.path(run), self.inner.files.key_of(run).await?))
     }
 
-    async fn record(&self, run: &str) -> Result<RunRecord, Failure> {
-        let document = self.inner.store.run(run).await.map_err(storage)?;
-        let document = document.ok_or_else(|| {
-            Failure::new(
-                FailureKind::NotFound,
-                format!("there is no run {run}"),
-                "see `purge list` for those there are",
-            )
-        })?;
-        let mut record: RunRecord = serde_json::from_str(&document).map_err(|error| {
-            Failure::new(FailureKind::Storage, format!("run {run} can't be read: {error}"), "")
-        })?;
-        self.tell_the_interrupted(&mut record);
-        Ok(record)
+    pub(super) fn operator(&self) -> &str {
+        &self.inner.operator
     }
 
-    /// A run that was alive when it was last written down, and whose process is gone, was interrupted.
-    fn tell_the_interrupted(&self, record: &mut RunRecord) {
-        if !record.state.phase.is_alive()
-            || self.handle(&record.state.run).is_some_and(|run| !run.has_ended())
-        {
-            return;
-        }
-        let path = self.inner.files.path(&record.state.run).with_extension("lock");
-        let held = File::open(path).is_ok_and(|file| file.try_lock().is_err());
-        if !held {
-            record.state.phase = RunPhase::Interrupted;
-            "the process that ran it is gone".clone_into(&mut record.state.why);
-            "resume it, or undo what was removed".clone_into(&mut record.state.remedy);
-        }
+    pub(super) fn warm(&self) -> &WarmDesk {
+        &self.inner.warm
     }
 
-    /// How a run stands.
-    ///
-    /// # Errors
-    /// Where there is no such run.
-    pub async fn state(&self, run: &str) -> Result<RunState, WireError> {
-        if let Some(handle) = self.handle(run) {
-            return Ok(handle.state());
-        }
-        Ok(self.record(run).await?.state)
-    }
-
-    /// Runs, the newest first.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub async fn runs(&self, deployment: Option<&DeploymentId>) -> Result<Vec<RunSummary>, WireError> {
-        let documents = self.inner.store.runs(deployment.map(|id| id.0.clone()), MOST_RUNS).await?;
-        let settings = self.inner.files.settings().await;
-        let mut summaries = Vec::with_capacity(documents.len());
-        for document in documents {
-            let Ok(mut record) = serde_json::from_str::<RunRecord>(&document) else { continue };
-            self.tell_the_interrupted(&mut record);
-            if let Some(handle) = self.handle(&record.state.run) {
-                record.state = handle.state();
-            }
-            summaries.push(self.summary(record, settings));
-        }
-        Ok(summaries)
-    }
-
-    fn summary(&self, record: RunRecord, settings: UndoSettings) -> RunSummary {
-        let state = record.state;
-        let kept = self.inner.files.path(&state.run).exists();
-        let undo = match (&state.undo, record.undone_at) {
-            (None, _) => UndoState::None,
-            (Some(_), Some(at)) => UndoState::Done { at },
-            (Some(_), None) if kept => UndoState::Possible {
-                until: state.at.plus_millis(i64::from(settings.keep_days) * 86_400_000),
-            },
-            (Some(_), None) => UndoState::Gone,
-        };
-        RunSummary {
-            run: state.run,
-            deployment: state.deployment,
-            deployment_name: state.deployment_name,
-            title: state.plan.title,
-            operator: state.operator,
-            reason: state.reason,
-            began: state.began,
-            at: state.at,
-            phase: state.phase,
-            why: state.why,
-            expected: state.expected,
-            counts: state.counts,
-            undo,
-            undo_bytes: state.undo_bytes,
-        }
-    }
-
-    /// Puts back what a run removed.
-    ///
-    /// # Errors
-    /// Where nothing was kept, the run is still alive, or a server can't be asked.
-    pub async fn undo(
-        &self,
-        session: &Arc<Session>,
-        run: &str,
-        part: &UndoPart,
-    ) -> Result<UndoResult, WireError> {
-        let record = self.record(run).await?;
-        if record.state.phase.is_alive() {
-            return Err(Failure::new(
-                FailureKind::Refused,
-                format!("run {run} is not over"),
-                "cancel it first, then undo it",
-            )
-            .into());
-        }
-        if record.state.deployment != session.deployment().id {
-            return Err(Failure::new(
-                FailureKind::BadInput,
-                format!("run {run} is another deployment's"),
-                "",
-            )
-            .into());
-        }
-        let key = self.inner.files.key_of(run).await?;
-        let servers = Servers::inspect(&session.discovered().await?).await?;
-        let attribution = Attribution::new(session.shared_strategy());
-        let keys = part.keys.as_deref().map(planning::key_lines).transpose()?;
-        let whole = part.namespace.is_none() && keys.is_none();
-        let wanted = Part { namespace: part.namespace.clone(), keys };
-        let (path, name) = (self.inner.files.path(run), run.to_owned());
-        let open = move || Ok((UndoReader::open(&path, &name, &key)?, UndoReader::open(&path, &name, &key)?));
-        let (reader, again) = off_thread(open).await?;
-        self.audit(session, "purge.undo", run, "", serde_json::json!({ "whole": whole })).await?;
-        let who = (run, self.inner.operator.as_str());
-        let result = restore(reader, again, who, &servers, &attribution, &wanted, || self.now()).await;
-        let details = match &result {
-            Ok(result) => serde_json::json!({
-                "restored": result.restored,
-                "conflicts": result.conflicts,
-                "expired": result.expired,
-                "unchanged": result.unchanged,
-                "failed": result.failed,
-            }),
-            Err(failure) => serde_json::json!({ "why": failure.sentence }),
-        };
-        self.audit(session, "purge.undone", run, "", details).await?;
-        let result = result?;
-        if whole && result.failed == 0 {
-            let mut record = record;
-            record.undone_at = Some(self.now());
-            self.inner.records.save_run(&record).await?;
-        }
-        Ok(result)
-    }
-
-    pub(crate) async fn undo_settings(&self) -> UndoSettings {
-        self.inner.files.settings().await
-    }
-
-    pub(crate) async fn set_undo_settings(&self, settings: UndoSettings) -> Result<UndoSettings, WireError> {
-        let settings = self.inner.files.set_settings(settings).await?;
-        self.inner.files.tidy(settings, &self.alive());
-        Ok(settings)
-    }
-
-    fn alive(&self) -> Vec<String> {
-        let runs = self.inner.runs.lock();
-        runs.iter().filter(|(_, handle)| !handle.has_ended()).map(|(run, _)| run.clone()).collect()
+    pub(super) fn keychain(&self) -> Option<&Secrets> {
+        self.inner.files.keychain.as_ref()
     }
 
     /// The store, for the audit.
@@ -539,12 +409,12 @@ fn rand_run() -> u64 {
     u64::from_str_radix(&Store::new_deployment_id().0[..16], 16).unwrap_or(0)
 }
 
-fn of_wire(error: WireError) -> Failure {
+pub(super) fn of_wire(error: WireError) -> Failure {
     Failure::new(FailureKind::Server, error.message, error.remedy)
 }
 
 /// Work with files, off the runtime's threads.
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)

@@ -1,15 +1,23 @@
 //! Actions behind the app's door: previews, approvals and runs of every deployment, owned by the app, so that they
 //! outlive the window that asked for them.
 //!
-//! `desk` is what can be done, for the window and the command alike; `planning` makes plans, `surroundings` says what
-//! a session knows, `records`, `undo_files` and `audit` are what is written down.
+//! `desk` is what can be done, for the window and the command alike, `run_list` and `undoing` what can be done with runs
+//! there are; `planning` and `warming` make plans, `asking` their requests over HTTP, `endpoints` says whom they may ask,
+//! `schedules` starts warms by the clock, `surroundings` says what a session knows; `records`, `undo_files` and `audit` are
+//! what is written down.
 
+mod asking;
 mod audit;
 mod desk;
+mod endpoints;
 pub mod planning;
 mod records;
+mod run_list;
+mod schedules;
 mod surroundings;
 mod undo_files;
+mod undoing;
+mod warming;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +25,7 @@ use std::sync::atomic::Ordering;
 
 use cachescope_actions::guards::{ARMED_FOR, Said};
 use cachescope_actions::preview::Progress;
+use cachescope_actions::request::Tokens;
 use cachescope_actions::run::RunHandle;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::time::Timestamp;
@@ -24,12 +33,14 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use desk::Desk;
+pub use endpoints::Endpoints;
+pub use warming::warm_plans;
 
 use crate::app::App;
 use crate::session::Session;
 use crate::wire::{
-    ActionDraft, Armed, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply, Request, WireError,
-    WireErrorCode,
+    ActionDraft, Armed, CopyFromDraft, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply,
+    Request, WireError, WireErrorCode,
 };
 
 /// Previews that are remembered at once; the oldest go first.
@@ -82,10 +93,39 @@ impl App {
         let actions = self.actions();
         Ok(match request {
             Request::Playbooks { deployment } => {
-                Reply::Playbooks(planning::playbooks(self.session(&deployment)?.strategy()))
+                let session = self.session(&deployment)?;
+                let (endpoints, _) = self.endpoints(&deployment).await;
+                Reply::Playbooks(planning::playbooks(session.strategy(), &endpoints))
+            }
+            Request::WarmPlans { deployment } => {
+                let session = self.session(&deployment)?;
+                Reply::WarmPlans(warm_views(actions.desk()?, &session).await)
+            }
+            Request::ArmSchedule { deployment, draft, missed, typed_name, reason } => {
+                let session = self.session(&deployment)?;
+                let said = Said { name: typed_name, reason, armed_until: actions.armed(&deployment) };
+                let desk = actions.desk()?;
+                desk.arm_schedule(&session, draft, missed, &said).await?;
+                Reply::ArmSchedule(warm_views(desk, &session).await)
+            }
+            Request::DisarmSchedule { deployment, plan } => {
+                let session = self.session(&deployment)?;
+                let desk = actions.desk()?;
+                desk.disarm_schedule(&session, &plan, "").await?;
+                Reply::DisarmSchedule(warm_views(desk, &session).await)
+            }
+            Request::SetEndpointSecret { deployment, name, secret } => {
+                let session = self.session(&deployment)?;
+                Reply::SetEndpointSecret(actions.desk()?.keep_secret(&session, &name, secret).await)
             }
             Request::PreviewAction { deployment, draft, how } => {
                 let session = self.session(&deployment)?;
+                if let ActionDraft::Warm { warm } = &draft
+                    && let Some(CopyFromDraft::Deployment { deployment }) = &warm.copy_from
+                {
+                    actions.desk()?.know_source(&deployment.0, self.session(deployment)?);
+                }
+                self.tell_endpoints(&deployment).await?;
                 Reply::PreviewAction(begin_preview(actions, &session, &draft, how)?)
             }
             Request::PreviewProgress { preview } => {
@@ -111,17 +151,19 @@ impl App {
             Request::RunAction { deployment, approval, plan_hash, typed_name, reason } => {
                 let session = self.session(&deployment)?;
                 let said = Said { name: typed_name, reason, armed_until: actions.armed(&deployment) };
+                self.tell_endpoints(&deployment).await?;
                 let run = actions.desk()?.run(&session, &approval, Some(&plan_hash), said).await?;
                 Reply::RunAction(run.state())
             }
             Request::Run { run } => Reply::Run(actions.desk()?.state(&run).await?),
             Request::Runs { deployment } => Reply::Runs(actions.desk()?.runs(deployment.as_ref()).await?),
             Request::PauseRun { run } => Reply::PauseRun(self.living(&run)?.pause_and_tell()),
-            Request::CancelRun { run } => Reply::CancelRun(self.living(&run)?.cancel_and_tell()),
+            Request::CancelRun { run } => Reply::CancelRun(actions.desk()?.end(&run).await?),
             Request::ResumeRun { run } => {
                 let desk = actions.desk()?;
                 let state = desk.state(&run).await?;
                 let session = self.session(&state.deployment)?;
+                self.tell_endpoints(&state.deployment).await?;
                 // The run was approved with name and reason; armed it must be now.
                 let armed_until = actions.armed(&state.deployment);
                 let said =
@@ -132,6 +174,22 @@ impl App {
                 let desk = actions.desk()?;
                 let session = self.session(&desk.state(&run).await?.deployment)?;
                 Reply::UndoRun(desk.undo(&session, &run, &part).await?)
+            }
+            Request::UndoProgress { run } => Reply::UndoProgress(actions.desk()?.undo_progress(&run)),
+            Request::Endpoints { deployment } => {
+                self.session(&deployment)?;
+                Reply::Endpoints(self.endpoints(&deployment).await.0.view())
+            }
+            Request::SetEndpoints { deployment, draft } => {
+                let session = self.session(&deployment)?;
+                let desk = actions.desk()?;
+                let kept = Endpoints::keep(desk.store(), self.secrets(), &deployment, draft).await?;
+                let hosts = serde_json::json!({
+                    "application": kept.application_url,
+                    "cdn": kept.cdn_url,
+                });
+                desk.audit(&session, "deployment.endpoints", "", "", hosts).await?;
+                Reply::SetEndpoints(kept.view())
             }
             Request::Audit { deployment, before } => {
                 let deployment = deployment.map(|deployment| deployment.0);
@@ -147,6 +205,30 @@ impl App {
             }
             _ => return Err(WireError::new(WireErrorCode::Internal, "this is no request about actions")),
         })
+    }
+
+    /// Starts the schedules that are due, of every deployment.
+    pub(crate) async fn start_schedules(&self, sessions: Vec<Arc<Session>>) {
+        let Some(desk) = &self.actions().desk else { return };
+        for session in sessions {
+            if let Err(error) = desk.start_due(&session).await {
+                tracing::warn!(%error, "a deployment's schedules could not be looked at");
+            }
+        }
+    }
+
+    /// A deployment's endpoints with their tokens; none without a store.
+    async fn endpoints(&self, deployment: &DeploymentId) -> (Endpoints, Tokens) {
+        let Ok(desk) = self.actions().desk() else { return Default::default() };
+        let endpoints = Endpoints::read(desk.store(), deployment).await;
+        let tokens = endpoints.tokens(self.secrets(), deployment).await;
+        (endpoints, tokens)
+    }
+
+    async fn tell_endpoints(&self, deployment: &DeploymentId) -> Result<(), WireError> {
+        let (endpoints, tokens) = self.endpoints(deployment).await;
+        self.actions().desk()?.set_endpoints(deployment, endpoints, tokens);
+        Ok(())
     }
 
     async fn arm(&self, deployment: &DeploymentId, typed_name: &str) -> Result<Armed, WireError> {
@@ -171,16 +253,33 @@ impl App {
     }
 }
 
+/// The documented warm plans, with how their schedules stand.
+async fn warm_views(desk: &Desk, session: &Session) -> Vec<crate::wire::WarmPlanView> {
+    let armed = desk.schedules(session).await;
+    let mut views = warming::warm_plans(session.strategy(), &target_of(session), desk.now());
+    for view in &mut views {
+        if let (Some(schedule), Some(kept)) = (&mut view.schedule, armed.get(&view.name)) {
+            schedule.armed = Some(schedules::shown(kept));
+        }
+    }
+    views
+}
+
+/// A deployment as a command's options name it; passwords are not part of what is kept.
+fn target_of(session: &Session) -> String {
+    let deployment = session.deployment();
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut words = vec!["--unattended".to_owned()];
+    words.extend(deployment.redis_url.as_deref().map(|url| format!("--redis {}", quoted(url))));
+    words.extend(deployment.strategy.as_deref().map(|name| format!("--strategy {}", quoted(name))));
+    words.join(" ")
+}
+
 struct Living(RunHandle);
 
 impl Living {
     fn pause_and_tell(&self) -> cachescope_actions::run_state::RunState {
         self.0.pause();
-        self.0.state()
-    }
-
-    fn cancel_and_tell(&self) -> cachescope_actions::run_state::RunState {
-        self.0.cancel();
         self.0.state()
     }
 }
@@ -192,7 +291,7 @@ fn begin_preview(
     how: Option<cachescope_actions::plan::HowToRun>,
 ) -> Result<PreviewStarted, WireError> {
     let desk = actions.desk()?.clone();
-    let plan = desk.plan(session, draft, how)?;
+    let draft = draft.clone();
     let running = Arc::new(RunningPreview {
         id: cachescope_store::Store::new_deployment_id().0,
         progress: Arc::default(),
@@ -208,7 +307,11 @@ fn begin_preview(
     }
     let (session, of_task) = (Arc::clone(session), Arc::clone(&running));
     tokio::spawn(async move {
-        let result = desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await;
+        let previewed = async {
+            let plan = desk.plan(&session, &draft, how).await?;
+            desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await
+        };
+        let result = Box::pin(previewed).await;
         *of_task.result.lock() = Some(result);
     });
     Ok(PreviewStarted { preview: running.id.clone() })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cachescope_actions::placeholders::{Piece, pieces};
 use cachescope_actions::plan::{Action, HowToRun, KeyName, Plan, Scope, StaleBelow};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::{Failure, FailureKind};
@@ -13,6 +14,8 @@ use cachescope_model::strategy::{Namespace, Playbook, Step, StepAction, Strategy
 use cachescope_model::template::{FieldKind, Part, Template};
 use cachescope_sources::redis::RedisAddress;
 
+use super::asking;
+use super::endpoints::Endpoints;
 use crate::wire::{ActionDraft, PlaybookStepView, PlaybookView};
 
 /// Where a tag's keys are listed, as the documents describe it.
@@ -29,12 +32,12 @@ pub fn how(environment: Environment) -> HowToRun {
     HowToRun { throttle, watch_between_waves_ms, ..HowToRun::default() }
 }
 
-fn bad(sentence: impl Into<String>, remedy: impl Into<String>) -> Failure {
+pub(super) fn bad(sentence: impl Into<String>, remedy: impl Into<String>) -> Failure {
     Failure::new(FailureKind::BadInput, sentence, remedy)
 }
 
 /// The logical database that an address names; none is every one.
-fn database_of(deployment: &Deployment) -> Option<u16> {
+pub(super) fn database_of(deployment: &Deployment) -> Option<u16> {
     let address = RedisAddress::parse(deployment.redis_url.as_deref()?).ok()?;
     Some(address.seeds().first()?.database()).filter(|database| *database != 0)
 }
@@ -48,6 +51,7 @@ pub fn plan(
     how: HowToRun,
     deployment: &Deployment,
     attribution: &Attribution,
+    endpoints: &Endpoints,
 ) -> Result<Plan, Failure> {
     let strategy = attribution.strategy();
     let database = database_of(deployment);
@@ -82,6 +86,7 @@ pub fn plan(
             let scope = Scope::Pattern { pattern: pattern.clone(), database };
             softening(scope, ms(*ttl_seconds), ms(*jitter_seconds))?
         }
+        ActionDraft::Warm { .. } => return Err(bad("a warm is planned with its candidates", "")),
         ActionDraft::Playbook { name, parameters } => {
             let playbook = strategy.playbook(name).ok_or_else(|| {
                 let known: Vec<_> = strategy.playbooks.iter().map(|other| other.name.as_str()).collect();
@@ -92,7 +97,7 @@ pub fn plan(
                 };
                 bad(format!("there is no playbook {name:?}"), remedy)
             })?;
-            (playbook.title.clone(), playbook_steps(playbook, parameters, database, attribution)?)
+            (playbook.title.clone(), playbook_steps(playbook, parameters, database, attribution, endpoints)?)
         }
     };
     Ok(Plan { deployment: deployment.id.clone(), title, steps, how })
@@ -112,7 +117,7 @@ fn softening(scope: Scope, ttl_ms: u64, jitter_ms: u64) -> Result<(String, Vec<A
     Ok((format!("Soften {scope}"), vec![Action::Soften { scope, ttl_ms, jitter_ms }]))
 }
 
-fn namespace_scope(
+pub(super) fn namespace_scope(
     asked: &str,
     tenant: Option<&str>,
     stale_below: Option<u64>,
@@ -156,15 +161,23 @@ fn playbook_steps(
     parameters: &BTreeMap<String, String>,
     database: Option<u16>,
     attribution: &Attribution,
+    endpoints: &Endpoints,
 ) -> Result<Vec<Action>, Failure> {
-    let known = parameters_of(playbook);
+    let known = parameters_of(playbook, attribution.strategy());
     if let Some(unknown) = parameters.keys().find(|name| !known.contains(name)) {
         return Err(bad(
             format!("the playbook {} has no parameter {unknown:?}", playbook.name),
             format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }),
         ));
     }
-    playbook.steps.iter().map(|step| action(step, parameters, database, attribution)).collect()
+    let mut actions = Vec::new();
+    for step in &playbook.steps {
+        match asking::requests(step, attribution.strategy(), endpoints, parameters, database)? {
+            Some(requests) => actions.extend(requests),
+            None => actions.push(action(step, parameters, database, attribution)?),
+        }
+    }
+    Ok(actions)
 }
 
 fn action(
@@ -174,8 +187,8 @@ fn action(
     attribution: &Attribution,
 ) -> Result<Action, Failure> {
     let what = step.action.to_string();
-    if let Some(by) = &step.handled_by {
-        return Ok(Action::Shown { what, by: format!("done by {by}") });
+    if let Some(by) = elsewhere(step) {
+        return Ok(Action::Shown { what, by });
     }
     let key = |template: &Template| -> Result<(KeyName, u16), Failure> {
         let key = fill(template, parameters)?;
@@ -217,13 +230,27 @@ fn action(
         StepAction::Publish { channel, message } => {
             Action::Publish { channel: text(channel)?, message: text(message)? }
         }
-        StepAction::Automatic { .. } => Action::Shown { what, by: "it happens by itself".to_owned() },
-        _ => Action::Shown { what, by: "not done from here".to_owned() },
+        _ => {
+            let by = elsewhere(step).unwrap_or_else(|| "not done from here".to_owned());
+            Action::Shown { what, by }
+        }
     })
 }
 
+/// Who does a step that nobody can do from here; `None` where it can be, or could.
+fn elsewhere(step: &Step) -> Option<String> {
+    if let Some(by) = &step.handled_by {
+        return Some(format!("done by {by}"));
+    }
+    match &step.action {
+        StepAction::Automatic { .. } => Some("it happens by itself".to_owned()),
+        StepAction::ClientQuery { .. } => Some("done by the pages that show it".to_owned()),
+        _ => None,
+    }
+}
+
 /// A key from its template.
-fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
+pub(super) fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
     let mut key = Vec::new();
     for part in template.parts() {
         match part {
@@ -234,14 +261,14 @@ fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Ve
     Ok(key)
 }
 
-fn value<'p>(name: &str, parameters: &'p BTreeMap<String, String>) -> Result<&'p str, Failure> {
+pub(super) fn value<'p>(name: &str, parameters: &'p BTreeMap<String, String>) -> Result<&'p str, Failure> {
     parameters.get(name).map(String::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
         bad(format!("the parameter {name} is missing"), format!("give it with --set {name}=VALUE"))
     })
 }
 
 /// A text with its `{fields}` filled in, the values written as `written` says.
-fn filled_text(
+pub(super) fn filled_text(
     text: &str,
     parameters: &BTreeMap<String, String>,
     written: impl Fn(&str) -> Vec<u8>,
@@ -256,39 +283,8 @@ fn filled_text(
     Ok(filled)
 }
 
-enum Piece<'t> {
-    Literal(&'t str),
-    Field(&'t str),
-}
-
-/// `{name}` is a field where the name is one; any other brace stands for itself.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let (mut pieces, mut rest) = (Vec::new(), text);
-    while let Some(open) = rest.find('{') {
-        let (before, from) = rest.split_at(open);
-        let close = from.find('}');
-        let name = close.and_then(|close| from.get(1..close));
-        let is_name = |name: &&str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-        };
-        match (name.filter(is_name), close) {
-            (Some(name), Some(close)) => {
-                pieces.push(Piece::Literal(before));
-                pieces.push(Piece::Field(name));
-                rest = &from[close + 1..];
-            }
-            _ => {
-                pieces.push(Piece::Literal(&rest[..=open]));
-                rest = &rest[open + 1..];
-            }
-        }
-    }
-    pieces.push(Piece::Literal(rest));
-    pieces
-}
-
 /// The parameters of a playbook, each once, in order.
-fn parameters_of(playbook: &Playbook) -> Vec<String> {
+fn parameters_of(playbook: &Playbook, strategy: &Strategy) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut add = |name: &str| {
         if !names.iter().any(|known| known == name) {
@@ -307,6 +303,12 @@ fn parameters_of(playbook: &Playbook) -> Vec<String> {
                 fields_in(channel, &mut add);
                 fields_in(message, &mut add);
             }
+            StepAction::Cdn { paths } => paths.iter().for_each(|path| fields_in(path, &mut add)),
+            StepAction::Endpoint { .. } | StepAction::RouteTag { .. } | StepAction::RefreshView { .. } => {
+                for text in asking::written(step, strategy) {
+                    fields_in(&text, &mut add);
+                }
+            }
             _ => {}
         }
     }
@@ -323,24 +325,13 @@ fn fields_in(text: &str, add: &mut impl FnMut(&str)) {
 
 /// The playbooks of a strategy, as they are shown.
 #[must_use]
-pub fn playbooks(strategy: &Strategy) -> Vec<PlaybookView> {
+pub fn playbooks(strategy: &Strategy, endpoints: &Endpoints) -> Vec<PlaybookView> {
     let step = |step: &Step| {
-        let done_here = step.handled_by.is_none()
-            && matches!(
-                step.action,
-                StepAction::Delete { .. }
-                    | StepAction::Pattern { .. }
-                    | StepAction::Namespace { .. }
-                    | StepAction::Tag { .. }
-                    | StepAction::BumpVersion { .. }
-                    | StepAction::Soft { .. }
-                    | StepAction::Publish { .. }
-            );
-        let by = step.handled_by.as_ref().map(|by| format!("done by {by}"));
+        let why_not = elsewhere(step).or_else(|| asking::missing(step, strategy, endpoints));
         PlaybookStepView {
             what: step.action.to_string(),
-            done_here,
-            note: by.unwrap_or_else(|| step.note.clone()),
+            done_here: why_not.is_none(),
+            note: why_not.unwrap_or_else(|| step.note.clone()),
         }
     };
     let view = |playbook: &Playbook| PlaybookView {
@@ -348,7 +339,7 @@ pub fn playbooks(strategy: &Strategy) -> Vec<PlaybookView> {
         title: playbook.title.clone(),
         triggers: playbook.triggers.iter().map(ToString::to_string).collect(),
         steps: playbook.steps.iter().map(step).collect(),
-        parameters: parameters_of(playbook),
+        parameters: parameters_of(playbook, strategy),
         note: playbook.note.clone(),
     };
     strategy.playbooks.iter().map(view).collect()

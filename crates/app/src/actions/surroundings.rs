@@ -7,6 +7,7 @@ use cachescope_actions::run::StopRules;
 use cachescope_actions::run_state::StopRuleState;
 use cachescope_model::reading::{Certainty, Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::snapshot::NamespaceSnapshot;
 use cachescope_model::strategy::{Rule, Severity, Subject, Threshold};
 use cachescope_model::window::Window;
 
@@ -69,6 +70,24 @@ impl StopRules for SessionRules {
             ));
         }
         states
+    }
+
+    fn hit_rate(&self, namespaces: &[String]) -> Option<f64> {
+        let session = self.0.upgrade()?;
+        let snapshot = session.snapshot(Window::OneMinute);
+        let value =
+            |readings: &Readings, kind: ReadingKind| readings.get(&kind).and_then(|reading| reading.value);
+        if namespaces.is_empty() {
+            return value(&snapshot.instance, ReadingKind::HitRate);
+        }
+        let rows = snapshot.namespaces.iter().filter(|row| namespaces.contains(&row.namespace));
+        let of = |row: &NamespaceSnapshot| {
+            let lookups = value(&row.readings, ReadingKind::LookupsPerSecond)?;
+            Some((lookups, lookups * value(&row.readings, ReadingKind::HitRate)?))
+        };
+        let (lookups, hits) =
+            rows.filter_map(of).fold((0.0, 0.0), |(all, some), (one, two)| (all + one, some + two));
+        (lookups > 0.0).then_some(hits / lookups)
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Schedule};
-use cachescope_model::alert::{AlertState, RuleHealth, RuleStatus};
+use cachescope_engine::triage::{Compared, Question};
+use cachescope_model::alert::{Alert, AlertState, RuleHealth, RuleStatus};
 use cachescope_model::strategy::{Rule, Severity, Strategy};
 use cachescope_model::window::Window;
 use serde::Serialize;
 
+use super::Pace;
 use super::judging::{self, Judged};
 use super::queries::Queries;
 use super::views;
@@ -100,9 +102,14 @@ impl Check {
         });
         let evaluator = Evaluator::new(rules, session.strategy(), EvaluatorOptions::default());
         Self {
-            queries: Queries::start(session, &judged, evaluator.needs().queries),
+            queries: Queries::start(
+                session,
+                &judged,
+                evaluator.needs().queries,
+                Pace::default().evaluate_every,
+            ),
             evaluator,
-            schedule: honour_for.then(|| Schedule::every(judging::INTERVAL)),
+            schedule: honour_for.then(|| Schedule::every(Pace::default().evaluate_every)),
             judged,
         }
     }
@@ -124,18 +131,24 @@ impl Check {
     /// Judges at the end.
     #[must_use]
     pub fn finish(mut self, session: &Session) -> Vec<Checked> {
-        judging::evaluate(&mut self.evaluator, session, session.now(), &self.queries.answers());
+        let now = session.now();
+        judging::evaluate(&mut self.evaluator, session, now, &self.queries.answers());
         let statuses = self.evaluator.statuses();
-        let rules: Vec<Rule> = self.evaluator.rules().cloned().collect();
-        rules
-            .iter()
-            .zip(&statuses)
-            .map(|(rule, status)| checked(&self.judged.strategy, session, rule, status))
-            .collect()
+        let mut compared = Compared::new();
+        let mut explain = |rule: &Rule, alert: &Alert| {
+            session.triage(&Question { rule, alert, now, marks: &[] }, &mut compared).sentence
+        };
+        let rules = self.evaluator.rules().zip(&statuses);
+        rules.map(|(rule, status)| checked(&self.judged.strategy, rule, status, &mut explain)).collect()
     }
 }
 
-fn checked(strategy: &Strategy, session: &Session, rule: &Rule, status: &RuleStatus) -> Checked {
+fn checked(
+    strategy: &Strategy,
+    rule: &Rule,
+    status: &RuleStatus,
+    explain: &mut impl FnMut(&Rule, &Alert) -> String,
+) -> Checked {
     let unit = views::unit(strategy, rule);
     let is_past = |state: AlertState| matches!(state, AlertState::Firing | AlertState::Pending);
     let past: Vec<Past> = status
@@ -153,7 +166,7 @@ fn checked(strategy: &Strategy, session: &Session, rule: &Rule, status: &RuleSta
             shown: alert
                 .value
                 .map_or_else(String::new, |value| cachescope_engine::triage::figure(value, unit)),
-            sentence: session.triage(rule, alert, &[]).sentence,
+            sentence: explain(rule, alert),
             reason: alert.reason.clone(),
         })
         .collect();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs, Schedule};
+use cachescope_engine::triage::{Compared, Question};
 use cachescope_model::alert::{Alert, AlertState, EvaluationGap, RuleStatus, SavedAlerts, Transition};
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::snapshot::Snapshot;
@@ -22,10 +23,6 @@ use super::queries::Queries;
 use super::{Alerts, views};
 use crate::session::Session;
 use crate::wire::{AlertTurn, ConnectionState, Evaluation, ForeignAlerts, TimelineEntry, TimelineWhat};
-
-/// From one evaluation to the next. Five seconds are a fifth of the shortest documented duration that is not
-/// nothing, and a snapshot costs milliseconds.
-pub const INTERVAL: Duration = Duration::from_secs(5);
 
 /// A longer time without evaluation is a gap: the machine slept.
 const GAP_AFTER: Duration = Duration::from_secs(60);
@@ -183,14 +180,15 @@ impl Round {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "alerts begin anew"),
         }
-        judged.standing.lock().evaluation.interval_seconds = INTERVAL.as_secs_f64();
+        let interval = alerts.pace.evaluate_every;
+        judged.standing.lock().evaluation.interval_seconds = interval.as_secs_f64();
         Self {
-            queries: Queries::start(session, judged, evaluator.needs().queries),
+            queries: Queries::start(session, judged, evaluator.needs().queries, interval),
             keeper: Keeper::start(alerts.store.clone(), judged.deployment.clone()),
             alerts: Arc::clone(alerts),
             judged: Arc::clone(judged),
             evaluator,
-            schedule: Schedule::every(INTERVAL),
+            schedule: Schedule::every(interval),
             observed: Observed::default(),
             began_at: now,
             begun: false,
@@ -210,7 +208,9 @@ impl Round {
         let transitions = evaluate(&mut self.evaluator, session, due.at, &self.queries.answers());
         let mut entries = self.new_gaps();
         entries.extend(transitions.iter().filter_map(|transition| self.entry(transition)));
-        for mark in self.observed.compare(&self.judged.deployment, &session.snapshot(Window::default())) {
+        let mut marks = self.observed.compare(&self.judged.deployment, &session.snapshot(Window::default()));
+        marks.extend(self.queries.take_marks());
+        for mark in marks {
             if let Err(error) = self.alerts.add_mark(mark).await {
                 tracing::warn!(%error, "an observed change is not kept");
             }
@@ -249,9 +249,13 @@ impl Round {
             tracing::warn!(%error, "marks can't be read: alerts are explained without");
             Vec::new()
         });
+        let (now, mut compared) = (session.now(), Compared::new());
         let explained: Vec<(AlertRef, Triage)> = firing
             .into_iter()
-            .map(|(rule, alert)| (views::reference(&self.judged, alert), session.triage(rule, alert, &marks)))
+            .map(|(rule, alert)| {
+                let question = Question { rule, alert, now, marks: &marks };
+                (views::reference(&self.judged, alert), session.triage(&question, &mut compared))
+            })
             .collect();
         self.judged.standing.lock().triage = explained;
     }
@@ -267,7 +271,9 @@ impl Round {
                 turn,
                 severity: rule.severity,
                 summary: rule.summary.clone(),
+                subject: views::subject(&self.judged.strategy, &transition.alert),
                 value: transition.alert.value.filter(|value| value.is_finite()),
+                unit: views::unit(&self.judged.strategy, rule),
             },
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | how do one deployment's rules come to be judged? | [`judging`], beside it `queries` to its Prometheus, `observed` changes of its servers, `keeping` over a restart |
+//! | how do one deployment's rules come to be judged? | [`judging`], beside it `queries` to its Prometheus (`announced`: their changes), `observed` changes of its servers, `keeping` over a restart |
 //! | what do people say about alerts? | `people`: silences (`silencing`), acknowledgements, quiet hours (`quiet`) |
 //! | who is told, and how often? | `telling`, in groups (`grouping`), on the desktop (`notice`) and by `channels` |
 //! | what is shown? | `views`, `timeline` |
@@ -12,6 +12,7 @@
 //! Deliberately not here: how a threshold is judged and what an alert is about. That is pure and stands in the
 //! engine (`rules`, `triage`).
 
+mod announced;
 mod channels;
 pub mod check;
 mod grouping;
@@ -19,6 +20,7 @@ pub mod judging;
 mod keeping;
 pub(crate) mod notice;
 mod observed;
+mod pace;
 mod people;
 mod queries;
 mod quiet;
@@ -39,6 +41,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::channels::Channels;
 use self::judging::Judged;
+pub use self::pace::Pace;
 use self::people::People;
 use self::telling::News;
 pub use self::timeline::checked_mark;
@@ -51,6 +54,7 @@ use crate::wire::AlertCounts;
 pub(crate) struct Alerts {
     pub(crate) store: Option<Store>,
     pub(crate) clock: SessionClock,
+    pub(crate) pace: Pace,
     people: Mutex<People>,
     judged: Mutex<Vec<Arc<Judged>>>,
     channels: Channels,
@@ -74,6 +78,7 @@ impl Alerts {
             channels: Channels::new(store.clone(), secrets, clock),
             store,
             clock,
+            pace: host.pace(),
             people: Mutex::default(),
             judged: Mutex::default(),
             news,

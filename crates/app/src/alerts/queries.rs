@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cachescope_engine::rules::QueryAnswer;
 use cachescope_model::alert::AlertLabels;
+use cachescope_model::marks::Mark;
 use cachescope_sources::error::SourceError;
 use cachescope_sources::prometheus::rules::{ServerAlert, ServerRule};
 use cachescope_sources::prometheus::{PrometheusClient, Value};
@@ -13,7 +14,8 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::judging::{INTERVAL, Judged};
+use super::announced::Announced;
+use super::judging::Judged;
 use crate::session::Session;
 use crate::wire::{ForeignAlert, ForeignAlerts, ForeignRule};
 
@@ -34,6 +36,7 @@ type Answered = Vec<(String, QueryAnswer, Instant)>;
 pub(super) struct Queries {
     wanted: Vec<(String, String)>,
     answers: Arc<Mutex<Answered>>,
+    marks: Arc<Mutex<Vec<Mark>>>,
     cancel: CancellationToken,
 }
 
@@ -44,26 +47,41 @@ impl Drop for Queries {
 }
 
 impl Queries {
-    pub(super) fn start(session: &Session, judged: &Arc<Judged>, wanted: Vec<(String, String)>) -> Self {
+    /// Asks once every `interval`.
+    pub(super) fn start(
+        session: &Session,
+        judged: &Arc<Judged>,
+        wanted: Vec<(String, String)>,
+        interval: Duration,
+    ) -> Self {
         let answers = Arc::new(Mutex::new(Vec::new()));
+        let marks = Arc::new(Mutex::new(Vec::new()));
         let cancel = CancellationToken::new();
         if let Some(target) = session.plan().prometheus_target() {
             let asking = Asking {
                 judged: Arc::clone(judged),
                 wanted: wanted.clone(),
                 answers: Arc::clone(&answers),
+                announced: Announced::default(),
+                marks: Arc::clone(&marks),
                 target,
+                interval,
                 client: None,
             };
             let ended = cancel.clone();
             tokio::spawn(async move { ended.run_until_cancelled(asking.run()).await });
         }
-        Self { wanted, answers, cancel }
+        Self { wanted, answers, marks, cancel }
     }
 
     /// Whether every rule that is a query has an answer.
     pub(super) fn are_answered(&self) -> bool {
         self.answers.lock().len() >= self.wanted.len()
+    }
+
+    /// Marks that have been found since the last time this was asked.
+    pub(super) fn take_marks(&self) -> Vec<Mark> {
+        std::mem::take(&mut self.marks.lock())
     }
 
     /// The last answer to each rule that is a query.
@@ -82,13 +100,16 @@ struct Asking {
     judged: Arc<Judged>,
     wanted: Vec<(String, String)>,
     answers: Arc<Mutex<Answered>>,
+    announced: Announced,
+    marks: Arc<Mutex<Vec<Mark>>>,
     target: cachescope_sources::prometheus::PrometheusTarget,
+    interval: Duration,
     client: Option<PrometheusClient>,
 }
 
 impl Asking {
     async fn run(mut self) {
-        let mut ticks = tokio::time::interval(INTERVAL);
+        let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut round = 0;
         loop {
@@ -113,6 +134,21 @@ impl Asking {
                 answers.push((rule.clone(), answer, Instant::now()));
             }
             if round % FOREIGN_EVERY == 0 {
+                for query in &self.judged.strategy.marks {
+                    match client.instant(&query.promql, None).await.map(|queried| series(queried.value)) {
+                        Ok(Ok(series)) => {
+                            let now = crate::session::wall_clock_now();
+                            let found = self.announced.compare(&self.judged.deployment, query, series, now);
+                            self.marks.lock().extend(found);
+                        }
+                        Ok(Err(why)) => {
+                            tracing::warn!(mark = query.name, why, "a mark's query can't be used")
+                        }
+                        Err(error) => {
+                            tracing::debug!(mark = query.name, %error, "a mark's query has no answer")
+                        }
+                    }
+                }
                 let foreign = foreign(client).await;
                 let mut standing = self.judged.standing.lock();
                 let at = standing.foreign.at;

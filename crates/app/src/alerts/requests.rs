@@ -31,12 +31,13 @@ impl App {
         &self,
         deployment: Option<&DeploymentId>,
         namespace: Option<&str>,
+        at_most: Option<u32>,
     ) -> Result<AlertsPage, WireError> {
         let sessions = match deployment {
             Some(id) => vec![self.session(id)?],
             None => self.sessions(),
         };
-        Ok(self.alerts().page(&sessions, namespace))
+        Ok(self.alerts().page(&sessions, namespace, at_most))
     }
 
     pub(crate) fn rules_page(&self, deployment: &DeploymentId) -> Result<RulesPage, WireError> {

@@ -10,7 +10,7 @@ use cachescope_model::time::Timestamp;
 use tokio::sync::mpsc;
 
 use super::channels::Message;
-use super::grouping::{GROUP_SECONDS, Group, Grouping};
+use super::grouping::{Group, Grouping};
 use super::judging::{self, Judged};
 use super::notice::{self, Standing, Told};
 use super::silencing::{Matched, covering};
@@ -35,6 +35,7 @@ const MOST_HELD: usize = 500;
 pub(super) struct News {
     at: Timestamp,
     alert: AlertRef,
+    severity: Severity,
     turn: AlertTurn,
 }
 
@@ -45,13 +46,18 @@ pub(super) fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
 impl Alerts {
     /// An evaluation has changed alerts.
     pub(super) fn heard(&self, judged: &Judged, transitions: &[Transition]) {
-        for transition in transitions {
-            let Some(turn) = judging::turn(transition) else { continue };
-            if !matches!(turn, AlertTurn::Firing | AlertTurn::Resolved) {
-                continue;
-            }
+        let news = |transition: &Transition| {
+            let turn = judging::turn(transition)
+                .filter(|turn| matches!(turn, AlertTurn::Firing | AlertTurn::Resolved))?;
+            let rule = judged.rules.iter().find(|rule| rule.name == transition.alert.rule)?;
             let alert = views::reference(judged, &transition.alert);
-            if self.news.try_send(News { at: transition.at, alert, turn }).is_err() {
+            Some(News { at: transition.at, alert, severity: rule.severity, turn })
+        };
+        let mut all: Vec<News> = transitions.iter().filter_map(news).collect();
+        // In a flood the worst are told, whatever else is left out.
+        all.sort_by_key(|news| std::cmp::Reverse(news.severity));
+        for news in all {
+            if self.news.try_send(news).is_err() {
                 tracing::warn!("more alerts than can be told: some are on the screen only");
             }
         }
@@ -68,7 +74,7 @@ impl Alerts {
             desktop_trouble: self.desktop_trouble.lock().clone(),
             quiet_hours,
             quiet_now,
-            group_seconds: GROUP_SECONDS,
+            group_seconds: u32::try_from(self.pace.group_for.as_secs()).unwrap_or(u32::MAX),
             channels: self.channels.views(),
         }
     }
@@ -150,7 +156,14 @@ impl Alerts {
 
 /// Tells until the app ends.
 pub(super) async fn run(alerts: Weak<Alerts>, host: Arc<dyn Host>, mut news: mpsc::Receiver<News>) {
-    let mut teller = Teller::default();
+    let Some(pace) = alerts.upgrade().map(|alerts| alerts.pace) else { return };
+    let mut teller = Teller {
+        firing: Grouping::new(pace),
+        resolved: Grouping::new(pace),
+        held: Vec::new(),
+        shown: None,
+        resent_at: Timestamp::default(),
+    };
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
@@ -168,7 +181,6 @@ pub(super) async fn run(alerts: Weak<Alerts>, host: Arc<dyn Host>, mut news: mps
     }
 }
 
-#[derive(Default)]
 struct Teller {
     firing: Grouping,
     resolved: Grouping,
@@ -181,8 +193,8 @@ struct Teller {
 impl Teller {
     fn hear(&mut self, news: News) {
         match news.turn {
-            AlertTurn::Firing => self.firing.add(news.at, news.alert),
-            _ => self.resolved.add(news.at, news.alert),
+            AlertTurn::Firing => self.firing.add(news.at, news.severity, news.alert),
+            _ => self.resolved.add(news.at, news.severity, news.alert),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is shown of alerts and rules.
 
 use cachescope_engine::triage::figure;
+use cachescope_model::alert::label::{LAYER, NAMESPACE, NODE, TENANT};
 use cachescope_model::alert::{Alert, AlertState, RuleHealth, RuleStatus};
 use cachescope_model::reading_kind::Unit;
 use cachescope_model::strategy::{Rule, Severity, Strategy, Subject};
@@ -17,18 +18,18 @@ use crate::wire::{AlertCounts, AlertView, AlertsPage, PlanRef, RowPage, RuleView
 /// Alerts of one answer.
 const MOST_ALERTS: usize = 500;
 
-/// Label of a namespace, a tenant and a layer, as rules give them.
-pub(super) const NAMESPACE: &str = "namespace";
-pub(super) const TENANT: &str = "tenant";
-pub(super) const LAYER: &str = "layer";
-
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 impl Alerts {
     /// The alerts of these sessions, the worst first.
-    pub(super) fn page(&self, sessions: &[std::sync::Arc<Session>], namespace: Option<&str>) -> AlertsPage {
+    pub(super) fn page(
+        &self,
+        sessions: &[std::sync::Arc<Session>],
+        namespace: Option<&str>,
+        at_most: Option<u32>,
+    ) -> AlertsPage {
         let mut page =
             AlertsPage { at: self.clock.now(), alerts: Vec::new(), total: 0, counts: AlertCounts::default() };
         for session in sessions {
@@ -40,7 +41,8 @@ impl Alerts {
         }
         page.total = count(page.alerts.len());
         page.alerts.sort_by_key(|alert| std::cmp::Reverse(rank(alert)));
-        page.alerts.truncate(MOST_ALERTS);
+        let most = at_most.map_or(MOST_ALERTS, |most| MOST_ALERTS.min(most as usize));
+        page.alerts.truncate(most);
         page
     }
 
@@ -228,7 +230,10 @@ pub(super) fn subject(strategy: &Strategy, alert: &Alert) -> String {
     if let Some(layer) = alert.labels.get(LAYER) {
         parts.push(format!("layer {layer}"));
     }
-    let known = [NAMESPACE, TENANT, LAYER, "alertname", "severity"];
+    if let Some(node) = alert.labels.get(NODE) {
+        parts.push(format!("server {node}"));
+    }
+    let known = [NAMESPACE, TENANT, LAYER, NODE, "alertname", "severity"];
     let others = alert.labels.iter().filter(|(name, _)| !known.contains(&name.as_str()));
     parts.extend(others.map(|(name, value)| format!("{name} {value}")));
     parts.join(", ")
@@ -258,6 +263,7 @@ pub(super) fn condition(strategy: &Strategy, rule: &Rule) -> String {
             format!("{} by tenant{}", reading.spec().title, of(namespaces, "namespace with tenants"))
         }
         Subject::Layer { layer, reading } => format!("{} of the layer {layer}", reading.spec().title),
+        Subject::Nodes { reading } => format!("{} of each server", reading.spec().title),
         Subject::Signal { signal } => strategy
             .signals
             .iter()

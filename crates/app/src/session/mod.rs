@@ -11,19 +11,17 @@ mod worker;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cachescope_engine::triage::Question;
+use cachescope_engine::triage::{Compared, Question};
 use cachescope_engine::{Engine, EngineOptions, HistoryQuery};
-use cachescope_model::alert::Alert;
 use cachescope_model::contents::{NamespaceContents, TenantSnapshot};
 use cachescope_model::deployment::{Deployment, Environment};
 use cachescope_model::keys::NamespaceKeys;
-use cachescope_model::marks::Mark;
 use cachescope_model::misses::{CausePoint, MissInsights};
 use cachescope_model::scan::ScanMode;
 use cachescope_model::slow_command::SlowCommand;
 use cachescope_model::snapshot::{HistoryPoint, Snapshot};
 use cachescope_model::source::{SourceId, SourceStatus};
-use cachescope_model::strategy::{Rule, Strategy};
+use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
 use cachescope_model::triage::Triage;
 use cachescope_model::window::Window;
@@ -273,6 +271,12 @@ impl Session {
         self.engine.lock().keys(namespace, self.clock.now(), window).unwrap_or_default()
     }
 
+    /// Keys that are missed most, with their bytes: for filling, not for showing.
+    #[must_use]
+    pub fn missed_keys(&self, window: Window) -> Vec<cachescope_model::keys::MissedKey> {
+        self.engine.lock().missed_keys(self.clock.now(), window)
+    }
+
     /// A reading's history.
     #[must_use]
     pub fn history(&self, query: &HistoryQuery) -> Vec<HistoryPoint> {
@@ -317,9 +321,8 @@ impl Session {
 
     /// What an alert is about; see [`Engine::triage`].
     #[must_use]
-    pub fn triage(&self, rule: &Rule, alert: &Alert, marks: &[Mark]) -> Triage {
-        let question = Question { rule, alert, now: self.clock.now(), marks };
-        self.engine.lock().triage(&question)
+    pub fn triage(&self, question: &Question<'_>, compared: &mut Compared) -> Triage {
+        self.engine.lock().triage(question, compared)
     }
 
     /// The session's time.

@@ -9,7 +9,7 @@ use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{IssuedApproval, WireError};
+use super::{IssuedApproval, WarmDraft, WireError};
 
 /// What a plan is made from. The core makes the plan; the page only says what is meant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
@@ -51,6 +51,11 @@ pub enum ActionDraft {
         ttl_seconds: f64,
         /// How much less it may be, at random, in seconds.
         jitter_seconds: f64,
+    },
+    /// Keys that are filled, or whose values are replaced.
+    Warm {
+        /// How.
+        warm: WarmDraft,
     },
     /// A playbook of the strategy.
     Playbook {
@@ -211,6 +216,17 @@ pub struct UndoPart {
     pub keys: Option<Vec<String>>,
 }
 
+/// How far an undo is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct UndoProgress {
+    /// Whether one is under way in this program.
+    pub under_way: bool,
+    /// Keys in the undo file; 0 until they are counted.
+    pub keys: u64,
+    /// Keys that were dealt with.
+    pub done: u64,
+}
+
 /// One row of the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct AuditRow {
@@ -224,7 +240,7 @@ pub struct AuditRow {
     pub deployment: String,
     /// What the deployment was called.
     pub deployment_name: String,
-    /// What happened: `purge.previewed`, `purge.approved`, `purge.refused`, `purge.started`, `purge.finished`, …
+    /// What happened: `purge.previewed`, `purge.refused`, `purge.started`, `warm.finished`, …
     pub event: String,
     /// The run it belongs to; empty where there is none yet.
     pub run: String,
@@ -259,6 +275,55 @@ pub enum AuditFormat {
     Jsonl,
     /// CSV.
     Csv,
+}
+
+/// Where the application and the CDN are asked over HTTP, as typed. Tokens travel inwards only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(default)]
+pub struct EndpointsDraft {
+    /// Base address of the application; empty for none.
+    pub application_url: String,
+    /// Its bearer token; `None` keeps the one that is known, an empty one forgets it.
+    pub application_token: Option<String>,
+    /// It may be in a private network.
+    pub application_private: bool,
+    /// Address that invalidates at the CDN, where `{path}` stands for one path; empty for none.
+    pub cdn_url: String,
+    /// Its method; empty for POST.
+    pub cdn_method: String,
+    /// Its body, where `{paths}` stands for a JSON list of the paths; empty for `{"paths": {paths}}`.
+    pub cdn_body: String,
+    /// Its bearer token; `None` keeps the one that is known, an empty one forgets it.
+    pub cdn_token: Option<String>,
+    /// It may be in a private network.
+    pub cdn_private: bool,
+}
+
+impl std::fmt::Debug for EndpointsDraft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndpointsDraft").finish_non_exhaustive()
+    }
+}
+
+/// The same as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct EndpointsView {
+    /// Base address of the application; empty for none.
+    pub application_url: String,
+    /// Whether its token is known. It is never sent to the page.
+    pub has_application_token: bool,
+    /// It may be in a private network.
+    pub application_private: bool,
+    /// Address that invalidates at the CDN; empty for none.
+    pub cdn_url: String,
+    /// Its method; empty for POST.
+    pub cdn_method: String,
+    /// Its body.
+    pub cdn_body: String,
+    /// Whether its token is known. It is never sent to the page.
+    pub has_cdn_token: bool,
+    /// It may be in a private network.
+    pub cdn_private: bool,
 }
 
 /// What Settings say about undo files.

@@ -323,8 +323,14 @@ pub enum TimelineWhat {
         severity: Severity,
         /// Its head.
         summary: String,
+        /// What it is about, in words; empty for the whole deployment.
+        #[serde(default)]
+        subject: String,
         /// Its value then.
         value: Option<f64>,
+        /// Unit of the value; `None` where a query does not say.
+        #[serde(default)]
+        unit: Option<Unit>,
     },
     /// A mark.
     Mark {

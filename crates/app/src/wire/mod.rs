@@ -5,16 +5,20 @@
 
 mod actions;
 mod alerts;
+mod document;
 mod error;
 mod frames;
 mod prices;
 mod requests;
 mod views;
+mod warm;
 
 pub use actions::*;
 pub use alerts::*;
+pub use document::*;
 pub use error::{WireError, WireErrorCode};
 pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewRow, View};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
 pub use requests::{Reply, Request};
 pub use views::*;
+pub use warm::*;

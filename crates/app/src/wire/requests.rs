@@ -14,8 +14,10 @@ use cachescope_actions::run_state::{RunState, UndoResult};
 
 use super::actions::*;
 use super::alerts::*;
+use super::document::StrategyDocument;
 use super::prices::*;
 use super::views::*;
+use super::warm::*;
 
 /// Declares each request with its reply once: from this follow [`Request`], [`Reply`] and the page's `Replies`
 /// map from a request's name to the type of its answer.
@@ -154,6 +156,13 @@ requests! {
         /// Over which window.
         window: Window,
     } -> Vec<cachescope_model::contents::TenantSnapshot>;
+    /// The layers that a request passes on its way to the data, as the application counts them.
+    Layers {
+        /// Which one.
+        deployment: DeploymentId,
+        /// Over which window.
+        window: Window,
+    } -> Vec<cachescope_model::snapshot::PartSnapshot>;
     /// Histories of some readings; no namespace is the instance.
     History {
         /// Which one.
@@ -187,6 +196,11 @@ requests! {
         /// Over which window.
         window: Window,
     } -> cachescope_model::misses::MissInsights;
+    /// What the deployment's strategy says; nothing where it has none.
+    StrategyDocument {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Option<StrategyDocument>;
     /// What the strategy and the observed disagree about.
     Findings {
         /// Which one.
@@ -201,6 +215,40 @@ requests! {
         /// How it is written.
         format: ExportFormat,
     } -> String;
+    /// The warm plans of a deployment's strategy, with their next runs.
+    WarmPlans {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<WarmPlanView>;
+    /// Has a documented plan's schedule started by this program from now on; answers with the plans.
+    ArmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// What is run, by a plan that has a schedule.
+        draft: WarmDraft,
+        /// What becomes of missed runs.
+        missed: cachescope_actions::warm::schedule::MissedRuns,
+        /// The deployment's name, where it wants to be typed.
+        typed_name: Option<String>,
+        /// Why, for the audit.
+        reason: Option<String>,
+    } -> Vec<WarmPlanView>;
+    /// Starts it no more.
+    DisarmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The plan's name.
+        plan: String,
+    } -> Vec<WarmPlanView>;
+    /// Keeps the secret of an endpoint under a name; it never comes back.
+    SetEndpointSecret {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The name that plans know it by.
+        name: String,
+        /// The secret.
+        secret: String,
+    } -> cachescope_store::SecretsState;
     /// The playbooks of the deployment's strategy.
     Playbooks {
         /// Which one.
@@ -275,7 +323,7 @@ requests! {
         /// Which one.
         run: String,
     } -> RunState;
-    /// Ends a run after the batch under way.
+    /// Ends a run for good: one that is under way after the batch under way, one that was halted or interrupted at once.
     CancelRun {
         /// Which one.
         run: String,
@@ -287,6 +335,23 @@ requests! {
         /// What of it.
         part: UndoPart,
     } -> UndoResult;
+    /// How far the undo of a run is.
+    UndoProgress {
+        /// Which one.
+        run: String,
+    } -> UndoProgress;
+    /// Where the application and the CDN of a deployment are asked over HTTP.
+    Endpoints {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> EndpointsView;
+    /// Changes that. Tokens go to the keychain.
+    SetEndpoints {
+        /// Which one.
+        deployment: DeploymentId,
+        /// To what.
+        draft: EndpointsDraft,
+    } -> EndpointsView;
     /// Rows of the audit, the newest first, at most 500.
     Audit {
         /// Which one; every one where not given.
@@ -314,6 +379,10 @@ requests! {
         deployment: Option<DeploymentId>,
         /// Only alerts about this template; `None` is all.
         namespace: Option<String>,
+        /// Only so many, the worst; `None` is 500. The counts are of all.
+        #[serde(default)]
+        #[ts(optional)]
+        at_most: Option<u32>,
     } -> AlertsPage;
     /// The rules of a deployment and whether they can be judged.
     AlertRules {

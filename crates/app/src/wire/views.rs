@@ -227,7 +227,7 @@ pub struct RowQuery {
     pub deployment: DeploymentId,
     /// Over which window.
     pub window: Window,
-    /// Only rows whose title or template contains this text, upper and lower case alike; empty for all.
+    /// Only rows that this filter keeps, as [`crate::filter`] reads it; empty for all.
     pub filter: String,
     /// By what.
     pub sort: RowSort,
@@ -239,6 +239,9 @@ pub struct RowQuery {
     pub limit: u32,
     /// Whether hit-rate spark lines of the last 15 minutes are wanted.
     pub sparks: bool,
+    /// Templates of rows that stand before all others, in whichever order they come; at most 200.
+    #[serde(default)]
+    pub pinned: Vec<String>,
 }
 
 /// By what rows are sorted.

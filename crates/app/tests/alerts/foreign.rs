@@ -1,8 +1,9 @@
 //! A Prometheus beside the cache: its own alerts, and queries that it rejects.
 
-use cachescope_app::wire::{Reply, Request, RulesPage};
+use cachescope_app::wire::{Reply, Request, RulesPage, TimelineWhat};
 use cachescope_lab::servers::{PrometheusOptions, PrometheusServer};
 use cachescope_model::alert::{AlertState, RuleHealth};
+use cachescope_model::marks::{MarkKind, MarkSource};
 
 use crate::support::{Bench, wait_for};
 
@@ -60,5 +61,33 @@ async fn its_alerts_are_shown_beside_ours_and_a_rejected_query_is_one_sentence_w
     let page = rules().await;
     let ours = page.rules.iter().find(|rule| rule.rule == "ManyKeys").expect("it is there");
     assert_eq!(ours.firing, 1, "ours go on");
+    bench.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_querys_answer_is_a_mark_at_its_time() {
+    let bench = Bench::start().await;
+    // Its label changes every two seconds, as a version does once in a while.
+    let version = "groups:\n- name: build\n  interval: 1s\n  rules:\n  - record: build\n    expr: \
+                   label_replace(vector(1), \"version\", \"even\", \"\", \"\") and on() (floor(vector(time()) / 2) % 2 == 0) or \
+                   label_replace(vector(1), \"version\", \"odd\", \"\", \"\") and on() (floor(vector(time()) / 2) % 2 == 1)\n";
+    let options = PrometheusOptions { rules: vec![version.to_owned()], ..PrometheusOptions::default() };
+    let prometheus = PrometheusServer::start(options).await.expect("prometheus is installed");
+    let rules = "[[mark]]\nname = \"deploys\"\npromql = \"build\"\nlabel = \"version\"\n";
+    let begun = cachescope_app::alerts::wall_clock_now();
+    let id = bench.deploy(rules, Some(prometheus.url())).await;
+    let mark = wait_for("it is marked", async || {
+        let to = cachescope_app::alerts::wall_clock_now();
+        match bench.ask(Request::Timeline { deployment: Some(id.clone()), from: begun, to }).await {
+            Reply::Timeline(entries) => entries.into_iter().find_map(|entry| match entry.what {
+                TimelineWhat::Mark { mark } => Some(mark),
+                _ => None,
+            }),
+            other => panic!("the timeline was answered with {other:?}"),
+        }
+    })
+    .await;
+    assert_eq!((mark.kind, mark.source), (MarkKind::Deploy, MarkSource::Prometheus));
+    assert!(["even", "odd"].contains(&mark.text.as_str()), "{mark:?}");
     bench.app.stop().await;
 }

@@ -1,8 +1,10 @@
 //! What survives a restart, and what the timeline tells.
 
-use cachescope_app::wire::{AlertTurn, MarkDraft, Reply, Request, TimelineEntry, TimelineWhat};
+use cachescope_app::wire::{AlertTurn, MarkDraft, Reply, Request, SilenceDraft, TimelineEntry, TimelineWhat};
 use cachescope_model::alert::AlertState;
 use cachescope_model::marks::MarkKind;
+use cachescope_model::reading_kind::Unit;
+use cachescope_model::telling::{Matcher, Matching};
 use cachescope_model::time::Timestamp;
 
 use crate::support::{Bench, wait_for};
@@ -47,7 +49,29 @@ async fn an_alert_its_acknowledgement_and_the_gap_survive_a_restart_and_nobody_i
     assert_eq!(mark.text, "4f21c8");
     assert_eq!(bench.alerts().await.counts.quiet, 1);
 
+    let silence = SilenceDraft {
+        id: None,
+        matchers: vec![Matcher {
+            label: "rule".to_owned(),
+            matching: Matching::Is,
+            value: "SomethingElse".to_owned(),
+        }],
+        starts_at: None,
+        ends_at: cachescope_app::alerts::wall_clock_now().plus_millis(3_600_000),
+        comment: "planned".to_owned(),
+    };
+    let Reply::SaveSilence(kept) = bench.ask(Request::SaveSilence { draft: silence.clone() }).await else {
+        panic!("another answer")
+    };
+    let changed =
+        SilenceDraft { id: Some(kept.silence.id), comment: "planned, longer".to_owned(), ..silence };
+    bench.ask(Request::SaveSilence { draft: changed }).await;
+
     bench.restart().await;
+    let Reply::Silences(silences) = bench.ask(Request::Silences {}).await else { panic!("another answer") };
+    let silences: Vec<_> =
+        silences.iter().map(|it| (it.silence.id, &*it.silence.comment, it.active)).collect();
+    assert_eq!(silences, [(kept.silence.id, "planned, longer", true)], "changed in place, and kept");
     let again = bench.until("ManyKeys", AlertState::Firing).await;
     assert_eq!(again.alert.fired_at, fired.alert.fired_at, "the same firing");
     assert_eq!(again.acknowledged.as_ref().map(|it| it.comment.as_str()), Some("on it"));
@@ -65,6 +89,11 @@ async fn an_alert_its_acknowledgement_and_the_gap_survive_a_restart_and_nobody_i
     assert!(
         told.iter().any(|entry| matches!(&entry.what, TimelineWhat::Mark { mark } if mark.text == "4f21c8"))
     );
+    let figures = told.iter().find_map(|entry| match &entry.what {
+        TimelineWhat::Alert { value, unit, .. } => Some((*value, *unit)),
+        _ => None,
+    });
+    assert_eq!(figures, Some((Some(5.0), Some(Unit::Count))));
 
     bench.flush().await;
     let over = bench.until("ManyKeys", AlertState::Resolved).await;

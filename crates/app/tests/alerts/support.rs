@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cachescope_app::host::Doing;
 use cachescope_app::wire::{AlertView, AlertsPage, DeploymentDraft, Reply, Request};
-use cachescope_app::{App, Host, Notice, Standing};
+use cachescope_app::{App, Host, Notice, Pace, Standing};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::alert::AlertState;
 use cachescope_model::deployment::{DeploymentId, Environment};
@@ -15,6 +15,13 @@ use parking_lot::Mutex;
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A fifth of the time that people are given.
+pub(crate) const HURRIED: Pace = Pace {
+    evaluate_every: Duration::from_secs(1),
+    group_for: Duration::from_secs(2),
+    tell_again_after: Duration::from_secs(8),
+};
 
 /// What the host was asked to show.
 #[derive(Clone, Default)]
@@ -66,6 +73,10 @@ impl Host for TestHost {
 
     fn show_standing(&self, standing: Standing) {
         self.shown.standings.lock().push(standing);
+    }
+
+    fn pace(&self) -> Pace {
+        HURRIED
     }
 
     fn uses_keychain(&self) -> bool {
@@ -147,7 +158,7 @@ impl Bench {
     }
 
     pub(crate) async fn alerts(&self) -> AlertsPage {
-        match self.ask(Request::Alerts { deployment: None, namespace: None }).await {
+        match self.ask(Request::Alerts { deployment: None, namespace: None, at_most: None }).await {
             Reply::Alerts(page) => page,
             other => panic!("alerts were answered with {other:?}"),
         }

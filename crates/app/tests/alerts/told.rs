@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::receivers::{Receiver, hanging};
-use crate::support::{Bench, wait_for};
+use crate::support::{Bench, HURRIED, wait_for};
 
 const MANY_KEYS: &str = "[[rule]]\nname = \"ManyKeys\"\nreading = \"keys\"\nabove = 2\nseverity = \"critical\"\n\
                          summary = \"Too many keys\"\naction = \"Purge some.\"\ndocumented = \"keys > 2\"\n";
@@ -91,6 +91,33 @@ async fn every_channel_is_told_in_its_language_and_one_that_hangs_delays_nobody(
     bench.app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_forgotten_alone_and_the_address_stays() {
+    let bench = Bench::start().await;
+    let save = async |id: Option<String>, url: Option<&str>, token: Option<&str>| {
+        let draft = ChannelDraft {
+            id,
+            name: "On call".to_owned(),
+            kind: ChannelKind::Webhook,
+            on: false,
+            url: url.map(str::to_owned),
+            token: token.map(str::to_owned),
+            ..ChannelDraft::default()
+        };
+        match bench.ask(Request::SaveChannel { draft }).await {
+            Reply::SaveChannel(view) => view,
+            other => panic!("saving was answered with {other:?}"),
+        }
+    };
+    let new = save(None, Some("http://hooks.example/s3cret"), Some("t0ken")).await;
+    assert!(new.has_token);
+    let kept = save(Some(new.channel.id.clone()), None, None).await;
+    assert!(kept.has_token, "not typed anew, it stays");
+    let bare = save(Some(new.channel.id.clone()), None, Some("")).await;
+    assert_eq!((bare.has_token, &bare.channel), (false, &new.channel));
+    bench.app.stop().await;
+}
+
 /// What an Alertmanager holds for active.
 async fn alertmanager_alerts(alertmanager: &Alertmanager) -> Vec<Value> {
     let url = format!("{}/api/v2/alerts?active=true", alertmanager.url());
@@ -118,7 +145,8 @@ async fn a_hundred_alerts_at_once_make_one_notification_and_its_click_opens_the_
         other => panic!("rules were answered with {other:?}"),
     };
     let seen = rules().await.expect("it was judged");
-    wait_for("time passes", async || rules().await.filter(|at| at.seconds_since(seen) >= 20.0)).await;
+    let later = 1.5 * HURRIED.tell_again_after.as_secs_f64();
+    wait_for("time passes", async || rules().await.filter(|at| at.seconds_since(seen) >= later)).await;
     assert_eq!(bench.shown.notices.lock().len(), 1);
 
     bench.app.open_alert(notice.alert.clone());
@@ -178,10 +206,14 @@ async fn a_silenced_alert_is_judged_and_counted_as_quiet_and_nobody_is_told() {
     assert_eq!(view.silenced_by.as_ref().map(|it| it.id), Some(silence.silence.id));
     let page = bench.alerts().await;
     assert_eq!((page.counts.quiet, page.counts.critical), (1, 0));
+    let asked = Request::Alerts { deployment: None, namespace: None, at_most: Some(0) };
+    let Reply::Alerts(counted) = bench.ask(asked).await else { panic!("another answer") };
+    assert_eq!((counted.alerts.len(), counted.total, counted.counts), (0, page.total, page.counts));
     // Longer than the group would wait.
     let fired = view.alert.fired_at.expect("it fires");
     wait_for("the time for telling passes", async || {
-        (cachescope_app::alerts::wall_clock_now().seconds_since(fired) > 15.0).then_some(())
+        let passed = cachescope_app::alerts::wall_clock_now().seconds_since(fired);
+        (passed > 2.0 * HURRIED.group_for.as_secs_f64()).then_some(())
     })
     .await;
     assert_eq!(bench.shown.notices.lock().len(), 0);

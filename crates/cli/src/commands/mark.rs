@@ -6,6 +6,7 @@ use cachescope_app::host::state_directory;
 use cachescope_app::wire::MarkDraft;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::marks::{MarkKind, MarkSource};
+use cachescope_sources::redis::RedisTarget;
 use cachescope_store::{Store, StoreError};
 
 use crate::arguments::{Common, Mark, MarkKindName};
@@ -19,18 +20,47 @@ pub(crate) async fn run(command: Mark, common: &Common) -> Result<(), Failure> {
     let store = opened
         .map_err(|error| Failure::input(format!("the state directory could not be opened: {error}")))?
         .map_err(failed)?;
-    let deployment = match &command.deployment {
-        Some(name) => Some(find(&store, name).await?),
-        None => None,
+    let (deployments, of) = match (&command.deployment, &command.redis) {
+        (Some(name), _) => (vec![Some(find(&store, name).await?)], name.clone()),
+        (None, Some(url)) => at_address(&store, url).await?,
+        (None, None) => (vec![None], "every deployment".to_owned()),
     };
-    let draft = MarkDraft { deployment, at: None, kind: kind(command.kind), text: command.words };
-    let mark = checked_mark(draft, MarkSource::Command, wall_clock_now())?;
-    let mark = store.add_mark(mark).await.map_err(failed)?;
-    if common.json {
-        return output::json(&mark);
+    let now = wall_clock_now();
+    let mut marks = Vec::new();
+    for deployment in deployments {
+        let text = command.words.clone();
+        let draft = MarkDraft { deployment, at: Some(now), kind: kind(command.kind), text };
+        let mark = checked_mark(draft, MarkSource::Command, now)?;
+        marks.push(store.add_mark(mark).await.map_err(failed)?);
     }
-    let of = command.deployment.as_deref().unwrap_or("every deployment");
-    output::text(&format!("marked {} {:?} of {of}\n", mark.kind.name(), mark.text))
+    if common.json {
+        return match marks.as_slice() {
+            [mark] => output::json(mark),
+            marks => output::json(&marks),
+        };
+    }
+    let told = marks.iter().map(|mark| format!("marked {} {:?} of {of}\n", mark.kind.name(), mark.text));
+    output::text(&told.collect::<String>())
+}
+
+/// The deployments whose Redis has this address, whatever user, password and database the URL names, and the address
+/// for people.
+async fn at_address(store: &Store, url: &str) -> Result<(Vec<Option<DeploymentId>>, String), Failure> {
+    let wanted = RedisTarget::parse(url).map_err(|error| Failure::input(error.to_string()))?;
+    let address = wanted.node_name().to_string();
+    let kept = store.deployments().await.map_err(|error| Failure::input(error.to_string()))?;
+    let is_there = |own: &str| RedisTarget::parse(own).is_ok_and(|own| own.endpoint() == wanted.endpoint());
+    let found: Vec<_> = kept
+        .iter()
+        .filter(|it| it.redis_url.as_deref().is_some_and(is_there))
+        .map(|it| Some(it.id.clone()))
+        .collect();
+    if found.is_empty() {
+        return Err(Failure::input(format!(
+            "no deployment in this state directory is at {address}; name one with --deployment, or none for all"
+        )));
+    }
+    Ok((found, address))
 }
 
 /// The deployment of a name or an identity.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cachescope_app::alerts::check::{Check, Checked};
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_model::reading_kind::ReadingKind;
-use cachescope_model::snapshot::Snapshot as Figures;
+use cachescope_model::snapshot::{PartSnapshot, Snapshot as Figures};
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
 use serde_json::{Value, json};
@@ -106,10 +106,18 @@ const COLUMNS: [ReadingKind; 7] = [
     ReadingKind::EvictionsPerSecond,
 ];
 
+/// Whether the application counts anything of a layer.
+fn is_counted(layer: &PartSnapshot) -> bool {
+    layer.readings.get(&ReadingKind::LookupsPerSecond).is_some_and(|lookups| lookups.value.is_some())
+}
+
 /// The figures as text.
 pub(crate) fn render(figures: &Figures) -> String {
     let mut table = figures::table(&COLUMNS);
     table.row(figures::row("(everything)".to_owned(), &COLUMNS, &figures.instance));
+    for layer in figures.layers.iter().filter(|layer| is_counted(layer)) {
+        table.row(figures::row(format!("(layer {})", layer.name), &COLUMNS, &layer.readings));
+    }
     for namespace in &figures.namespaces {
         table.row(figures::row(figures::name(namespace), &COLUMNS, &namespace.readings));
     }

@@ -36,6 +36,15 @@ struct Met<'a> {
     at_ms: i64,
 }
 
+/// Where a series is counted.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    /// Under this label in Redis: the place of its carrier.
+    Label(usize),
+    /// In another layer.
+    Layer(&'a str),
+}
+
 impl Applications {
     /// Takes in what one endpoint gave.
     pub(crate) fn observe(&mut self, intake: &mut Intake<'_>, batch: &MetricsBatch) {
@@ -115,8 +124,9 @@ impl Applications {
         let value = met.sample.value;
         match met.recognised.role {
             Role::Quantile(quantile, unit) => {
-                if let Some(carrier) = self.carrier(&met.recognised, intake.rows) {
-                    let carrier = &mut self.carriers[carrier as usize];
+                if let Some(whose) = self.whose(&met.recognised, intake.rows)
+                    && let Some(carrier) = self.carrier_mut(whose)
+                {
                     carrier.histogram.note(series, quantile, value * unit, intake.now_ms);
                 }
                 return;
@@ -129,12 +139,12 @@ impl Applications {
         }
         let target = self.target(number, met.sample, met.at_ms);
         let (way, interval_ms) = (self.endpoints[number].way, self.endpoints[number].interval_ms);
-        let carrier = match met.recognised.role {
+        let whose = match met.recognised.role {
             Role::Exporter(_) => None,
-            _ => self.carrier(&met.recognised, intake.rows),
+            _ => self.whose(&met.recognised, intake.rows),
         };
-        if let Some(carrier) = carrier {
-            self.carriers[carrier as usize].origin.see(way, met.at_ms, intake.now_ms, interval_ms);
+        if let Some(carrier) = whose.and_then(|whose| self.carrier_mut(whose)) {
+            carrier.origin.see(way, met.at_ms, intake.now_ms, interval_ms);
         }
         let Some(increase) = self.series.sample(series, value, met.at_ms, target) else { return };
         self.endpoints[number].cover(intake.frame, &increase);
@@ -143,21 +153,20 @@ impl Applications {
             self.exporter_counter(way, series, metric, &increase, intake);
             return;
         }
-        let Some(place) = carrier.map(|number| number as usize) else { return };
-        let now_ms = intake.now_ms;
-        let origin = &mut self.carriers[place].origin;
+        let Some(whose) = whose else { return };
+        let Some(carrier) = self.carrier_mut(whose) else { return };
         if increase.born {
-            origin.born();
+            carrier.origin.born();
         }
-        let Some(from_ms) = origin.admit(way, increase.from_ms, now_ms) else { return };
-        self.count(place, met, series, &increase, from_ms, intake.frame);
+        let Some(from_ms) = carrier.origin.admit(way, increase.from_ms, intake.now_ms) else { return };
+        self.count(whose, met.recognised.role, series, &increase, from_ms, intake.frame);
     }
 
-    /// Adds an increase to its label's counts and to the sums.
+    /// Adds an increase to its label's counts and, in Redis, to the sums.
     fn count(
         &mut self,
-        place: usize,
-        met: &Met<'_>,
+        whose: Whose<'_>,
+        role: Role,
         series: u128,
         increase: &Increase,
         from_ms: i64,
@@ -165,28 +174,18 @@ impl Applications {
     ) {
         let length = increase.to_ms - increase.from_ms;
         let left = increase.to_ms - from_ms;
+        let to_ms = increase.to_ms;
         if left <= 0 || increase.amount <= 0.0 {
             // Nothing to add; a bucket that stays at 0 has to be known all the same.
-            if let (Role::Bucket(bound), None) = (met.recognised.role, met.recognised.other_layer) {
-                self.carriers[place].histogram.spread(frame, bound, increase.to_ms, increase.to_ms, 0);
+            if let Role::Bucket(bound) = role
+                && let Some(carrier) = self.carrier_mut(whose)
+            {
+                carrier.histogram.spread(frame, bound, to_ms, to_ms, 0);
             }
             return;
         }
         let amount = increase.amount * (left as f64 / length as f64);
-        let to_ms = increase.to_ms;
-        if let Some(layer) = met.recognised.other_layer {
-            let count = match met.recognised.role {
-                Role::Hits => Count::AppHits,
-                Role::Misses => Count::AppMisses,
-                _ => return,
-            };
-            let whole = self.series.whole(series, amount);
-            if let Some(tally) = self.layer(layer) {
-                tally.spread(count, frame, from_ms, to_ms, whole);
-            }
-            return;
-        }
-        let (count, amount) = match met.recognised.role {
+        let (count, amount) = match role {
             Role::Hits => (Count::AppHits, amount),
             Role::Misses => (Count::AppMisses, amount),
             Role::Evictions => (Count::AppEvictions, amount),
@@ -194,32 +193,50 @@ impl Applications {
             Role::Sum(unit) => (Count::LatencyNanos, amount * unit * 1e9),
             Role::Bucket(bound) => {
                 let whole = self.series.whole(series, amount);
-                self.carriers[place].histogram.spread(frame, bound, from_ms, to_ms, whole);
+                if let Some(carrier) = self.carrier_mut(whose) {
+                    carrier.histogram.spread(frame, bound, from_ms, to_ms, whole);
+                }
                 return;
             }
             Role::Quantile(..) | Role::Exporter(_) => return,
         };
         let whole = self.series.whole(series, amount);
-        self.carriers[place].tally.spread(count, frame, from_ms, to_ms, whole);
-        self.total.spread(count, frame, from_ms, to_ms, whole);
+        if let Some(carrier) = self.carrier_mut(whose) {
+            carrier.tally.spread(count, frame, from_ms, to_ms, whole);
+        }
+        if matches!(whose, Whose::Label(_)) {
+            self.total.spread(count, frame, from_ms, to_ms, whole);
+        }
     }
 
-    fn layer(&mut self, layer: &str) -> Option<&mut Tally> {
-        if !self.layers.contains_key(layer) && self.layers.len() >= MOST_LAYERS {
-            return None;
+    /// Where a series is counted; `None` where there is no place left.
+    fn whose<'a>(&mut self, recognised: &Recognised<'a>, rows: &mut Rows) -> Option<Whose<'a>> {
+        let Some(layer) = recognised.other_layer else {
+            return self.carrier(recognised.label, rows).map(|number| Whose::Label(number as usize));
+        };
+        // A layer that is not Redis makes no row of Redis's table.
+        if !self.layers.contains_key(layer) {
+            if self.layers.len() >= MOST_LAYERS {
+                return None;
+            }
+            let carrier = Carrier { label: layer.to_owned(), ..Carrier::default() };
+            self.layers.insert(layer.to_owned(), carrier);
         }
-        Some(self.layers.entry(layer.to_owned()).or_default())
+        Some(Whose::Layer(layer))
+    }
+
+    fn carrier_mut(&mut self, whose: Whose<'_>) -> Option<&mut Carrier> {
+        match whose {
+            Whose::Label(place) => self.carriers.get_mut(place),
+            Whose::Layer(layer) => self.layers.get_mut(layer),
+        }
     }
 
     /// The carrier of a series' label; a label that nobody knows becomes a row, or is counted without one.
-    fn carrier(&mut self, recognised: &Recognised<'_>, rows: &mut Rows) -> Option<u32> {
-        let Some(label) = recognised.label else { return Some(0) };
+    fn carrier(&mut self, label: Option<&str>, rows: &mut Rows) -> Option<u32> {
+        let Some(label) = label else { return Some(0) };
         if let Some(known) = self.by_label.get(label) {
             return Some(*known);
-        }
-        if recognised.other_layer.is_some() {
-            // A layer that is not Redis makes no row of Redis's table.
-            return Some(0);
         }
         if self.carriers.len() >= MOST_CARRIERS {
             return None;

@@ -22,7 +22,7 @@ const MOST_ENDPOINTS: usize = 64;
 /// Other layers kept (browser, CDN, in-process …).
 const MOST_LAYERS: usize = 16;
 
-/// What the application counts under one label.
+/// What the application counts under one label, of a namespace or of another layer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
     pub(crate) label: String,
@@ -62,8 +62,8 @@ pub(crate) struct Applications {
     by_label: HashMap<String, u32>,
     /// Sums over all labels, Redis alone.
     pub(crate) total: Tally,
-    /// Hits and misses of other layers, by the layer's label.
-    pub(crate) layers: BTreeMap<String, Tally>,
+    /// What is counted in other layers, by the layer's label.
+    pub(crate) layers: BTreeMap<String, Carrier>,
     pub(crate) server_origin: Origin,
     /// Endpoints beyond the bound.
     pub(crate) endpoints_left_out: u64,
@@ -165,15 +165,12 @@ impl Applications {
 
     pub(crate) fn fold(&mut self, folds: &[Fold]) {
         self.total.fold(folds);
-        for carrier in &mut self.carriers {
+        for carrier in self.carriers.iter_mut().chain(self.layers.values_mut()) {
             carrier.tally.fold(folds);
             carrier.histogram.fold(folds);
         }
         for endpoint in &mut self.endpoints {
             endpoint.covered.fold(folds);
-        }
-        for layer in self.layers.values_mut() {
-            layer.fold(folds);
         }
     }
 }

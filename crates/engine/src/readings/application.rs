@@ -4,6 +4,7 @@ use cachescope_model::reading::Reading;
 
 use super::reasons::Reason;
 use super::view::{LEAST_SECONDS, View, words};
+use crate::applications::Carrier;
 use crate::engine::Engine;
 use crate::rows::Row;
 use crate::window::{Count, Range, Tally};
@@ -89,20 +90,24 @@ impl Figures {
     }
 }
 
-/// What the application counted for this row; otherwise why that is not known.
-pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figures, Reason> {
-    let apps = &engine.applications;
-    let mut figures = Figures::default();
-    let mut any = false;
-    let mut silent = None;
-    for carrier in row.carriers.iter().map(|number| &apps.carriers[*number as usize]) {
+/// What some labels count together.
+struct Gathered {
+    /// `None` where none of them was counted lately.
+    figures: Option<Figures>,
+    /// When one that is silent now was last heard.
+    silent_ms: Option<i64>,
+}
+
+fn gather<'c>(view: &View<'_>, carriers: impl Iterator<Item = &'c Carrier>) -> Gathered {
+    let mut gathered = Gathered { figures: None, silent_ms: None };
+    for carrier in carriers {
         let Some(way) = carrier.origin.chosen() else { continue };
         let Some(way_view) = &view.ways[way as usize] else { continue };
         if carrier.origin.is_silent(view.now_ms) && !way_view.fresh {
-            silent = carrier.origin.heard_ms();
+            gathered.silent_ms = carrier.origin.heard_ms();
             continue;
         }
-        any = true;
+        let figures = gathered.figures.get_or_insert_with(Figures::default);
         figures.add(&carrier.tally, &way_view.range);
         let since = carrier
             .origin
@@ -117,19 +122,38 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
             figures.shared = Some(carrier.label.clone());
         }
     }
-    if any {
-        return if figures.seconds >= LEAST_SECONDS { Ok(figures) } else { Err(SAMPLED_ONCE.into()) };
+    gathered
+}
+
+impl Gathered {
+    /// The figures, or why there are none although the labels have been met.
+    fn known(self, view: &View<'_>, seen: bool) -> Option<Result<Figures, Reason>> {
+        if let Some(figures) = self.figures {
+            return Some(if figures.seconds >= LEAST_SECONDS {
+                Ok(figures)
+            } else {
+                Err(SAMPLED_ONCE.into())
+            });
+        }
+        if let Some(heard_ms) = self.silent_ms {
+            let ago = words((view.now_ms - heard_ms) as f64 / 1000.0);
+            return Some(Err(format!(
+                "the application's metrics brought nothing new for {ago}; {}",
+                view.reasons.metrics
+            )
+            .into()));
+        }
+        seen.then(|| Err(SAMPLED_ONCE.into()))
     }
-    if let Some(heard_ms) = silent {
-        let ago = words((view.now_ms - heard_ms) as f64 / 1000.0);
-        return Err(format!(
-            "the application's metrics brought nothing new for {ago}; {}",
-            view.reasons.metrics
-        )
-        .into());
-    }
-    if row.carriers.iter().any(|number| apps.carriers[*number as usize].origin.was_seen()) {
-        return Err(SAMPLED_ONCE.into());
+}
+
+/// What the application counted for this row; otherwise why that is not known.
+pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figures, Reason> {
+    let apps = &engine.applications;
+    let carriers = || row.carriers.iter().map(|number| &apps.carriers[*number as usize]);
+    let seen = carriers().any(|carrier| carrier.origin.was_seen());
+    if let Some(known) = gather(view, carriers()).known(view, seen) {
+        return known;
     }
     if view.main_way.is_some() && row.carriers.is_empty() {
         return Err("the application counts nothing under a label of this namespace: name its label in the \
@@ -137,16 +161,18 @@ pub(super) fn of_row(engine: &Engine, view: &View<'_>, row: &Row) -> Result<Figu
             .into());
     }
     if view.main_way.is_some() {
-        let labels: Vec<_> = row
-            .carriers
-            .iter()
-            .map(|number| format!("{:?}", apps.carriers[*number as usize].label))
-            .collect();
+        let labels: Vec<_> = carriers().map(|carrier| format!("{:?}", carrier.label)).collect();
         return Err(
             format!("the application's metrics have no series labelled {} yet", labels.join(" or ")).into()
         );
     }
     Err(view.reasons.metrics.clone())
+}
+
+/// What the application counted in another layer than Redis; otherwise why that is not known.
+pub(super) fn of_layer(view: &View<'_>, carrier: &Carrier) -> Result<Figures, Reason> {
+    let known = gather(view, std::iter::once(carrier)).known(view, carrier.origin.was_seen());
+    known.unwrap_or_else(|| Err(view.reasons.metrics.clone()))
 }
 
 /// What applications counted in Redis altogether.

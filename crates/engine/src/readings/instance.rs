@@ -21,8 +21,8 @@ pub(super) fn readings(engine: &Engine, view: &View<'_>) -> Readings {
     let counted = Counted { engine, view };
     counted.traffic(&figures, &mut readings);
     counted.removals(&figures, &mut readings);
-    let all = 0..engine.applications.carriers.len() as u32;
-    latency::readings(engine, view, all, &figures, NO_LATENCY, &mut readings);
+    let all = engine.applications.carriers.iter();
+    latency::readings(view, all, &figures, NO_LATENCY, &mut readings);
     probed::of_instance(engine, view, &mut readings);
     counted.levels(&mut readings);
     let ttl = match (&view.scan, engine.scans.ttls.quantile(0.5)) {

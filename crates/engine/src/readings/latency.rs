@@ -6,9 +6,9 @@ use cachescope_model::reading_kind::ReadingKind;
 use super::application::Figures;
 use super::reasons::Reason;
 use super::view::View;
+use crate::applications::Carrier;
 use crate::applications::latency;
 use crate::applications::latency::{Histogram, merge_counts};
-use crate::engine::Engine;
 
 const QUANTILES: [(ReadingKind, f64); 3] = [
     (ReadingKind::LatencyP50Seconds, 0.5),
@@ -17,10 +17,9 @@ const QUANTILES: [(ReadingKind, f64); 3] = [
 ];
 
 /// Adds the latency readings of these carriers; `nothing` says why where there are none.
-pub(super) fn readings(
-    engine: &Engine,
+pub(super) fn readings<'c>(
     view: &View<'_>,
-    carriers: impl Iterator<Item = u32>,
+    carriers: impl Iterator<Item = &'c Carrier>,
     figures: &Result<Figures, Reason>,
     nothing: &'static str,
     readings: &mut Readings,
@@ -37,7 +36,7 @@ pub(super) fn readings(
     };
     let mut counts = Vec::new();
     let mut histograms: Vec<&Histogram> = Vec::new();
-    for carrier in carriers.map(|number| &engine.applications.carriers[number as usize]) {
+    for carrier in carriers {
         let Some(way) = carrier.origin.chosen() else { continue };
         let Some(way) = &view.ways[way as usize] else { continue };
         if way.fresh || !carrier.origin.is_silent(view.now_ms) {

@@ -11,8 +11,10 @@ mod findings;
 mod instance;
 mod keys;
 mod latency;
+mod layers;
 mod misses;
 mod namespace;
+mod nodes;
 mod probed;
 mod reasons;
 mod repeated;
@@ -55,6 +57,8 @@ impl Engine {
             instance: instance::readings(self, &view),
             miss_causes,
             nodes: self.nodes(&view),
+            layers: layers::layers(self, &view),
+            by_node: nodes::by_node(self, &view),
             findings: findings::findings(self, &control_totals, &view),
             namespaces,
             signals: self.signals.clone(),

@@ -34,8 +34,8 @@ pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, int
     let sample = view.sample.of_row(row);
     traffic(view, &figures, &sample, &into.miss_causes, readings);
     removals(view, row, &figures, readings);
-    let carriers = row.carriers.iter().copied();
-    latency::readings(engine, view, carriers, &figures, NO_LATENCY, readings);
+    let carriers = row.carriers.iter().map(|number| &engine.applications.carriers[*number as usize]);
+    latency::readings(view, carriers, &figures, NO_LATENCY, readings);
     execution::of_row(view, row, readings);
     probed::of_row(view, row, readings);
     execution_model::of_row(engine, view, row, readings);

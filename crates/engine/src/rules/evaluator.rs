@@ -33,8 +33,6 @@ pub struct Needs {
     pub windows: BTreeSet<Window>,
     /// Namespaces (by template) whose tenants are judged, with the window.
     pub tenants: BTreeSet<(Window, String)>,
-    /// Layers (by name) with the window.
-    pub layers: BTreeSet<(Window, String)>,
     /// Rules whose expression a Prometheus server has to answer: name and expression.
     pub queries: Vec<(String, String)>,
 }
@@ -158,9 +156,6 @@ impl Evaluator {
                 Subject::Tenants { namespaces, .. } => {
                     let templates = self.names.tenant_templates(namespaces).into_iter();
                     needs.tenants.extend(templates.map(|template| (rule.window, template.to_owned())));
-                }
-                Subject::Layer { layer, .. } => {
-                    needs.layers.insert((rule.window, layer.clone()));
                 }
                 Subject::Promql { expr } => needs.queries.push((rule.name.clone(), expr.clone())),
                 // The same in every snapshot: none is made for them that nobody else wants.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use cachescope_model::alert::AlertLabels;
 use cachescope_model::contents::TenantSnapshot;
-use cachescope_model::reading::Readings;
 use cachescope_model::snapshot::Snapshot;
 use cachescope_model::window::Window;
 
@@ -18,7 +17,6 @@ pub type QueryAnswer = Result<Vec<(AlertLabels, f64)>, String>;
 pub struct Inputs<'a> {
     pub(super) snapshots: BTreeMap<Window, &'a Snapshot>,
     pub(super) tenants: BTreeMap<(Window, &'a str), &'a [TenantSnapshot]>,
-    pub(super) layers: BTreeMap<(Window, &'a str), &'a Readings>,
     pub(super) queries: BTreeMap<&'a str, QueryAnswer>,
     pub(super) signal_errors: BTreeMap<&'a str, String>,
     pub(super) reachable: Option<Result<(), String>>,
@@ -42,13 +40,6 @@ impl<'a> Inputs<'a> {
     #[must_use]
     pub fn tenants(mut self, window: Window, template: &'a str, tenants: &'a [TenantSnapshot]) -> Self {
         self.tenants.insert((window, template), tenants);
-        self
-    }
-
-    /// The readings of a layer (by its name in the strategy) over a window.
-    #[must_use]
-    pub fn layer(mut self, window: Window, layer: &'a str, readings: &'a Readings) -> Self {
-        self.layers.insert((window, layer), readings);
         self
     }
 

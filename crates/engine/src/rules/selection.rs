@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cachescope_model::alert::AlertLabels;
-use cachescope_model::alert::label::{LAYER, NAMESPACE, TENANT};
+use cachescope_model::alert::label::{LAYER, NAMESPACE, NODE, TENANT};
 use cachescope_model::reading::Readings;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{NamespaceOrigin, Snapshot};
@@ -63,11 +63,24 @@ pub(super) fn samples(rule: &Rule, names: &Names, inputs: &Inputs<'_>) -> Result
         }
         Subject::Layer { layer, reading } => {
             let labels = || AlertLabels::from([(LAYER.to_owned(), layer.clone())]);
-            Ok(vec![match inputs.layers.get(&(rule.window, layer.as_str())) {
-                Some(readings) => of(labels(), readings, *reading),
-                None => Sample::missing(labels(), format!("nothing counts the layer {layer:?}")),
+            Ok(vec![match inputs.snapshots.get(&rule.window) {
+                Some(snapshot) => match snapshot.layers.iter().find(|part| part.name == *layer) {
+                    Some(part) => of(labels(), &part.readings, *reading),
+                    None => Sample::missing(labels(), format!("nothing counts the layer {layer:?}")),
+                },
+                None => missing_window(rule.window),
             }])
         }
+        Subject::Nodes { reading } => Ok(match inputs.snapshots.get(&rule.window) {
+            Some(snapshot) if snapshot.by_node.is_empty() => {
+                vec![Sample::missing(AlertLabels::new(), "no server answers INFO: connect to Redis")]
+            }
+            Some(snapshot) => {
+                let labels = |name: &str| AlertLabels::from([(NODE.to_owned(), name.to_owned())]);
+                snapshot.by_node.iter().map(|part| of(labels(&part.name), &part.readings, *reading)).collect()
+            }
+            None => vec![missing_window(rule.window)],
+        }),
         Subject::Signal { signal } => of_signal(inputs, signal).map(|sample| vec![sample]),
         Subject::Reachable => Ok(vec![reachable(inputs)]),
         Subject::Promql { .. } => match inputs.queries.get(rule.name.as_str()) {

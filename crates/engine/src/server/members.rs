@@ -111,7 +111,7 @@ impl Server {
         let tolerated = (TOLERATED_SILENCE * 1000.0).min((to_ms - from_ms) as f64 / 2.0);
         let gaps = self.serving().filter(|node| node.last.is_some()).map(|node| {
             let joined = to_ms.saturating_sub(node.since_ms()).max(0) as f64;
-            (union.min(joined) - node.covered.between(Count::CoveredMillis, frame, from_ms, to_ms)).max(0.0)
+            (union.min(joined) - node.tally.between(Count::CoveredMillis, frame, from_ms, to_ms)).max(0.0)
         });
         union - mean(gaps.filter(|gap| *gap <= tolerated))
     }

@@ -36,7 +36,8 @@ pub(crate) struct Node {
     pub(crate) name: NodeName,
     /// The last INFO and its time in milliseconds.
     pub(crate) last: Option<(ServerInfo, i64)>,
-    covered: Tally,
+    /// Its own counters, and the time for which they are known.
+    pub(crate) tally: Tally,
     pub(crate) subscription: Subscription,
     /// What its events and INFO replies allow to conclude about its keys.
     pub(crate) standing: Standing,
@@ -59,7 +60,7 @@ impl Node {
         Self {
             name,
             last: None,
-            covered: Tally::default(),
+            tally: Tally::default(),
             subscription: Subscription::default(),
             standing: Standing::default(),
             since_poll: [0; 3],
@@ -73,7 +74,7 @@ impl Node {
 
     /// Seconds of these slots for which its counters are known.
     pub(crate) fn covered_seconds(&self, range: &Range) -> f64 {
-        self.covered.sum(Count::CoveredMillis, range) as f64 / 1000.0
+        self.tally.sum(Count::CoveredMillis, range) as f64 / 1000.0
     }
 
     fn answered_since(&self, since_ms: i64) -> bool {
@@ -202,10 +203,11 @@ impl Server {
                     let increases = increases(before, info);
                     for (count, increase) in increases {
                         tally.spread(count, frame, from, at_ms, increase);
+                        node.tally.spread(count, frame, from, at_ms, increase);
                     }
                     let [(_, hits), (_, misses), ..] = increases;
                     told.counted = Some(Counted { from_ms: from, to_ms: at_ms, hits, misses });
-                    node.covered.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
+                    node.tally.spread(Count::CoveredMillis, frame, from, at_ms, (at_ms - from) as u64);
                     known_from = Some(from);
                     let counts = node_counts(before, info, &node.since_poll);
                     pair(tally, frame, node.paired, counts, from, at_ms);
@@ -241,7 +243,7 @@ impl Server {
         }
         self.exporter.fold(folds);
         for node in &mut self.nodes {
-            node.covered.fold(folds);
+            node.tally.fold(folds);
             node.subscription.fold(folds);
         }
     }

@@ -8,6 +8,7 @@
 //! - `signs`: many keys that ran out at once, memory, a new version
 //! - `sentence`: all of it in plain words; [`words`](figure): figures in words
 
+mod compared;
 mod onset;
 mod sentence;
 mod shares;
@@ -15,6 +16,7 @@ mod signs;
 mod words;
 
 use cachescope_model::alert::Alert;
+use cachescope_model::alert::label::NAMESPACE;
 use cachescope_model::marks::Mark;
 use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::strategy::{Rule, Strategy, Subject};
@@ -22,10 +24,9 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::triage::{MissCause, Triage};
 
 use crate::engine::Engine;
+pub use compared::Compared;
 pub use words::figure;
 
-/// Label of a namespace, as rules give it: its name in the strategy, or its template.
-const NAMESPACE: &str = "namespace";
 /// A mark this long before the onset may have to do with it.
 const NEAR_BEFORE_MILLIS: i64 = 600_000;
 /// A mark after the onset too: a script sets its mark when it is done.
@@ -60,30 +61,18 @@ enum Drive {
     Latency(R),
     /// A signal or a query: the misses are looked at for a connection.
     Elsewhere,
-    /// The cache does not answer: there are no figures.
-    Silence,
+    /// There is nothing to compare: the cache does not answer, or another layer than Redis is meant.
+    Nothing,
 }
 
 impl Drive {
     fn of(rule: &Rule) -> Self {
         match (&rule.subject, rule.subject.reading()) {
-            (Subject::Reachable, _) => Self::Silence,
+            (Subject::Reachable | Subject::Layer { .. }, _) => Self::Nothing,
             (_, Some(R::HitRate | R::MissesPerSecond)) => Self::Misses,
             (_, Some(R::EvictionsPerSecond | R::EvictionRatio)) => Self::Evictions,
             (_, Some(R::MemoryRatio | R::MemoryBytes | R::Keys)) => Self::Memory,
-            (
-                _,
-                Some(
-                    kind @ (R::LatencyMeanSeconds
-                    | R::LatencyP50Seconds
-                    | R::LatencyP95Seconds
-                    | R::LatencyP99Seconds
-                    | R::ExecutionMeanSeconds
-                    | R::ExecutionP50Seconds
-                    | R::ExecutionP95Seconds
-                    | R::ExecutionP99Seconds),
-                ),
-            ) => Self::Latency(kind),
+            (_, Some(kind)) if is_time(kind) => Self::Latency(kind),
             _ => Self::Elsewhere,
         }
     }
@@ -95,13 +84,28 @@ impl Drive {
             Self::Evictions => Some(R::EvictionsPerSecond),
             Self::Memory => Some(R::MemoryRatio),
             Self::Latency(kind) => Some(kind),
-            Self::Silence => None,
+            Self::Nothing => None,
         }
     }
 }
 
+/// Whether a reading is how long lookups take, for a client or inside the server.
+fn is_time(kind: R) -> bool {
+    matches!(
+        kind,
+        R::LatencyMeanSeconds
+            | R::LatencyP50Seconds
+            | R::LatencyP95Seconds
+            | R::LatencyP99Seconds
+            | R::ExecutionMeanSeconds
+            | R::ExecutionP50Seconds
+            | R::ExecutionP95Seconds
+            | R::ExecutionP99Seconds
+    )
+}
+
 /// Two spans of time that are compared, in milliseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Spans {
     before_from: i64,
     before_to: i64,
@@ -110,9 +114,9 @@ struct Spans {
 }
 
 impl Engine {
-    /// What an alert is about. Nothing is changed.
+    /// What an alert is about. Nothing is changed. Alerts of one moment share what is `compared`.
     #[must_use]
-    pub fn triage(&self, question: &Question<'_>) -> Triage {
+    pub fn triage(&self, question: &Question<'_>, compared: &mut Compared) -> Triage {
         let Question { rule, alert, now, marks } = *question;
         let drive = Drive::of(rule);
         let about = self.about(alert);
@@ -122,8 +126,8 @@ impl Engine {
         let mut triage = self.bare(question, onset);
         if let Some(spans) = spans {
             triage.before = self.before(rule, about.as_deref(), spans);
-            self.share_out(&mut triage, drive, about.as_deref(), spans);
-            self.read_signs(&mut triage, drive, about.as_deref(), spans, now);
+            self.share_out(&mut triage, drive, about.as_deref(), spans, compared);
+            self.read_signs(&mut triage, drive, about.as_deref(), spans, now, compared);
         }
         triage.near = near(marks, began);
         triage.warm_plans = warm_plans(&self.strategy, rule, &triage);
@@ -156,6 +160,7 @@ impl Engine {
             threshold: rule.threshold.map(|threshold| threshold.value),
             unit,
             carried: String::new(),
+            carried_unit: None,
             carriers: Vec::new(),
             tenants: Vec::new(),
             causes: Vec::new(),

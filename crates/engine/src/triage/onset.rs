@@ -7,7 +7,7 @@ use cachescope_model::time::Timestamp;
 
 use super::{Drive, LONGEST_NOW_MILLIS, SHORTEST_NOW_MILLIS, Spans};
 use crate::engine::Engine;
-use crate::history::HistoryQuery;
+use crate::history::{HistoryQuery, Slice};
 
 /// The engine's finest resolution reaches back this far.
 const FINE_MILLIS: i64 = 100_000;
@@ -37,8 +37,9 @@ impl Engine {
         // window's length before.
         let earliest = active - window.min(LONGEST_NOW_MILLIS);
         let from = earliest - CONTEXT_MILLIS;
-        let to = now.millis().min(active + 60_000);
         let step = if now.millis() - from <= FINE_MILLIS { 2_000 } else { 10_000 };
+        // On one grid for all alerts, so that those of one cause begin at one time and are compared once.
+        let to = now.millis().min(active + 60_000).div_euclid(step) * step;
         let points = usize::try_from((to - from) / step).ok().filter(|points| *points >= 2 * LEAST_POINTS)?;
         let series = self.history(&HistoryQuery {
             namespace: about.map(str::to_owned),
@@ -73,14 +74,11 @@ impl Engine {
 
     /// A reading over a span of time.
     pub(super) fn average(&self, about: Option<&str>, kind: ReadingKind, from: i64, to: i64) -> Option<f64> {
-        let query = HistoryQuery {
-            namespace: about.map(str::to_owned),
-            kind,
-            from: Timestamp(from),
-            to: Timestamp(to),
-            points: 1,
+        let row = match about {
+            None => None,
+            Some(template) => Some(self.rows.find(template)?),
         };
-        self.history(&query).first().and_then(|point| point.value)
+        Slice::new(self, from, to).value(kind, row)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One to four plain sentences.
 
+use cachescope_model::alert::label;
 use cachescope_model::reading_kind::{ReadingKind as R, Unit};
 use cachescope_model::strategy::{Comparison, Rule, Strategy, Subject};
 use cachescope_model::time::Timestamp;
@@ -17,7 +18,7 @@ const JUST_MILLIS: i64 = 120_000;
 pub(super) fn of(engine: &Engine, question: &Question<'_>, drive: Drive, triage: &Triage) -> String {
     let mut sentences = vec![head(engine, question, triage)];
     match drive {
-        Drive::Silence => {}
+        Drive::Nothing => {}
         Drive::Latency(kind) => sentences.extend(latency(engine, kind, question, triage)),
         Drive::Elsewhere => sentences.push(elsewhere(engine, question, triage)),
         Drive::Misses if triage.carriers.is_empty() => {
@@ -78,16 +79,16 @@ fn head(engine: &Engine, question: &Question<'_>, triage: &Triage) -> String {
         return format!("The cache has not answered for {lasts}.");
     }
     let mut about = Vec::new();
-    if let Some(name) = alert.labels.get(super::NAMESPACE) {
+    if let Some(name) = alert.labels.get(label::NAMESPACE) {
         let title = engine.strategy.namespace(name).map(|known| known.title.as_str());
         about.push(title.filter(|title| !title.is_empty()).unwrap_or(name).to_owned());
     }
-    for label in ["tenant", "layer"] {
-        about.extend(alert.labels.get(label).map(|value| format!("{label} {value}")));
+    for (name, word) in [(label::TENANT, "tenant"), (label::LAYER, "layer"), (label::NODE, "server")] {
+        about.extend(alert.labels.get(name).map(|value| format!("{word} {value}")));
     }
     let mut text = match about.as_slice() {
         [] => upper(&triage.subject),
-        parts => format!("{}: {}", parts.join(", "), triage.subject),
+        parts => format!("{}: {}", upper(&parts.join(", ")), triage.subject),
     };
     if let Some(value) = triage.value {
         text.push_str(&format!(" {}", figure(value, triage.unit)));
@@ -109,7 +110,7 @@ fn head(engine: &Engine, question: &Question<'_>, triage: &Triage) -> String {
 
 /// `Users carries 63 % and Orders 20 % of the extra misses; 84 % of them are keys evicted before their time.`
 fn carriers(question: &Question<'_>, triage: &Triage) -> Option<String> {
-    let about_one = question.alert.labels.contains_key(super::NAMESPACE);
+    let about_one = question.alert.labels.contains_key(label::NAMESPACE);
     let mut text = String::new();
     if !about_one && !triage.carriers.is_empty() {
         let named: Vec<String> = triage
@@ -208,7 +209,7 @@ fn fewer_lookups(engine: &Engine, question: &Question<'_>, triage: &Triage) -> O
 fn latency(engine: &Engine, kind: R, question: &Question<'_>, triage: &Triage) -> Vec<String> {
     let mut sentences = Vec::new();
     let slowed: Vec<_> = triage.carriers.iter().filter(|it| it.now > 1.5 * it.before).collect();
-    let about_one = question.alert.labels.contains_key(super::NAMESPACE);
+    let about_one = question.alert.labels.contains_key(label::NAMESPACE);
     if !about_one {
         match slowed.as_slice() {
             [] => {}

@@ -4,10 +4,11 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::time::Timestamp;
 use cachescope_model::triage::{Carrier, CauseShare, MissCause, TenantShare, Triage};
 
-use super::{Drive, Spans};
+use super::compared::Compared;
+use super::{Drive, Spans, is_time};
 use crate::engine::Engine;
 use crate::events::MISSES;
-use crate::rows::Row;
+use crate::history::Slice;
 
 /// What the shares of carriers may be shares of.
 pub(super) const EXTRA_MISSES: &str = "extra misses";
@@ -26,65 +27,58 @@ const LEAST_GROWTH: f64 = 1.15;
 /// Misses that must have come on top before their tenants or causes are told apart.
 const LEAST_MISSES: f64 = 10.0;
 
+/// A namespace's figure before and now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    row: u32,
+    pub(super) before: f64,
+    pub(super) now: f64,
+    /// How much it adds to what is shared out.
+    pub(super) extra: f64,
+}
+
 impl Engine {
     /// Fills in carriers, tenants and causes.
-    pub(super) fn share_out(&self, triage: &mut Triage, drive: Drive, about: Option<&str>, spans: Spans) {
+    pub(super) fn share_out(
+        &self,
+        triage: &mut Triage,
+        drive: Drive,
+        about: Option<&str>,
+        spans: Spans,
+        compared: &mut Compared,
+    ) {
         let (kind, carried) = match drive {
             Drive::Misses | Drive::Elsewhere => (R::MissesPerSecond, EXTRA_MISSES),
             Drive::Evictions | Drive::Memory => (R::EvictionsPerSecond, EXTRA_EVICTIONS),
             Drive::Latency(kind) => (kind, EXTRA_TIME),
-            Drive::Silence => return,
+            Drive::Nothing => return,
         };
-        let rows: Vec<&Row> = match about {
-            Some(template) => self.rows.find(template).map(|row| self.rows.get(row)).into_iter().collect(),
-            None => self.rows.live().map(|(_, row)| row).collect(),
+        let changes = match about {
+            Some(template) => self.changes(kind, spans, self.rows.find(template)).into(),
+            None => compared.changes(self, kind, spans),
         };
-        let (mut all_before, mut all_now) = (0.0, 0.0);
-        let mut carriers: Vec<(f64, Carrier)> = rows
-            .into_iter()
-            .filter_map(|row| {
-                let (before, now) = self.change(row, kind, spans)?;
-                (all_before, all_now) = (all_before + before, all_now + now);
-                let extra = match drive {
-                    // A slow namespace weighs as much as it is asked.
-                    Drive::Latency(_) => {
-                        let lookups = self.average(
-                            Some(&row.template),
-                            R::LookupsPerSecond,
-                            spans.now_from,
-                            spans.now_to,
-                        );
-                        (now - before) * lookups.unwrap_or(0.0)
-                    }
-                    _ => now - before,
-                };
-                let carrier = Carrier {
-                    namespace: row.template.clone(),
-                    title: if row.title.is_empty() { row.template.clone() } else { row.title.clone() },
-                    share: 0.0,
-                    before,
-                    now,
-                };
-                (extra > 0.0).then_some((extra, carrier))
-            })
-            .collect();
+        let sum_of = |of: fn(&Change) -> f64| changes.iter().map(of).sum::<f64>();
         // Where all of them together did not grow, some did by chance.
-        if !matches!(drive, Drive::Latency(_)) && all_now < LEAST_GROWTH * all_before {
+        if !matches!(drive, Drive::Latency(_))
+            && sum_of(|change| change.now) < LEAST_GROWTH * sum_of(|change| change.before)
+        {
             return;
         }
-        let sum: f64 = carriers.iter().map(|(extra, _)| extra).sum();
-        carriers.sort_by(|one, other| other.0.total_cmp(&one.0));
-        triage.carriers = carriers
-            .into_iter()
-            .map(|(extra, carrier)| Carrier { share: extra / sum, ..carrier })
-            .filter(|carrier| carrier.share >= LEAST_SHARE)
-            .take(MOST_CARRIERS)
-            .collect();
+        let mut grown: Vec<&Change> = changes.iter().filter(|change| change.extra > 0.0).collect();
+        let sum: f64 = grown.iter().map(|change| change.extra).sum();
+        grown.sort_by(|one, other| other.extra.total_cmp(&one.extra));
+        let large = grown.into_iter().filter(|change| change.extra / sum >= LEAST_SHARE);
+        triage.carriers =
+            large.take(MOST_CARRIERS).map(|change| self.carrier_of(change, change.extra / sum)).collect();
         if !triage.carriers.is_empty() {
             carried.clone_into(&mut triage.carried);
+            triage.carried_unit = Some(kind.spec().unit);
         }
         if matches!(drive, Drive::Misses | Drive::Elsewhere | Drive::Evictions) {
-            triage.causes = self.causes_of_change(about, spans);
+            triage.causes = match about {
+                Some(_) => self.causes_of_change(about, spans),
+                None => compared.causes(self, spans),
+            };
         }
         if matches!(drive, Drive::Misses | Drive::Elsewhere)
             && let Some(first) = triage.carriers.first()
@@ -93,17 +87,41 @@ impl Engine {
         }
     }
 
-    /// A namespace's figure before and now. What was not there before was nothing, where the reading is a rate.
-    fn change(&self, row: &Row, kind: R, spans: Spans) -> Option<(f64, f64)> {
-        let of = |from, to| self.average(Some(&row.template), kind, from, to);
-        let now = of(spans.now_from, spans.now_to).filter(|now| *now > 0.0)?;
-        let is_rate = matches!(kind, R::MissesPerSecond | R::EvictionsPerSecond);
-        let before = of(spans.before_from, spans.before_to).or(is_rate.then_some(0.0))?;
-        Some((before, now))
+    /// The figures of these namespaces before and now, those alone that have one now.
+    pub(super) fn changes(&self, kind: R, spans: Spans, rows: impl IntoIterator<Item = u32>) -> Vec<Change> {
+        let (before, now) = (
+            Slice::new(self, spans.before_from, spans.before_to),
+            Slice::new(self, spans.now_from, spans.now_to),
+        );
+        // What was not there before was nothing, where the reading is a rate, and where a scan had not met it.
+        let from_nothing = matches!(kind, R::MissesPerSecond | R::EvictionsPerSecond | R::MemoryBytes);
+        let change = |row: u32| {
+            let is = now.value(kind, Some(row)).filter(|is| *is > 0.0)?;
+            let was = before.value(kind, Some(row)).or(from_nothing.then_some(0.0))?;
+            let weight = match kind {
+                // A slow namespace weighs as much as it is asked.
+                kind if is_time(kind) => now.value(R::LookupsPerSecond, Some(row)).unwrap_or(0.0),
+                _ => 1.0,
+            };
+            Some(Change { row, before: was, now: is, extra: (is - was) * weight })
+        };
+        rows.into_iter().filter_map(change).collect()
+    }
+
+    /// A change under the namespace's name.
+    pub(super) fn carrier_of(&self, change: &Change, share: f64) -> Carrier {
+        let row = self.rows.get(change.row);
+        Carrier {
+            namespace: row.template.clone(),
+            title: if row.title.is_empty() { row.template.clone() } else { row.title.clone() },
+            share,
+            before: change.before,
+            now: change.now,
+        }
     }
 
     /// Which causes of misses grew, as shares of what came on top.
-    fn causes_of_change(&self, about: Option<&str>, spans: Spans) -> Vec<CauseShare> {
+    pub(super) fn causes_of_change(&self, about: Option<&str>, spans: Spans) -> Vec<CauseShare> {
         let counted = |from: i64, to: i64| {
             let points = self.cause_history(about, Timestamp(from), Timestamp(to), 1);
             points.first().and_then(|point| point.causes)

@@ -5,6 +5,7 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::triage::{Carrier, MemoryStanding, MissCause, Triage, TtlCliff};
 use cachescope_model::window::Window;
 
+use super::compared::Compared;
 use super::{Drive, Spans};
 use crate::engine::Engine;
 use crate::history::HistoryQuery;
@@ -30,11 +31,12 @@ impl Engine {
         about: Option<&str>,
         spans: Spans,
         now: Timestamp,
+        compared: &mut Compared,
     ) {
         let main = triage.causes.first().map(|share| share.cause);
         triage.memory = self.memory_standing(drive, spans, main);
         if matches!(drive, Drive::Memory | Drive::Evictions) || main == Some(MissCause::Evicted) {
-            triage.grown = self.grown(spans);
+            triage.grown = self.grown(spans, compared);
         }
         if main == Some(MissCause::Expired) {
             triage.ttl_cliff = self.cliff(about, spans);
@@ -65,25 +67,13 @@ impl Engine {
     }
 
     /// The namespace whose bytes grew most between the last scans before and after.
-    fn grown(&self, spans: Spans) -> Option<Carrier> {
-        let bytes = |template: &str, from, to| self.average(Some(template), R::MemoryBytes, from, to);
-        let mut grown: Vec<Carrier> = Vec::new();
-        for (_, row) in self.rows.live().filter(|(number, _)| *number != crate::rows::OTHER) {
-            let Some(now) = bytes(&row.template, spans.now_from, spans.now_to) else { continue };
-            // A namespace that no scan had met before was not there.
-            let before = bytes(&row.template, spans.before_from, spans.before_to).unwrap_or(0.0);
-            if now > before {
-                let title = if row.title.is_empty() { row.template.clone() } else { row.title.clone() };
-                let namespace = row.template.clone();
-                grown.push(Carrier { namespace, title, share: 0.0, before, now });
-            }
-        }
-        let sum: f64 = grown.iter().map(|carrier| carrier.now - carrier.before).sum();
-        let most = grown
-            .into_iter()
-            .max_by(|one, other| (one.now - one.before).total_cmp(&(other.now - other.before)))?;
-        let share = (most.now - most.before) / sum;
-        (share >= 0.3).then_some(Carrier { share, ..most })
+    fn grown(&self, spans: Spans, compared: &mut Compared) -> Option<Carrier> {
+        let changes = compared.changes(self, R::MemoryBytes, spans);
+        let grown = || changes.iter().filter(|change| change.extra > 0.0);
+        let sum: f64 = grown().map(|change| change.extra).sum();
+        let most = grown().max_by(|one, other| one.extra.total_cmp(&other.extra))?;
+        let share = most.extra / sum;
+        (share >= 0.3).then(|| self.carrier_of(most, share))
     }
 
     /// Many expirations within a few seconds around the onset.

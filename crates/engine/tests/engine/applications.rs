@@ -1,6 +1,11 @@
+use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
+use cachescope_engine::triage::{Compared, Question};
+use cachescope_model::alert::{AlertLabels, RuleHealth};
 use cachescope_model::reading::Certainty;
 use cachescope_model::reading_kind::ReadingKind as R;
-use cachescope_model::strategy::{MetricNames, Strategy};
+use cachescope_model::strategy::{
+    CacheLayer, Comparison, LayerKind, MetricNames, Rule, Severity, Strategy, Subject, Threshold,
+};
 use cachescope_model::window::Window;
 
 use crate::support::{Run, at, info, near, of, sample, says, strategy};
@@ -412,4 +417,121 @@ fn an_application_that_disagrees_with_the_server_is_a_finding() {
         snapshot.findings.iter().find(|finding| finding.code == "counters-disagree").expect("140, not 40");
     assert!(finding.summary.contains("the application counts"), "{}", finding.summary);
     assert_eq!(snapshot.at, at(61.0));
+}
+
+/// A strategy whose application counts an in-process cache beside Redis.
+fn layered() -> Strategy {
+    let layer = |name: &str, kind: LayerKind, label: Option<&str>, planned: bool| CacheLayer {
+        name: name.to_owned(),
+        title: format!("The {name} layer"),
+        kind,
+        technology: String::new(),
+        holds: Vec::new(),
+        ttls: Vec::new(),
+        max_items: None,
+        settings: Vec::new(),
+        metric_label: label.map(str::to_owned),
+        planned,
+        note: String::new(),
+    };
+    let mut strategy = strategy(&[("user:{id}", "user")]);
+    strategy.layers = vec![
+        layer("browser", LayerKind::Browser, None, false),
+        layer("edge", LayerKind::Cdn, Some("edge"), true),
+        layer("l1", LayerKind::Memory, Some("memory"), false),
+        layer("l2", LayerKind::Redis, None, false),
+        layer("rows", LayerKind::Database, Some("rows"), false),
+    ];
+    strategy
+}
+
+#[test]
+fn layers_have_the_readings_that_the_application_counts_under_their_labels() {
+    let mut run = Run::new(&layered());
+    for seconds in (0..=120u64).step_by(5) {
+        let line = |name: &str, per_second: u64| format!("{name} {}", per_second * seconds);
+        let lines = [
+            line("cache_hits_total{layer=memory,type=user}", 60),
+            line("cache_misses_total{layer=memory,type=user}", 40),
+            line("cache_hits_total{layer=redis,type=user}", 36),
+            line("cache_misses_total{layer=redis,type=user}", 4),
+            line("cache_hits_total{layer=cdn,type=page}", 5),
+            line("cache_latency_seconds_sum{layer=memory,operation=get}", 1),
+            line("cache_latency_seconds_count{layer=memory,operation=get}", 100),
+            line("cache_latency_seconds_bucket{layer=memory,operation=get,le=0.01}", 50),
+            line("cache_latency_seconds_bucket{layer=memory,operation=get,le=0.02}", 100),
+            line("cache_latency_seconds_bucket{layer=memory,operation=get,le=+Inf}", 100),
+        ];
+        run.page(seconds as f64, &lines.each_ref().map(String::as_str));
+    }
+    let snapshot = run.minute(121.0);
+    let names: Vec<&str> = snapshot.layers.iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["browser", "edge", "l1", "l2", "rows", "cdn"],
+        "as documented, then what labels alone name"
+    );
+    let of = |name: &str, kind: R| {
+        let layer = snapshot.layers.iter().find(|layer| layer.name == name).expect(name);
+        layer.readings[&kind].clone()
+    };
+    near(&of("l1", R::HitRate), 0.6);
+    assert_eq!(of("l1", R::HitRate).certainty, Certainty::Exact);
+    near(&of("l1", R::LookupsPerSecond), 100.0);
+    near(&of("l1", R::LatencyMeanSeconds), 0.01);
+    near(&of("l1", R::LatencyP50Seconds), 0.01);
+    near(&of("l2", R::HitRate), 0.9);
+    near(&of("l2", R::LookupsPerSecond), 40.0);
+    near(&of("cdn", R::HitRate), 1.0);
+    says(&of("browser", R::HitRate), "name its label in the strategy");
+    says(&of("edge", R::HitRate), "plans it");
+    says(&of("rows", R::HitRate), "no series of the layer \"rows\"");
+    // What other layers count is no traffic of Redis, and makes no namespace.
+    near(&snapshot.instance[&R::LookupsPerSecond], 40.0);
+    assert!(snapshot.namespaces.iter().all(|row| row.namespace != "page"));
+}
+
+#[test]
+fn a_rule_on_a_layer_fires_by_the_layers_own_counters() {
+    let mut strategy = layered();
+    strategy.rules = [("L1", "l1"), ("L2", "l2"), ("Browser", "browser")]
+        .map(|(name, layer)| Rule {
+            name: name.to_owned(),
+            subject: Subject::Layer { layer: layer.to_owned(), reading: R::HitRate },
+            window: Window::OneMinute,
+            threshold: Some(Threshold { comparison: Comparison::Below, value: 0.8 }),
+            for_duration: std::time::Duration::ZERO,
+            keep_firing_for: std::time::Duration::ZERO,
+            minimum_lookups: 100,
+            severity: Severity::Warning,
+            summary: String::new(),
+            action: String::new(),
+            playbook: None,
+            warm: None,
+            documented: String::new(),
+            note: String::new(),
+        })
+        .into();
+    let mut run = Run::new(&strategy);
+    for seconds in (0..=60u64).step_by(5) {
+        let lines = [
+            format!("cache_hits_total{{layer=memory,type=user}} {}", 60 * seconds),
+            format!("cache_misses_total{{layer=memory,type=user}} {}", 40 * seconds),
+            format!("cache_hits_total{{layer=redis,type=user}} {}", 36 * seconds),
+            format!("cache_misses_total{{layer=redis,type=user}} {}", 4 * seconds),
+        ];
+        run.page(seconds as f64, &lines.each_ref().map(String::as_str));
+    }
+    let snapshot = run.minute(61.0);
+    let mut evaluator = Evaluator::for_strategy(&strategy, EvaluatorOptions::default());
+    evaluator.evaluate(at(61.0), &Inputs::new().snapshot(&snapshot));
+    let firing: Vec<&AlertLabels> = evaluator.alerts().map(|(_, alert)| &alert.labels).collect();
+    assert_eq!(firing, [&AlertLabels::from([("layer".to_owned(), "l1".to_owned())])]);
+    let statuses = evaluator.statuses();
+    assert_eq!((statuses[1].health, statuses[2].health), (RuleHealth::Ok, RuleHealth::NoData));
+    assert!(statuses[2].detail.contains("name its label"), "{}", statuses[2].detail);
+    let (rule, alert) = evaluator.alerts().next().expect("one fires");
+    let question = Question { rule, alert, now: at(61.0), marks: &[] };
+    let triage = run.engine.triage(&question, &mut Compared::new());
+    assert_eq!(triage.sentence, "Layer l1: hit rate 60 % for 0 s, target 80 %.");
 }

@@ -1,5 +1,10 @@
 //! Several servers: what adds up, what is counted once, and what a silent, new or departed one does to figures.
 
+use std::time::Duration;
+
+use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
+use cachescope_engine::triage::{Compared, Question};
+use cachescope_model::alert::RuleHealth;
 use cachescope_model::events::{KeyEventBatch, KeyEventKind};
 use cachescope_model::observation::{EventChannels, Observed};
 use cachescope_model::reading::Certainty;
@@ -7,7 +12,7 @@ use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::scan::{ScanChunk, ScanFinished, ScanMode, ScanStarted, ScannedKey};
 use cachescope_model::server::ServerInfo;
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
-use cachescope_model::strategy::Strategy;
+use cachescope_model::strategy::{Comparison, Rule, Severity, Strategy, Subject, Threshold};
 use cachescope_model::topology::{NodeRole, Topology, TopologyKind, TopologyNode};
 use cachescope_model::window::Window;
 
@@ -278,4 +283,66 @@ fn a_primary_that_is_much_fuller_than_the_others_is_found() {
     let found = snapshot.findings.iter().find(|finding| finding.code == "memory-imbalance");
     let summary = &found.expect("the full one stands out").summary;
     assert!(summary.contains("a1 uses 98 %") && summary.contains("28 %"), "{summary}");
+}
+
+#[test]
+fn each_server_has_readings_of_its_own_and_a_rule_judges_each_for_itself() {
+    let strategy = Strategy {
+        rules: vec![Rule {
+            name: "FullServer".to_owned(),
+            subject: Subject::Nodes { reading: R::MemoryRatio },
+            window: Window::TenSeconds,
+            threshold: Some(Threshold { comparison: Comparison::Above, value: 0.9 }),
+            for_duration: Duration::ZERO,
+            keep_firing_for: Duration::ZERO,
+            minimum_lookups: 0,
+            severity: Severity::Warning,
+            summary: String::new(),
+            action: String::new(),
+            playbook: None,
+            warm: None,
+            documented: String::new(),
+            note: String::new(),
+        }],
+        ..Strategy::default()
+    };
+    let mut run = Run::new(&strategy);
+    let mut evaluator = Evaluator::for_strategy(&strategy, EvaluatorOptions::default());
+    let none = run.snapshot(0.0, Window::TenSeconds);
+    evaluator.evaluate(at(0.0), &Inputs::new().snapshot(&none));
+    assert_eq!(evaluator.statuses()[0].health, RuleHealth::NoData);
+    run.see(0.0, "a1", topology("a1+ a2- b1+"));
+    for second in 0..30 {
+        for (name, role, per_second, memory) in
+            [("a1", "master", 10, 1_000_000), ("a2", "slave", 5, 1_000_000), ("b1", "master", 20, 3_900_000)]
+        {
+            let Observed::Info(mut told) = server(name, role, second, per_second) else {
+                unreachable!("it is one")
+            };
+            told.used_memory = memory;
+            run.see(second as f64, name, Observed::Info(told));
+        }
+    }
+    let snapshot = run.snapshot(29.5, Window::TenSeconds);
+    let names = snapshot.by_node.iter().map(|part| part.name.as_str());
+    assert!(names.eq(snapshot.nodes.iter().map(|node| node.node.as_str())), "in the same order");
+    let of = |name: &str, kind: R| {
+        snapshot.by_node.iter().find(|part| part.name == name).expect(name).readings[&kind].clone()
+    };
+    for (name, lookups, evicted, memory) in
+        [("a1", 10.0, 3.0, 0.25), ("a2", 5.0, 0.0, 0.25), ("b1", 20.0, 3.0, 0.975)]
+    {
+        near(&of(name, R::LookupsPerSecond), lookups);
+        near(&of(name, R::HitRate), 1.0);
+        near(&of(name, R::EvictionsPerSecond), evicted);
+        near(&of(name, R::MemoryRatio), memory);
+        near(&of(name, R::Keys), 10.0);
+    }
+    evaluator.evaluate(at(29.5), &Inputs::new().snapshot(&snapshot));
+    let firing: Vec<_> = evaluator.alerts().map(|(_, alert)| alert.labels["node"].as_str()).collect();
+    assert_eq!(firing, ["b1"]);
+    let (rule, alert) = evaluator.alerts().next().expect("one fires");
+    let question = Question { rule, alert, now: at(29.5), marks: &[] };
+    let said = run.engine.triage(&question, &mut Compared::new()).sentence;
+    assert!(said.starts_with("Server b1: memory"), "{said}");
 }

@@ -131,6 +131,8 @@ fn snapshot(hit_rate: Reading, namespaces: &[(&str, Reading, f64)]) -> Snapshot 
         miss_causes: MissCauses::default(),
         nodes: Vec::new(),
         namespaces: namespaces.iter().map(row).collect(),
+        layers: Vec::new(),
+        by_node: Vec::new(),
         signals: [("db-cpu".to_owned(), Some(0.5)), ("gone".to_owned(), None)].into(),
         sources: Vec::new(),
         control_totals: Vec::new(),

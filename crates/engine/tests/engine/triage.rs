@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachescope_engine::triage::Question;
+use cachescope_engine::triage::{Compared, Question};
 use cachescope_model::alert::{Alert, AlertLabels, AlertState};
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::events::KeyEventKind as K;
@@ -99,7 +99,7 @@ fn play(strategy: &Strategy, more: impl Fn(u64) -> (Vec<(K, String)>, u64)) -> R
 }
 
 fn ask(run: &Run, rule: &Rule, alert: &Alert, marks: &[Mark]) -> Triage {
-    run.engine.triage(&Question { rule, alert, now: at(ASKED as f64), marks })
+    run.engine.triage(&Question { rule, alert, now: at(ASKED as f64), marks }, &mut Compared::new())
 }
 
 #[track_caller]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::marks::MarkKind;
 use crate::reading_kind::{ReadingKind, Unit};
 use crate::window::Window;
 
@@ -38,6 +39,11 @@ pub enum Subject {
         /// Which figure.
         reading: ReadingKind,
     },
+    /// Each server for itself.
+    Nodes {
+        /// Which figure.
+        reading: ReadingKind,
+    },
     /// A signal.
     Signal {
         /// Its name.
@@ -60,7 +66,8 @@ impl Subject {
             Self::Instance { reading }
             | Self::Namespaces { reading, .. }
             | Self::Tenants { reading, .. }
-            | Self::Layer { reading, .. } => Some(*reading),
+            | Self::Layer { reading, .. }
+            | Self::Nodes { reading } => Some(*reading),
             Self::Signal { .. } | Self::Reachable | Self::Promql { .. } => None,
         }
     }
@@ -213,6 +220,21 @@ pub struct Signal {
     pub stops_actions: bool,
     /// What it means, one sentence.
     pub note: String,
+}
+
+/// A query to Prometheus whose changes are marks, such as the version that an application says it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MarkQuery {
+    /// Short name, unique within the strategy.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// The query.
+    pub promql: String,
+    /// What a change of its answer means.
+    pub kind: MarkKind,
+    /// The label whose new values are marks, such as `version`; where absent, another value of a series is one.
+    pub label: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,17 +5,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 
 use super::address::{Address, Credentials};
 use super::failure::{self, LeavesHost};
+use super::public_only::{self, PublicOnly};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::TlsOptions;
 
 /// Redirects followed within the host.
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// How an endpoint is reached.
 #[derive(Clone, Debug)]
@@ -30,6 +31,11 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// Largest answer that is read, in bytes after decompression.
     pub max_bytes: usize,
+    /// Addresses of private networks and of this machine may be meant. Where not, nothing is sent to one, whatever name
+    /// it hides behind.
+    pub private_addresses: bool,
+    /// Redirects within the host are followed.
+    pub follows: bool,
 }
 
 impl Default for HttpOptions {
@@ -40,6 +46,8 @@ impl Default for HttpOptions {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
             max_bytes: crate::prometheus::exposition::MAX_PAGE_BYTES,
+            private_addresses: true,
+            follows: true,
         }
     }
 }
@@ -83,10 +91,16 @@ impl HttpClient {
             in_url => in_url,
         };
         let options = HttpOptions { credentials, ..options };
-        let client = Client::builder()
+        let mut builder = Client::builder();
+        if !options.private_addresses {
+            public_only::refuse_literal(&address)?;
+            // A proxy would look the name up itself.
+            builder = builder.dns_resolver(PublicOnly).no_proxy();
+        }
+        let client = builder
             .tls_backend_preconfigured(tls(&address, &options.tls)?)
             .user_agent(concat!("cachescope/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::custom(follow_within_host))
+            .redirect(if options.follows { Policy::custom(follow_within_host) } else { Policy::none() })
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout)
             .referer(false)
@@ -177,6 +191,26 @@ impl HttpClient {
         }
     }
 
+    /// Sends a request that changes something to the endpoint's own address, once. Of such a client no redirect should be
+    /// followed ([`HttpOptions::follows`]): most kinds would turn it into a mere GET.
+    ///
+    /// # Errors
+    /// When nothing answers in time, what answers is larger than the bound, or the status is no success.
+    pub async fn act(&self, method: &str, json: Option<String>) -> Result<Answer, SourceError> {
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| {
+            SourceError::new(ErrorCode::BadUrl, format!("{method:?} is no method of HTTP"), "use POST")
+        })?;
+        let mut request = self.client.request(method, self.address.url().clone());
+        if let Some(json) = json {
+            request = request.header(CONTENT_TYPE, "application/json").body(json);
+        }
+        let answer = self.exchange(request, &self.address).await?;
+        match answer.status {
+            status if status.is_success() => Ok(answer),
+            status => Err(failure::of_status(status, &answer.body, &self.address, &self.options)),
+        }
+    }
+
     async fn exchange(&self, request: RequestBuilder, address: &Address) -> Result<Answer, SourceError> {
         let mut arriving = self.open(request, address).await?;
         let (status, content_type) = (arriving.response.status(), arriving.content_type());
@@ -249,7 +283,7 @@ impl Arriving<'_> {
 }
 
 /// Plain HTTP trusts nobody, so a machine without certificate authorities can still use it.
-fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfig, SourceError> {
+pub(super) fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfig, SourceError> {
     if address.url().scheme() == "https" {
         return options.client_config().map(|config| ClientConfig::clone(&config));
     }

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 
 use super::address::{Address, Credentials};
 use super::client::HttpOptions;
+use super::public_only::{self, Private};
 use crate::error::{ErrorCode, SourceError};
 
 /// A redirect that is not followed.
@@ -42,6 +43,9 @@ pub(super) fn of(error: &reqwest::Error, address: &Address, options: &HttpOption
     let fail = |code, sentence: String, remedy: &str| SourceError::new(code, sentence, remedy);
     if let Some(leaves) = cause::<LeavesHost>(error) {
         return of_redirect(leaves, address);
+    }
+    if let Some(Private(host)) = cause::<Private>(error) {
+        return public_only::refused(host);
     }
     if error.is_timeout() {
         let seconds =

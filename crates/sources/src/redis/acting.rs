@@ -2,10 +2,12 @@
 //! what was sent may have been done.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
 
+use super::command::Asked;
+pub use super::command::spelled;
 use super::connect::Connection;
 use super::node::RedisNode;
 use super::permissions;
@@ -81,6 +83,50 @@ impl ActingConnection {
     /// Ends the connection, and with it whatever was set on it.
     pub fn disconnect(&mut self) {
         self.connection = None;
+    }
+}
+
+/// What a client of the server waits for: PINGs on a connection of their own, beside the gate, so that they wait behind
+/// whatever the server is doing, ours as well. INFO knows of them as of everything that the server runs by itself.
+#[derive(Debug)]
+pub struct Pulse {
+    node: Arc<RedisNode>,
+    connection: Option<Connection>,
+}
+
+impl Pulse {
+    /// Not connected yet.
+    #[must_use]
+    pub fn new(node: Arc<RedisNode>) -> Self {
+        Self { node, connection: None }
+    }
+
+    /// Connects where that has not happened; waits for the gate.
+    ///
+    /// # Errors
+    /// When the server can't be connected to.
+    pub async fn connect(&mut self) -> Result<(), SourceError> {
+        if self.connection.is_none() {
+            self.connection = Some(self.node.gate().await.connect_apart().await?);
+        }
+        Ok(())
+    }
+
+    /// One round trip of a PING.
+    ///
+    /// # Errors
+    /// When the connection breaks or the deadline passes; the next one connects anew.
+    pub async fn beat(&mut self) -> Result<Duration, SourceError> {
+        self.connect().await?;
+        let Some(mut connection) = self.connection.take() else { return Ok(Duration::ZERO) };
+        let mut span = self.node.background().span_from(Instant::now());
+        let mut commands = 0;
+        let ping = redis::cmd("PING");
+        let asked = connection.ask(Asked::One(&ping), &mut commands).await;
+        span.ran(commands);
+        let (_, round_trip) = asked.map_err(|failed| failed.error)?;
+        self.connection = Some(connection);
+        Ok(round_trip)
     }
 }
 

@@ -8,7 +8,6 @@ import type { UndoResult } from '../bindings/UndoResult';
 import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
-import { store, storedText } from '../state/stored';
 import { withPoint } from './track';
 import { isActive, isOver, isUndecided } from './words';
 
@@ -16,9 +15,6 @@ import { isActive, isOver, isUndecided } from './words';
 const TICK_MS = 500;
 /** Every how many ticks the list, and the runs that nobody looks at, are read. */
 const LIST_EVERY = 4;
-
-const LEFT_KEY = 'cachescope.runs-left';
-const MOST_LEFT = 50;
 
 /** What the page knows of one run beside its state. */
 export interface Kept {
@@ -40,7 +36,6 @@ export class Runs {
   looked = $state<string | null>(null);
   /** Previews of this session by their plan's hash, to hold a run against. */
   #previews: Record<string, Preview> = {};
-  #left = $state.raw<string[]>(storedText(LEFT_KEY).split(' ').filter(Boolean));
   #tick = 0;
   #busy = false;
 
@@ -51,15 +46,9 @@ export class Runs {
     return open.sort((a, b) => rank(a) - rank(b) || b.began - a.began);
   });
 
-  /** Whether somebody has to decide about it: not where it was undone, or left as it is on purpose. */
-  #waits({ run, phase, undo }: RunSummary): boolean {
-    return isUndecided(phase) && undo.undo !== 'done' && !this.#left.includes(run);
-  }
-
-  /** Leaves a halted or interrupted run as it is: it stays in the list, and nobody is reminded of it any more. */
-  leave(run: string): void {
-    this.#left = [...this.#left, run].slice(-MOST_LEFT);
-    store(LEFT_KEY, this.#left.join(' '));
+  /** Whether somebody has to decide about it: not where it was undone. */
+  #waits({ phase, undo }: RunSummary): boolean {
+    return isUndecided(phase) && undo.undo !== 'done';
   }
 
   /** Starts reading; returns how to stop. */

@@ -4,6 +4,8 @@ import type { PlaybookView } from '../bindings/PlaybookView';
 import type { PreviewedAction } from '../bindings/PreviewedAction';
 import type { PreviewProgress } from '../bindings/PreviewProgress';
 import type { Timestamp } from '../bindings/Timestamp';
+import type { UndoProgress } from '../bindings/UndoProgress';
+import type { WarmPlanView } from '../bindings/WarmPlanView';
 import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
@@ -24,6 +26,7 @@ export const STEPS: { step: Step; name: string }[] = [
 ];
 
 const ASK_EVERY_MS = 200;
+const UNDO_READ_MS = 500;
 /** A run that was called off ends after one exchange; one that takes longer has lost its server. */
 const ENDS_WITHIN_MS = 10_000;
 
@@ -34,6 +37,8 @@ export class ActionSheet {
   form = $state<ScopeForm>(scopeOf({}));
   /** The strategy's playbooks; `null` until they were read. */
   playbooks = $state.raw<PlaybookView[] | null>(null);
+  /** The strategy's warm plans; `null` until they were read. */
+  warms = $state.raw<WarmPlanView[] | null>(null);
   /** How the count goes. */
   progress = $state.raw<PreviewProgress | null>(null);
   #previewed = $state.raw<PreviewedAction | null>(null);
@@ -45,6 +50,8 @@ export class ActionSheet {
   typedName = $state('');
   reason = $state('');
   run = $state<string | null>(null);
+  /** How far an undo is; `null` while none is on its way. */
+  undoing = $state.raw<UndoProgress | null>(null);
   trouble = $state.raw<WireError | null>(null);
   /** Requests on their way. */
   #asking = $state(0);
@@ -89,9 +96,21 @@ export class ActionSheet {
     void this.#ask(() => armed.read(this.deployment));
     await this.#ask(async () => {
       this.playbooks = await request({ request: 'playbooks', deployment: this.deployment });
+      this.warms = await request({ request: 'warm_plans', deployment: this.deployment });
     });
+    // A warm is looked at first: where keys are loaded from is seldom known beforehand.
+    if (this.form.kind === 'warm') return;
     const meant = wish.namespace !== undefined || wish.playbook !== undefined;
     if (meant && this.step === 'scope' && this.missing === null) await this.count();
+  }
+
+  /** Keeps the secret of the endpoint, under the name that the plan knows it by. */
+  async keepSecret(secret: string): Promise<void> {
+    const { deployment } = this;
+    const name = this.form.warm.secret;
+    await this.#ask(
+      async () => void (await request({ request: 'set_endpoint_secret', deployment, name, secret })),
+    );
   }
 
   /** Counts what the plan would reach. It writes nothing. */
@@ -211,9 +230,25 @@ export class ActionSheet {
     if (run === null || this.busy) return;
     const part = { namespace, keys: keys.length === 0 ? null : keys };
     await this.#ask(async () => {
-      await runs.undo(run, part);
+      const timer = setInterval(() => void this.#readUndo(run), UNDO_READ_MS);
+      try {
+        await runs.undo(run, part);
+      } finally {
+        clearInterval(timer);
+        this.undoing = null;
+      }
       this.step = 'result';
     });
+  }
+
+  /** Reads how far an undo is. One that can't be read shows nothing: the undo itself will say what is wrong. */
+  async #readUndo(run: string): Promise<void> {
+    try {
+      const progress = await request({ request: 'undo_progress', run });
+      if (this.busy) this.undoing = progress.under_way ? progress : null;
+    } catch {
+      this.undoing = null;
+    }
   }
 
   /** Lets go of it. A count ends; a run goes on. */

@@ -12,6 +12,8 @@ import {
   doing,
   doneShare,
   leftAlone,
+  undoneSoFar,
+  useInWords,
   runButton,
   shortHash,
   undoLines,
@@ -29,9 +31,18 @@ const counts = (more: Partial<RunCounts>): RunCounts => ({
   too_large: 0,
   contended: 0,
   moved: 0,
+  in_doubt: 0,
   scanned: 0,
   other_steps: 0,
   receivers: 0,
+  filled: 0,
+  there: 0,
+  claimed: 0,
+  failed: 0,
+  unfilled: 0,
+  wrong_ttl: 0,
+  requests: 0,
+  bytes: 0,
   ...more,
 });
 
@@ -130,4 +141,11 @@ test('a countdown ends at zero', () => {
 test('a hash is short', () => {
   expect(shortHash('7f3a91c04be2')).toBe('7f3a·91c0');
   expect(shortHash('7f')).toBe('7f');
+});
+
+test('an undo on its way and the use of a key are said in a few words', () => {
+  expect(undoneSoFar({ under_way: true, keys: 0, done: 0 })).toBe('Reading the undo file…');
+  expect(undoneSoFar({ under_way: true, keys: 12_480, done: 1_200 })).toBe('Put back 1,200 of 12,480 keys…');
+  expect(useInWords({ key: 'k', idle_seconds: 12, uses: null })).toMatch(/^idle 12\ss$/);
+  expect(useInWords({ key: 'k', idle_seconds: null, uses: 5 })).toBe('used 5 of 255');
 });

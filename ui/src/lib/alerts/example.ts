@@ -56,6 +56,7 @@ export function triage(some: Partial<Triage> = {}): Triage {
     threshold: 0.95,
     unit: 'ratio',
     carried: 'extra misses',
+    carried_unit: 'per_second',
     carriers: [],
     tenants: [],
     causes: [],

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Matcher } from '../bindings/Matcher';
 import { alertView } from './example';
-import { covered, endOf, fits, forField, matcherInWords, matchersOf } from './silencing';
+import { covered, endOf, fits, forField, matcherInWords, matchersOf, written } from './silencing';
 
 const matcher = (label: string, matching: Matcher['matching'], value: string): Matcher => ({
   label,
@@ -52,4 +52,13 @@ test('an end lies in the future or is none', () => {
 
 test('a matcher reads as a sentence', () => {
   expect(matcherInWords(matcher('namespace', 'is_not', 'users'))).toBe('namespace is not users');
+});
+
+test('of a form those matchers count that have a label and a value', () => {
+  const form = [
+    matcher(' rule ', 'is', ' LowHitRate'),
+    matcher('', 'is', 'x'),
+    matcher('tenant', 'like', ' '),
+  ];
+  expect(written(form)).toEqual([matcher('rule', 'is', 'LowHitRate')]);
 });

@@ -13,6 +13,26 @@ export function matchersOf(view: AlertView): Matcher[] {
   ];
 }
 
+/** A matcher that says nothing yet. */
+export const EMPTY_MATCHER: Matcher = { label: '', matching: 'is', value: '' };
+
+/** Labels that are offered; an alert's own may be typed as well. */
+export const LABELS = ['rule', 'severity', 'deployment', 'namespace', 'tenant', 'layer', 'node'];
+
+/** How a value is compared, in words. */
+export const MATCHING: { value: Matcher['matching']; name: string }[] = [
+  { value: 'is', name: 'is' },
+  { value: 'is_not', name: 'is not' },
+  { value: 'like', name: 'is like' },
+];
+
+/** The matchers of a form that say something. */
+export function written(matchers: readonly Matcher[]): Matcher[] {
+  return matchers
+    .map(({ label, matching, value }) => ({ label: label.trim(), matching, value: value.trim() }))
+    .filter(({ label, value }) => label !== '' && value !== '');
+}
+
 function like(value: string, pattern: string): boolean {
   const literal = pattern.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
   return new RegExp(`^${literal.join('.*')}$`, 's').test(value);
@@ -43,7 +63,8 @@ export function covered(matchers: readonly Matcher[], views: readonly AlertView[
 
 /** A matcher in words: `namespace is sessions`. */
 export function matcherInWords({ label, matching, value }: Matcher): string {
-  return `${label} ${{ is: 'is', is_not: 'is not', like: 'is like' }[matching]} ${value}`;
+  const how = MATCHING.find((known) => known.value === matching)?.name ?? matching;
+  return `${label} ${how} ${value}`;
 }
 
 /** Ends that are offered. */

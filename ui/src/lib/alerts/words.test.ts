@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { alertView, counts, triage } from './example';
 import {
   againstThreshold,
-  carriedUnit,
   countsInWords,
   distance,
   isLoud,
@@ -124,10 +123,4 @@ test('a figure is not parted from its unit, but from the next word', () => {
   expect(unbroken('97 % for 6 min, 3.1 GB, 412 /s and 12 shards').replaceAll('\u00a0', '_')).toBe(
     '97_% for 6_min, 3.1_GB, 412_/s and 12 shards',
   );
-});
-
-test('carriers carry a rate, or the time of lookups', () => {
-  expect(carriedUnit({ carried: 'extra misses' })).toBe('per_second');
-  expect(carriedUnit({ carried: 'extra evictions' })).toBe('per_second');
-  expect(carriedUnit({ carried: 'extra time of lookups' })).toBe('seconds');
 });

@@ -5,7 +5,6 @@ import type { MarkKind } from '../bindings/MarkKind';
 import type { MissCause } from '../bindings/MissCause';
 import type { Severity } from '../bindings/Severity';
 import type { Timestamp } from '../bindings/Timestamp';
-import type { Triage } from '../bindings/Triage';
 import type { Unit } from '../bindings/Unit';
 import { NO_FIGURE, grouped, show } from '../format/numbers';
 import { span } from '../format/time';
@@ -142,11 +141,6 @@ export function againstThreshold(view: AlertView): string {
   const value = showAny(view.unit, view.alert.value);
   if (view.threshold === null) return value;
   return `${value} · ${view.above ? 'limit' : 'target'} ${showAny(view.unit, view.threshold).replace('.0', '')}`;
-}
-
-/** Unit of what the carriers of a change carry: the time of lookups, or so many misses or evictions a second. */
-export function carriedUnit({ carried }: Pick<Triage, 'carried'>): Unit {
-  return carried.includes('time') ? 'seconds' : 'per_second';
 }
 
 /** What a cause of misses means, for keys. */

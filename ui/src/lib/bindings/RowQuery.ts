@@ -16,7 +16,7 @@ deployment: DeploymentId,
  */
 window: Window, 
 /**
- * Only rows whose title or template contains this text, upper and lower case alike; empty for all.
+ * Only rows that this filter keeps, as [`crate::filter`] reads it; empty for all.
  */
 filter: string, 
 /**
@@ -38,4 +38,8 @@ limit: number,
 /**
  * Whether hit-rate spark lines of the last 15 minutes are wanted.
  */
-sparks: boolean, };
+sparks: boolean, 
+/**
+ * Templates of rows that stand before all others, in whichever order they come; at most 200.
+ */
+pinned: Array<string>, };

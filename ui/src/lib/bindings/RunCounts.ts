@@ -29,14 +29,18 @@ contended: number,
  */
 moved: number, 
 /**
+ * Keys of which a server did not say whether it removed them, because it broke off or took too long.
+ */
+in_doubt: number, 
+/**
  * Keys that the server examined.
  */
 scanned: number, 
 /**
- * Other steps that were done: versions counted up, messages published.
+ * Other steps that were done: versions counted up, messages published, requests sent.
  */
 other_steps: number, 
 /**
  * Instances that received published messages.
  */
-receivers: number, };
+receivers: number, filled: number, there: number, claimed: number, failed: number, unfilled: number, wrong_ttl: number, requests: number, bytes: number, };

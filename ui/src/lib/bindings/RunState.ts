@@ -111,4 +111,8 @@ undo: string | null,
 /**
  * Its bytes.
  */
-undo_bytes: number, };
+undo_bytes: number, hit_rate_before: number | null, hit_rate: number | null, 
+/**
+ * What was answered to requests, one line each.
+ */
+answers: Array<string>, };

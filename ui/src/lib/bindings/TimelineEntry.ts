@@ -5,6 +5,7 @@ import type { DeploymentId } from "./DeploymentId";
 import type { Mark } from "./Mark";
 import type { Severity } from "./Severity";
 import type { Timestamp } from "./Timestamp";
+import type { Unit } from "./Unit";
 
 /**
  * One entry of the timeline.
@@ -35,9 +36,17 @@ severity: Severity,
  */
 summary: string, 
 /**
+ * What it is about, in words; empty for the whole deployment.
+ */
+subject: string, 
+/**
  * Its value then.
  */
-value: number | null, } | { "kind": "mark", 
+value: number | null, 
+/**
+ * Unit of the value; `None` where a query does not say.
+ */
+unit: Unit | null, } | { "kind": "mark", 
 /**
  * The mark.
  */

@@ -49,6 +49,10 @@ unit: Unit | null,
  */
 carried: string, 
 /**
+ * Unit of the carriers' `before` and `now`; `None` where nothing is shared out.
+ */
+carried_unit: Unit | null, 
+/**
  * Which namespaces carry the change, the largest first; at most five.
  */
 carriers: Array<Carrier>, 

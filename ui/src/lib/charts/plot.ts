@@ -5,6 +5,7 @@ import type { HistoryPoint } from '../bindings/HistoryPoint';
 import type { Unit } from '../bindings/Unit';
 import { show } from '../format/numbers';
 import { normaliseLanguage } from './language';
+import type { Span } from './zoom';
 
 let loading: Promise<typeof uPlot> | undefined;
 
@@ -45,6 +46,9 @@ export interface ChartSpec<Kind extends string = string> {
   events?: readonly ChartEvent[];
 }
 
+/** Columns as uPlot takes them: seconds, then each line, then the first line's interval, low and high. */
+export type Columns = readonly (readonly (number | null)[])[];
+
 /** Columns for uPlot: seconds, then each line, then the first line's interval, low and high. */
 export function columnsOf(spec: ChartSpec, series: readonly Series[]): (number | null)[][] {
   const times = new Set<number>();
@@ -83,7 +87,7 @@ export function stackOf(columns: readonly (number | null)[][], lines: number): (
 }
 
 /** Whether any line has any value. */
-export function hasValues(columns: readonly (readonly (number | null)[])[], lines: number): boolean {
+export function hasValues(columns: Columns, lines: number): boolean {
   return columns.slice(1, 1 + lines).some((column) => column.some((value) => value !== null));
 }
 
@@ -91,7 +95,7 @@ export function hasValues(columns: readonly (readonly (number | null)[])[], line
  * The range of the value axis. Ratios of hits hang from 100 %, everything else stands on zero; both keep the target
  * in view and a span that noise can't fill.
  */
-export function rangeOf(spec: ChartSpec, columns: readonly (readonly (number | null)[])[]): [number, number] {
+export function rangeOf(spec: ChartSpec, columns: Columns): [number, number] {
   let low = Infinity;
   let high = -Infinity;
   for (const column of columns.slice(1)) {
@@ -119,12 +123,7 @@ const SHORTEST_SPAN = 120;
  * From when to when a chart goes, in seconds: the last `seconds`, or since the first value while there is less, so
  * that the first minutes are not a speck at its edge.
  */
-export function spanOf(
-  columns: readonly (readonly (number | null)[])[],
-  lines: number,
-  seconds: number,
-  now: number,
-): [number, number] {
+export function spanOf(columns: Columns, lines: number, seconds: number, now: number): [number, number] {
   const at = columns[0] ?? [];
   const first = at.findIndex((_, place) => columns.slice(1, 1 + lines).some((line) => line[place] != null));
   const begin = at[first] ?? now - seconds;
@@ -144,9 +143,11 @@ export function optionsOf(
   spec: ChartSpec,
   size: { width: number; height: number },
   seconds: number,
-  columns: () => readonly (readonly (number | null)[])[],
+  columns: () => Columns,
   onCursor: (index: number | null) => void,
   events: () => readonly ChartEvent[] = () => [],
+  zoom: () => Span | null = () => null,
+  onDrag: ((from: number, to: number) => void) | null = null,
 ): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -159,12 +160,18 @@ export function optionsOf(
     padding: [8, 14, 0, 0],
     cursor: {
       sync: { key: 'panel' },
-      drag: { x: false, y: false },
+      drag: { x: onDrag !== null, y: false, setScale: false },
       y: false,
       points: { size: 6, width: 1.5 },
     },
     scales: {
-      x: { time: true, range: () => spanOf(columns(), lines, seconds, Date.now() / 1000) },
+      x: {
+        time: true,
+        range: () => {
+          const part = zoom();
+          return part ? [part.from, part.to] : spanOf(columns(), lines, seconds, Date.now() / 1000);
+        },
+      },
       y: { range: () => rangeOf(spec, columns()) },
     },
     axes: [
@@ -211,6 +218,14 @@ export function optionsOf(
           drawTarget(plot, spec, { line: colour('--t2'), text: colour('--t3'), plate: colour('--s1') }),
       ],
       setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)],
+      setSelect: [
+        (plot) => {
+          const { left, width } = plot.select;
+          if (width === 0) return;
+          onDrag?.(plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x'));
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
     },
   };
 }

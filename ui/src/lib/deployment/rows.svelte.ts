@@ -7,6 +7,7 @@ import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
 import { asSorted, held, type Slot } from './order';
+import { Pins } from './pins.svelte';
 import type { Slice } from './slice';
 
 /** How often spark lines are asked for; in between the known ones stay. */
@@ -32,6 +33,9 @@ export class NamespaceRows {
   /** Whether rows stand elsewhere than the core would put them now. */
   moved = $state(false);
   trouble = $state.raw<WireError | null>(null);
+  /** What the core can't read in the filter; the rows of the filter before stay. */
+  misread = $state.raw<WireError | null>(null);
+  pins: Pins;
   // Replaced as a whole, never changed in place: a reactive map would cost a signal a namespace.
   // eslint-disable-next-line svelte/prefer-svelte-reactivity
   sparks = $state.raw<ReadonlyMap<string, readonly (number | null)[]>>(new Map());
@@ -46,6 +50,7 @@ export class NamespaceRows {
 
   constructor(deployment: DeploymentId) {
     this.#deployment = deployment;
+    this.pins = new Pins(deployment);
   }
 
   /** Asks for the rows that are in view now. */
@@ -77,8 +82,12 @@ export class NamespaceRows {
       try {
         this.#take(await request({ request: 'rows', query }), query);
         this.trouble = null;
-      } catch (error) {
-        this.trouble = asWireError(error);
+        this.misread = null;
+      } catch (thrown) {
+        const error = asWireError(thrown);
+        const typed = error.code === 'bad_input';
+        this.misread = typed ? error : null;
+        this.trouble = typed ? null : error;
       }
     } while (this.#again);
     this.#asking = false;
@@ -94,6 +103,7 @@ export class NamespaceRows {
       sort: this.sort,
       descending: this.descending,
       ...this.#slice,
+      pinned: [...this.pins.list],
       sparks: age >= (missing ? NEW_SPARKS_EVERY_MS : SPARKS_EVERY_MS),
     };
   }

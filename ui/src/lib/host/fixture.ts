@@ -1,5 +1,5 @@
 // Invented figures for looking at the page without a desktop shell: `npm run dev:fixture`, then add
-// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled and
+// ?scene=busy|many|empty|nodemo|connecting|failed|lost|idle|found|calm|flood|troubled|names and
 // &act=… (fixture/actions.ts) to the address.
 // Never part of a build.
 import { actionAnswers } from './fixture/actions';
@@ -13,7 +13,9 @@ import { priceOf } from './fixture/prices';
 import { registry } from './fixture/registry';
 import type { Transport } from './transport';
 import { tenantsOf } from './fixture/contents';
+import { layersOf } from './fixture/layers';
 import { causesOf, missesOf } from './fixture/misses';
+import { documentOf } from './fixture/document';
 import { slowOf } from './fixture/slow';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
@@ -239,6 +241,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         return { reply: asked.request, data: detailOf(asked.namespace, scene, tick) };
       case 'tenants':
         return { reply: asked.request, data: tenantsOf(asked.namespace, scene === 'found') };
+      case 'layers':
+        return { reply: asked.request, data: layersOf() };
       case 'history':
         return {
           reply: asked.request,
@@ -248,6 +252,8 @@ export function fixture(parameters: URLSearchParams): Transport {
         return { reply: asked.request, data: causesOf(asked.seconds, asked.points) };
       case 'misses':
         return { reply: asked.request, data: missesOf(asked.window) };
+      case 'strategy_document':
+        return { reply: asked.request, data: scene === 'found' ? null : documentOf() };
       case 'findings':
         return {
           reply: asked.request,
@@ -259,7 +265,19 @@ export function fixture(parameters: URLSearchParams): Transport {
               remedy: '',
             },
             {
-              code: 'eviction-policy',
+              code: 'ttl-beyond',
+              namespace: 'query:{hash}',
+              summary: '1,204 of 188,000 keys of Search results live longer than the documented 1 min',
+              remedy: 'shorten the time to live where they are written, or correct the strategy',
+            },
+            {
+              code: 'larger-than-sized',
+              namespace: 'llm-response:{hash}',
+              summary: 'LLM responses takes 5218.5 MB; documented are 2600.0 MB, overhead included',
+              remedy: '',
+            },
+            {
+              code: 'maxmemory-policy',
               namespace: '',
               summary: 'maxmemory-policy is noeviction; the document says allkeys-lru.',
               remedy: 'CONFIG SET maxmemory-policy allkeys-lru',
@@ -273,11 +291,23 @@ export function fixture(parameters: URLSearchParams): Transport {
     }
   }
 
+  // What the core does in the real window costs the page's own thread here: webview/speed.measure.ts takes it out.
+  let spent = 0;
+  function counted<T>(work: () => T): T {
+    const begun = performance.now();
+    try {
+      return work();
+    } finally {
+      spent += performance.now() - begun;
+      Object.assign(globalThis, { cachescopeInvented: spent });
+    }
+  }
+
   return {
     request: (asked) =>
       scene === 'connecting' && asked.request === 'rows'
         ? new Promise(() => {})
-        : new Promise((resolve) => setTimeout(resolve, 5)).then(() => answer(asked)),
+        : new Promise((resolve) => setTimeout(resolve, 5)).then(() => counted(() => answer(asked))),
     watch: (viewed, onFrame) => {
       clearInterval(timer);
       push(viewed, onFrame);

@@ -52,15 +52,15 @@ export function draftOf(view: ChannelView | null): ChannelDraft {
   return { id, name, kind, on, least, resolved, url: null, token: null };
 }
 
-/** What is sent of a form: an address that was not typed leaves the one that is kept. */
-export function toSend(draft: ChannelDraft): ChannelDraft {
+/** What is sent of a form: secrets that were not typed leave those that are kept, unless the token is to be forgotten. */
+export function toSend(draft: ChannelDraft, forgetToken = false): ChannelDraft {
   const url = draft.url?.trim() ?? '';
   const token = draft.token?.trim() ?? '';
   return {
     ...draft,
     name: draft.name.trim(),
     url: url === '' ? null : url,
-    token: token === '' ? null : token,
+    token: token !== '' ? token : forgetToken ? '' : null,
   };
 }
 

@@ -26,6 +26,7 @@ test('a kept channel’s secrets are neither shown nor sent back unless they are
   expect(draft).toMatchObject({ id: 'k', name: 'On call', least: 'critical', url: null, token: null });
   expect(toSend(draft)).toMatchObject({ url: null, token: null });
   expect(toSend({ ...draft, url: '  ', token: '' })).toMatchObject({ url: null, token: null });
+  expect(toSend({ ...draft, token: ' ' }, true)).toMatchObject({ url: null, token: '' });
   expect(toSend({ ...draft, url: ' http://h ', token: 't' })).toMatchObject({ url: 'http://h', token: 't' });
 });
 

@@ -7,31 +7,71 @@ export type Action =
   | 'open'
   | 'back'
   | 'purge'
+  | 'warm'
+  | 'pin'
   | 'acknowledge'
   | 'silence'
   | 'overview'
   | 'deployment'
   | 'alerts'
   | 'actions'
+  | 'layers'
+  | 'strategy'
   | 'settings'
   | 'refresh'
+  | 'palette'
   | 'keys';
 
-export const KEYS: { keys: string[]; does: string }[] = [
-  { keys: ['/'], does: 'Filter the table' },
-  { keys: ['j', 'k'], does: 'Next row, row before' },
-  { keys: ['Enter'], does: 'Open the row' },
-  { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
-  { keys: ['Esc'], does: 'Close, clear, let go' },
-  { keys: ['a'], does: 'Acknowledge the alert' },
-  { keys: ['s'], does: 'Silence the alert' },
-  { keys: ['Ctrl+1'], does: 'Overview' },
-  { keys: ['Ctrl+2'], does: 'Deployment' },
-  { keys: ['Ctrl+3'], does: 'Alerts' },
-  { keys: ['Ctrl+4'], does: 'Actions' },
-  { keys: ['Ctrl+,'], does: 'Settings' },
-  { keys: ['Ctrl+R'], does: 'Read everything again' },
-  { keys: ['?'], does: 'These keys' },
+/** A key, or keys that belong together, with what they do. */
+export interface KeyEntry {
+  keys: string[];
+  does: string;
+}
+
+/** Every key, by where it holds. */
+export const KEYS: { where: string; entries: KeyEntry[] }[] = [
+  {
+    where: 'Everywhere',
+    entries: [
+      { keys: ['Ctrl+K'], does: 'Open or do something by its name' },
+      { keys: ['Ctrl+1'], does: 'Overview' },
+      { keys: ['Ctrl+2'], does: 'Deployment' },
+      { keys: ['Ctrl+3'], does: 'Alerts' },
+      { keys: ['Ctrl+4'], does: 'Actions' },
+      { keys: ['Ctrl+5'], does: 'Layers' },
+      { keys: ['Ctrl+6'], does: 'Strategy' },
+      { keys: ['Ctrl+,'], does: 'Settings' },
+      { keys: ['Ctrl+R'], does: 'Read everything again' },
+      { keys: ['Esc'], does: 'Close, clear, let go' },
+      { keys: ['?'], does: 'These keys' },
+    ],
+  },
+  {
+    where: 'In a table',
+    entries: [
+      { keys: ['/'], does: 'Filter' },
+      { keys: ['j', 'k'], does: 'Next row, row before' },
+      { keys: ['Enter'], does: 'Open the row' },
+      { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
+      { keys: ['w'], does: 'Warm the row’s keys: opens the plan' },
+      { keys: ['t'], does: 'Keep the row on top, or let it go' },
+    ],
+  },
+  {
+    where: 'On an alert',
+    entries: [
+      { keys: ['a'], does: 'Acknowledge it' },
+      { keys: ['s'], does: 'Silence it' },
+    ],
+  },
+  {
+    where: 'In a chart',
+    entries: [
+      { keys: ['←', '→'], does: 'Move the cursor, in all charts' },
+      { keys: ['+', '-'], does: 'Nearer to the cursor, and back' },
+      { keys: ['0'], does: 'The whole span again' },
+    ],
+  },
 ];
 
 /** The part of a keyboard event that decides. */
@@ -51,6 +91,12 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
         return 'alerts';
       case '4':
         return 'actions';
+      case '5':
+        return 'layers';
+      case '6':
+        return 'strategy';
+      case 'k':
+        return 'palette';
       case ',':
         return 'settings';
       case 'r':
@@ -75,6 +121,10 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'open';
     case 'p':
       return 'purge';
+    case 'w':
+      return 'warm';
+    case 't':
+      return 'pin';
     case 'a':
       return 'acknowledge';
     case 's':

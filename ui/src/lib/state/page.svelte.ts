@@ -23,6 +23,7 @@ export type Route =
   | { screen: 'actions' }
   | { screen: 'connect'; id: DeploymentId | null; url: string }
   | { screen: 'alerts'; alert: AlertRef | null; tab: AlertsTab }
+  | { screen: 'strategy' | 'layers'; id: DeploymentId }
   | { screen: 'settings' };
 
 /** What the section of alerts shows. */
@@ -94,7 +95,8 @@ class Page {
       return;
     }
     const route = this.route;
-    if (route.screen === 'deployment' && !this.find(route.id)) this.overview();
+    const about = route.screen === 'deployment' || route.screen === 'strategy' || route.screen === 'layers';
+    if (about && !this.find(route.id)) this.overview();
     await this.readDemo();
   }
 
@@ -119,6 +121,16 @@ class Page {
   /** Every alert, with one of them opened where one is named. */
   alerts(alert: AlertRef | null = null, tab: AlertsTab = 'alerts'): void {
     this.#go({ screen: 'alerts', alert, tab });
+  }
+
+  /** What the strategy says beside what is observed; of the deployment that was open last where none is named. */
+  strategy(id: DeploymentId | null = this.last()): void {
+    if (id !== null) this.#go({ screen: 'strategy', id });
+  }
+
+  /** The caches a request passes. */
+  layers(id: DeploymentId | null = this.last()): void {
+    if (id !== null) this.#go({ screen: 'layers', id });
   }
 
   settings(): void {

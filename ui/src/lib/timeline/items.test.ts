@@ -21,7 +21,9 @@ const turn = (
   turn: what,
   severity,
   summary: `${rule} fires`,
+  subject: '',
   value: null,
+  unit: null,
 });
 const mark = (at: number, text: string): TimelineEntry => {
   const kept: Mark = { id: at, deployment: 'a', at, kind: 'deploy', text, source: 'command' };

@@ -5,6 +5,7 @@ import type { Severity } from '../bindings/Severity';
 import type { TimelineEntry } from '../bindings/TimelineEntry';
 import type { Timestamp } from '../bindings/Timestamp';
 import { keyOf } from '../alerts/order';
+import { show } from '../format/numbers';
 import { MARK_WORDS } from '../alerts/words';
 
 /** An alert from its beginning to its end. */
@@ -19,6 +20,8 @@ export interface AlertSpan {
   to: Timestamp | null;
   /** Whether it fired; one that did not is drawn only while it is pending. */
   fired: boolean;
+  /** Its value when it was last told, in words; empty where there is none. */
+  value: string;
 }
 
 /** Something that was done. */
@@ -40,9 +43,9 @@ export interface JudgingGap {
 
 export type Item = AlertSpan | MarkPoint | JudgingGap;
 
-/** What an alert is about and its head, from what the timeline knows of it. */
-export function titleOfTurn(ref: AlertRef, summary: string): string {
-  const about = Object.values(ref.labels).join(', ');
+/** What an alert is about and its head. Entries of an older version have no subject: their labels stand for it. */
+export function titleOfTurn(ref: AlertRef, subject: string, summary: string): string {
+  const about = subject || Object.values(ref.labels).join(', ');
   return about === '' ? summary : `${about}: ${summary}`;
 }
 
@@ -78,15 +81,19 @@ export function itemsOf(entries: readonly TimelineEntry[], from: Timestamp): Ite
           key: `${name} ${began}`,
           ref: entry.alert_ref,
           severity: entry.severity,
-          title: titleOfTurn(entry.alert_ref, entry.summary),
+          title: titleOfTurn(entry.alert_ref, entry.subject, entry.summary),
           from: began,
           to: null,
           fired: entry.turn === 'resolved',
+          value: '',
         };
         open.set(name, span);
         items.push(span);
       }
       if (entry.turn === 'firing') span.fired = true;
+      // Of an end it is the value that is fine again.
+      if (entry.value !== null && (entry.turn === 'pending' || entry.turn === 'firing'))
+        span.value = show(entry.unit ?? 'count', entry.value);
       if (entry.turn === 'resolved' || entry.turn === 'cleared') {
         span.to = entry.at;
         open.delete(name);
