@@ -83,11 +83,10 @@ async fn raw_samples_come_with_their_own_times_and_all_their_labels() {
         assert!(pair[0].at < pair[1].at, "oldest first");
     }
     for sample in &samples {
-        assert_eq!(sample.name, "cache_hits_total");
+        assert_eq!(sample.name(), "cache_hits_total");
         assert_eq!(sample.value, 42.0);
         assert!(now.seconds_since(sample.at).abs() < 60.0, "{sample:?}");
-        let labels: Vec<_> =
-            sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: Vec<_> = sample.labels().collect();
         let instance = scraped.pages.address.to_string();
         assert_eq!(
             labels,
