@@ -275,7 +275,7 @@ async fn the_source_delivers_history_first_then_what_is_new_and_signals() {
 
     let first = running.metrics().await;
     assert_eq!(first.endpoint, scraped.prometheus.url());
-    let of = |batch: &MetricsBatch, name: &str| batch.samples.iter().filter(|it| it.name == name).count();
+    let of = |batch: &MetricsBatch, name: &str| batch.samples.iter().filter(|it| it.name() == name).count();
     assert!(of(&first, "cache_hits_total") >= before.len(), "history comes at once");
     assert_eq!(of(&first, "cache_latency_seconds_bucket") % 2, 0, "both buckets");
     let signals = running.signals().await;
