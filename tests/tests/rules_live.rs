@@ -170,7 +170,7 @@ impl Recording {
         for sample in &self.alerts {
             let name = sample.label("alertname").context("an alert has a name")?;
             if name != PULSE && sample.label("alertstate") == Some("firing") {
-                let labels = sample.labels.iter().cloned().collect();
+                let labels = owned(sample).collect();
                 firing.entry(sample.at.millis()).or_default().insert(key(name, &labels));
             }
         }
@@ -182,8 +182,8 @@ impl Recording {
         let last = theirs.keys().next_back().copied().unwrap_or(first);
         let mut series: BTreeMap<AlertLabels, Vec<(i64, f64)>> = BTreeMap::new();
         for sample in &self.samples {
-            let mut labels: AlertLabels = sample.labels.iter().cloned().collect();
-            labels.insert(METRIC_NAME.to_owned(), sample.name.clone());
+            let mut labels: AlertLabels = owned(sample).collect();
+            labels.insert(METRIC_NAME.to_owned(), sample.name().to_owned());
             series.entry(labels).or_default().push((sample.at.millis() - first, sample.value));
         }
         let mut storage = Storage::default();
@@ -218,7 +218,7 @@ impl Recording {
                 Observed::Metrics(MetricsBatch { endpoint: "prometheus".to_owned(), samples, bad_lines: 0 })
             };
             let of_exporter =
-                now.iter().filter(|sample| sample.name.starts_with("redis_")).cloned().collect();
+                now.iter().filter(|sample| sample.name().starts_with("redis_")).cloned().collect();
             engine.observe(&observed(batch(now.to_vec())));
             server.observe(&observed(batch(of_exporter)));
             let latest = |(name, points): &(String, Vec<(Timestamp, f64)>)| SignalValue {
@@ -238,6 +238,11 @@ impl Recording {
         }
         firing
     }
+}
+
+/// The labels of a sample's series.
+fn owned(sample: &Sample) -> impl Iterator<Item = (String, String)> {
+    sample.labels().map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn pulses(alerts: &[Sample]) -> BTreeSet<i64> {

@@ -164,6 +164,7 @@ test('no live region speaks while nothing but figures change', async () => {
     await window.show(scene, 'dark');
     await window.press('Control+2');
     await window.waitFor('[data-testid="row"]');
+    await window.waitFor('[data-testid="triage-sentence"]'); // the alert is said once, when it comes
     const said = await window.runAsync<string[]>(`
       const done = arguments[0];
       const said = [];

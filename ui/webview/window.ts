@@ -48,11 +48,23 @@ export class Window {
     await this.waitFor('body[data-ready="true"]');
   }
 
+  /** Makes the page this large, in the middle of the screen: there the pointer rests, and the focus is where it is. */
   async resize(width: number, height: number): Promise<void> {
-    await this.#post('window/rect', { x: 0, y: 0, width, height });
-    // The outer size has a frame: correct it by what the page got.
-    const inner = await this.run<[number, number]>('return [innerWidth, innerHeight]');
-    await this.#post('window/rect', { width: 2 * width - inner[0], height: 2 * height - inner[1] });
+    await this.#place(width, height);
+    // The window has a frame: correct it by what the page got.
+    const [gotWidth, gotHeight] = await this.run<[number, number]>('return [innerWidth, innerHeight]');
+    await this.#place(2 * width - gotWidth, 2 * height - gotHeight);
+    await this.until('the window has the focus', 'return document.hasFocus()');
+  }
+
+  async #place(width: number, height: number): Promise<void> {
+    const [x, y] = await this.run<[number, number]>('return [screen.width / 2, screen.height / 2]');
+    await this.#post('window/rect', {
+      x: Math.round(x - width / 2),
+      y: Math.round(y - height / 2),
+      width,
+      height,
+    });
   }
 
   /** Runs a function's body in the page. */

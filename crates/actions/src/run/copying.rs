@@ -135,9 +135,7 @@ impl Driver {
                         return Err(refused(&node, error));
                     }
                     _ => {
-                        return Err(
-                            Failure::server("a server answers RESTORE with something else", "").into()
-                        );
+                        return Err(Failure::server("a server answers RESTORE with something else", ""));
                     }
                 }
             }

@@ -456,7 +456,9 @@ impl Driver {
 
     /// Halts where the cache pushes keys out, or where all the loading does not help.
     pub(super) async fn look_at_strain(&self, evicted_before: u64, began: Instant) -> Result<(), Ended> {
-        let now = self.ask(Strain::of(&self.context.servers)).await?;
+        // Without the floor, which requests that are not looked at meanwhile may hold.
+        let now = self.ending.or(Strain::of(&self.context.servers)).await?;
+        let now = self.ending.unless(now)?;
         if now.evicted > evicted_before {
             return Err(self.ending.because(Stop::Failed(Failure::refused(
                 format!(

@@ -84,7 +84,8 @@ async fn a_precise_scan_in_cluster_mode_stops_when_it_is_told_with_keys_of_all_s
             redis::cmd("CLUSTER").arg("KEYSLOT").arg(key).query_async(&mut connection).await.expect("a slot");
         eighths[slot / 2_048] += 1;
     }
-    assert!(eighths.iter().all(|met| *met > 20), "{eighths:?}");
+    // Some two dozen segments at random, each a fiftieth of the slots.
+    assert!(eighths.iter().filter(|met| **met > 0).count() >= 5, "{eighths:?}");
 }
 
 #[tokio::test]
