@@ -53,7 +53,7 @@ test('Redis is known from its own counters where the application does not count 
 test('what is not known says why', () => {
   const why = (all: ReturnType<typeof stages>) => all[0]?.why;
   expect(why(stages([layer('cdn')], [part('cdn', { hit_rate: reading(null, 'no label') })], {}))).toBe(
-    'no label',
+    'Not measured: no label.',
   );
   expect(why(stages([layer('edge', { planned: true })], [], {}))).toBe('Not built yet, by the document.');
   expect(why(stages([layer('cdn')], [], {}))).toBe('Not measured: nothing counts it.');
