@@ -11,6 +11,7 @@ use super::ending::{Ended, Stop};
 use super::felt::Felt;
 use super::removal::{Outcome, Removal};
 use super::soften::soften;
+use super::warming::{Filling, refreshed_at_once};
 use crate::failure::{Failure, FailureKind};
 use crate::feed::{Feed, Page};
 use crate::pace::Pace;
@@ -40,6 +41,8 @@ pub(super) struct OneServer<'d> {
     pace: Pace,
     felt: Option<Arc<Felt>>,
     connections: Vec<ActingConnection>,
+    /// What loads again what a refresh takes away.
+    filling: Option<Box<Filling>>,
 }
 
 impl<'d> OneServer<'d> {
@@ -54,7 +57,7 @@ impl<'d> OneServer<'d> {
         let beside = if how.throttle || !how.undo { 1 } else { BESIDE_EACH_OTHER };
         let connections = (0..beside).map(|_| ActingConnection::new(Arc::clone(&server.node))).collect();
         let pace = Pace::new(how.throttle, None);
-        Self { driver, server, step, action, selection, how, pace, felt: None, connections }
+        Self { driver, server, step, action, selection, how, pace, felt: None, connections, filling: None }
     }
 
     pub(super) async fn run(mut self) -> Result<(), Ended> {
@@ -72,49 +75,38 @@ impl<'d> OneServer<'d> {
                 }
                 record.cursors.get(&name).copied().unwrap_or(0)
             };
-            let mut feed = Feed::new(database, cursor);
-            loop {
-                let page = self.next_page(&mut feed).await?;
-                let (examined, last) = (page.examined, page.last);
-                self.page(database, page.keys).await?;
+            let count = self.page_keys();
+            let mut reader = Reader::new(&self, Feed::new(database, cursor));
+            let mut next = Some(reader.next(count).await?);
+            while let Some(Page { keys, examined, last }) = next.take() {
+                let after = reader.feed.cursor;
+                if last {
+                    self.page(database, keys).await?;
+                } else if self.how.throttle {
+                    self.page(database, keys).await?;
+                    next = Some(reader.next(self.page_keys()).await?);
+                } else {
+                    // Where nobody has to be spared, the next page is read while this one is worked on.
+                    let (worked, read) = tokio::join!(self.page(database, keys), reader.next(count));
+                    worked?;
+                    next = Some(read?);
+                }
                 let mut record = self.driver.shared.record.lock();
                 record.state.counts.scanned += examined;
                 if last {
                     record.cursors.remove(&name);
-                    record.ended.push(name);
-                    break;
+                    record.ended.push(name.clone());
+                } else {
+                    record.cursors.insert(name.clone(), after);
                 }
-                record.cursors.insert(name.clone(), feed.cursor);
             }
         }
         Ok(())
     }
 
-    async fn next_page(&mut self, feed: &mut Feed) -> Result<Page, Ended> {
-        let count = self.pace.keys().max(SMALLEST_PAGE);
-        loop {
-            let before = feed.cursor;
-            let asked = {
-                let _floor = self.driver.floor().await?;
-                self.driver.ending.or(self.ask_page(feed, count)).await?
-            };
-            match asked {
-                Ok(page) => return Ok(page),
-                Err(failure) => {
-                    feed.cursor = before;
-                    self.again(failure).await?;
-                }
-            }
-        }
-    }
-
-    async fn ask_page(&mut self, feed: &mut Feed, count: usize) -> Result<Page, Failure> {
-        let Some(first) = self.connections.first_mut() else { return Ok(Page::default()) };
-        let mut page = feed.next(first, self.selection, count).await?;
-        if self.selection.named().is_some() {
-            page.keys = existing(first, feed.database, page.keys).await?;
-        }
-        Ok(page)
+    /// Keys of a page: as many as all connections take at once.
+    fn page_keys(&self) -> usize {
+        (self.pace.keys() * self.connections.len()).max(SMALLEST_PAGE)
     }
 
     async fn page(&mut self, database: u16, mut keys: Vec<Vec<u8>>) -> Result<(), Ended> {
@@ -125,8 +117,9 @@ impl<'d> OneServer<'d> {
         }
         let mut failures = 0;
         while !keys.is_empty() {
-            let chunk = self.pace.keys().div_ceil(self.connections.len()).max(1);
-            let wanted = keys.len().min(chunk * self.connections.len());
+            let chunk = self.pace.keys();
+            let at_once = refreshed_at_once(self.action);
+            let wanted = keys.len().min(chunk * self.connections.len()).min(at_once);
             let driver = self.driver;
             let floor = driver.floor().await?;
             let reserved = driver.reserve(wanted);
@@ -143,6 +136,9 @@ impl<'d> OneServer<'d> {
             match failed {
                 None => {
                     failures = 0;
+                    if let Action::Refresh { warm, .. } = self.action {
+                        Box::pin(driver.refill(&mut self.filling, warm, database, now)).await?;
+                    }
                     self.pace.steer(Instant::now(), |span| self.felt.as_ref()?.p99(span));
                     let rest = self.pace.exchanged(outcome.longest);
                     if !rest.is_zero() {
@@ -155,7 +151,7 @@ impl<'d> OneServer<'d> {
                     if failures >= ATTEMPTS || failure.kind != FailureKind::Server {
                         return Err(driver.ending.because(Stop::Failed(failure)));
                     }
-                    self.again(failure).await?;
+                    again(driver, &self.server, failure).await?;
                     keys.extend(now);
                 }
             }
@@ -169,9 +165,9 @@ impl<'d> OneServer<'d> {
         keys: &[Vec<u8>],
         chunk: usize,
     ) -> (Outcome, Option<Failure>) {
-        if let Action::Soften { ttl_ms, jitter_ms, .. } = self.action {
+        if let Some((ttl_ms, jitter_ms)) = self.action.softens() {
             let Some(connection) = self.connections.first_mut() else { return (Outcome::default(), None) };
-            return match soften(connection, database, keys, *ttl_ms, *jitter_ms).await {
+            return match soften(connection, database, keys, ttl_ms, jitter_ms).await {
                 Ok(outcome) => (outcome, None),
                 Err(failure) => (Outcome::default(), Some(failure)),
             };
@@ -226,21 +222,62 @@ impl<'d> OneServer<'d> {
             }),
         }
     }
+}
 
-    /// A server broke off or refused: goes on where it is the same as before, and gives up where it is not.
-    async fn again(&self, failure: Failure) -> Result<(), Ended> {
-        tracing::info!(server = self.server.name, %failure, "a run's exchange failed");
-        let ending = &self.driver.ending;
-        for _ in 0..ATTEMPTS {
-            match ending.or(Server::inspect(&self.server.node)).await? {
-                Ok(now) if now.run_id == self.server.run_id => return Ok(()),
-                Ok(_) => return Err(ending.because(Stop::Failed(restarted(&self.server.name)))),
-                Err(other) if other.kind == FailureKind::Refused => {
-                    return Err(ending.because(Stop::Failed(other)));
+/// Reads the pages of one logical database, on a connection of its own.
+struct Reader<'d> {
+    driver: &'d Driver,
+    server: Server,
+    selection: &'d Selection,
+    connection: ActingConnection,
+    feed: Feed,
+}
+
+impl<'d> Reader<'d> {
+    fn new(of: &OneServer<'d>, feed: Feed) -> Self {
+        let connection = ActingConnection::new(Arc::clone(&of.server.node));
+        Self { driver: of.driver, server: of.server.clone(), selection: of.selection, connection, feed }
+    }
+
+    async fn next(&mut self, count: usize) -> Result<Page, Ended> {
+        loop {
+            let before = self.feed.cursor;
+            let asked = {
+                let _floor = self.driver.floor().await?;
+                self.driver.ending.or(self.ask(count)).await?
+            };
+            match asked {
+                Ok(page) => return Ok(page),
+                Err(failure) => {
+                    self.feed.cursor = before;
+                    again(self.driver, &self.server, failure).await?;
                 }
-                Err(_) => ending.or(tokio::time::sleep(APART)).await?,
             }
         }
-        Err(ending.because(Stop::Failed(failure)))
     }
+
+    async fn ask(&mut self, count: usize) -> Result<Page, Failure> {
+        let mut page = self.feed.next(&mut self.connection, self.selection, count).await?;
+        if self.selection.named().is_some() {
+            page.keys = existing(&mut self.connection, self.feed.database, page.keys).await?;
+        }
+        Ok(page)
+    }
+}
+
+/// A server broke off or refused: goes on where it is the same as before, and gives up where it is not.
+async fn again(driver: &Driver, server: &Server, failure: Failure) -> Result<(), Ended> {
+    tracing::info!(server = server.name, %failure, "a run's exchange failed");
+    let ending = &driver.ending;
+    for _ in 0..ATTEMPTS {
+        match ending.or(Server::inspect(&server.node)).await? {
+            Ok(now) if now.run_id == server.run_id => return Ok(()),
+            Ok(_) => return Err(ending.because(Stop::Failed(restarted(&server.name)))),
+            Err(other) if other.kind == FailureKind::Refused => {
+                return Err(ending.because(Stop::Failed(other)));
+            }
+            Err(_) => ending.or(tokio::time::sleep(APART)).await?,
+        }
+    }
+    Err(ending.because(Stop::Failed(failure)))
 }

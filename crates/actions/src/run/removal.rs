@@ -16,7 +16,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cachescope_sources::redis::acting::{ActingConnection, Answer};
+use cachescope_sources::redis::acting::{ActingConnection, Answer, spelled};
 use redis::{Pipeline, Value};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -116,10 +116,10 @@ impl Removal<'_> {
         let mut asked = Pipeline::new();
         if self.cluster {
             keys.iter().for_each(|key| {
-                asked.cmd("UNLINK").arg(key);
+                asked.cmd(spelled::UNLINK).arg(key);
             });
         } else {
-            asked.cmd("UNLINK").arg(keys);
+            asked.cmd(spelled::UNLINK).arg(keys);
         }
         let answer = self.remove_by(&asked, keys.len(), |_| (0, 0)).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
@@ -188,7 +188,7 @@ impl Removal<'_> {
     async fn by_weight(&mut self, keys: Vec<Vec<u8>>, outcome: &mut Outcome) -> Result<Vec<Group>, Failure> {
         let mut asked = Pipeline::with_capacity(keys.len());
         for key in &keys {
-            asked.cmd("MEMORY").arg("USAGE").arg(key);
+            asked.cmd(spelled::MEMORY).arg("USAGE").arg(key);
         }
         let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
@@ -240,9 +240,9 @@ impl Removal<'_> {
         let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
         ending.or(undo.keep(kept)).await.map_err(ended)??;
         let mut asked = Pipeline::new();
-        asked.cmd("MULTI");
-        asked.cmd("UNLINK").arg(&names);
-        asked.cmd("EXEC");
+        asked.cmd(spelled::MULTI);
+        asked.cmd(spelled::UNLINK).arg(&names);
+        asked.cmd(spelled::EXEC);
         let answer = self.remove_by(&asked, names.len(), |_| (0, 0)).await?;
         outcome.longest = outcome.longest.max(answer.round_trip);
         match answer.replies.as_slice() {
@@ -278,7 +278,7 @@ impl Removal<'_> {
         for kept in &kept {
             let dumped = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &kept.payload).as_ref());
             let expires = kept.expires_at_ms.map_or_else(|| "-1".to_owned(), |at| at.to_string());
-            asked.cmd("EVAL").arg(COMPARE_AND_UNLINK).arg(1).arg(&kept.key).arg(dumped).arg(expires);
+            asked.cmd(spelled::EVAL).arg(COMPARE_AND_UNLINK).arg(1).arg(&kept.key).arg(dumped).arg(expires);
         }
         let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
         ending.or(undo.keep(kept)).await.map_err(ended)??;
@@ -310,13 +310,13 @@ impl Removal<'_> {
     ) -> Result<Vec<Kept>, Failure> {
         let mut asked = Pipeline::with_capacity(keys.len() * 2 + 2);
         if watched {
-            asked.cmd("WATCH").arg(keys);
+            asked.cmd(spelled::WATCH).arg(keys);
         }
         for key in keys {
-            asked.cmd("DUMP").arg(key);
-            asked.cmd(if self.tells_expiry { "PEXPIRETIME" } else { "PTTL" }).arg(key);
+            asked.cmd(spelled::DUMP).arg(key);
+            asked.cmd(if self.tells_expiry { spelled::PEXPIRETIME } else { spelled::PTTL }).arg(key);
         }
-        asked.cmd("TIME");
+        asked.cmd(spelled::TIME);
         let lookups = |replies: &[Value]| {
             replies.iter().fold((0, 0), |(hits, misses), reply| match reply {
                 Value::BulkString(_) | Value::Int(-1 | 0..) => (hits + 1, misses),

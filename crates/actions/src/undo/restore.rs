@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cachescope_model::time::Timestamp;
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 
 use super::file::UndoReader;
 use super::record::Kept;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockName};
 use crate::run_state::UndoResult;
 use crate::selection::Attribution;
 use crate::servers::Servers;
@@ -67,7 +67,7 @@ pub async fn restore(
     now: impl Fn() -> Timestamp,
 ) -> Result<UndoResult, Failure> {
     // Nobody purges what is being put back. A lock that the run itself left behind is taken over.
-    let lock = Lock::acquire(servers, operator, run).await?;
+    let lock = Lock::acquire(servers, &LockName::deployment(), operator, run).await?;
     let result =
         restore_locked((reader, again), run, servers, attribution, part, (progress, now, &lock)).await;
     lock.release().await;
@@ -202,7 +202,7 @@ async fn on_one<'k>(
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
         asked
-            .cmd("RESTORE")
+            .cmd(spelled::RESTORE)
             .arg(&kept.key)
             .arg(kept.expires_at_ms.unwrap_or(0))
             .arg(&kept.payload)
@@ -241,7 +241,7 @@ async fn compare(
     }
     let mut asked = Pipeline::with_capacity(records.len());
     for kept in records {
-        asked.cmd("DUMP").arg(&kept.key);
+        asked.cmd(spelled::DUMP).arg(&kept.key);
     }
     let lookups = |replies: &[Value]| {
         let hits = replies.iter().filter(|reply| matches!(reply, Value::BulkString(_))).count() as u64;

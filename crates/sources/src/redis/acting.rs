@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Pipeline, Value};
 
 use super::command::Asked;
+pub use super::command::spelled;
 use super::connect::Connection;
 use super::node::RedisNode;
 use super::permissions;

@@ -45,6 +45,40 @@ pub(crate) fn is_spelled(name: &[u8]) -> bool {
         && !rest.iter().any(u8::is_ascii_lowercase)
 }
 
+/// Whether a command can be sent as it is.
+pub(crate) fn is_ours(command: &Cmd) -> bool {
+    matches!(command.args_iter().next(), Some(redis::Arg::Simple(name)) if is_spelled(name))
+}
+
+/// Names of commands that are sent by the thousand, spelled as ours are: a pipeline of nothing but such is sent as it
+/// is, where any other is copied first.
+pub mod spelled {
+    /// `DUMP`.
+    pub const DUMP: &str = "DUMp";
+    /// `EVAL`.
+    pub const EVAL: &str = "EVAl";
+    /// `EXEC`.
+    pub const EXEC: &str = "EXEc";
+    /// `MEMORY`.
+    pub const MEMORY: &str = "MEMORy";
+    /// `MULTI`.
+    pub const MULTI: &str = "MULTi";
+    /// `PEXPIRETIME`.
+    pub const PEXPIRETIME: &str = "PEXPIRETIMe";
+    /// `PTTL`.
+    pub const PTTL: &str = "PTTl";
+    /// `RESTORE`.
+    pub const RESTORE: &str = "RESTORe";
+    /// `SCAN`.
+    pub const SCAN: &str = "SCAn";
+    /// `TIME`.
+    pub const TIME: &str = "TIMe";
+    /// `UNLINK`.
+    pub const UNLINK: &str = "UNLINk";
+    /// `WATCH`.
+    pub const WATCH: &str = "WATCh";
+}
+
 /// The same command with its name spelled as ours are.
 pub(crate) fn as_ours(command: &Cmd) -> Cmd {
     let mut ours = Cmd::new();
@@ -96,6 +130,9 @@ mod tests {
         let ours = as_ours(redis::cmd("config").arg("GET").arg("a key"));
         assert_eq!(ours.get_packed_command(), b"*3\r\n$6\r\nCONFIg\r\n$3\r\nGET\r\n$5\r\na key\r\n");
         assert!(is_spelled(b"CONFIg") && is_spelled(b"SORT_Ro"));
+        for name in [spelled::DUMP, spelled::EXEC, spelled::PEXPIRETIME, spelled::TIME, spelled::UNLINK] {
+            assert!(is_spelled(name.as_bytes()), "{name}");
+        }
         for other in ["CONFIG", "config", "Config", "cONFIG", "g", "", "SORT_"] {
             assert!(!is_spelled(other.as_bytes()), "{other}");
         }

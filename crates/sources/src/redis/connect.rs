@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::command::{Asked, as_ours};
+use super::command::{Asked, as_ours, is_ours};
 use super::diagnose;
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
@@ -21,6 +21,9 @@ use crate::error::{ErrorCode, SourceError};
 
 /// The name our connections carry in `CLIENT LIST`.
 pub const CLIENT_NAME: &str = "cachescope";
+
+/// For so long after something was written on a connection that is pushed to, a reply is looked for often.
+const EXPECTED_FOR: Duration = Duration::from_millis(500);
 
 /// Deadlines and TLS files of the connections to a server.
 #[derive(Clone, Debug)]
@@ -98,7 +101,7 @@ impl Connection {
         push: Option<Arc<dyn AsyncPushSender>>,
     ) -> Result<Self, SourceError> {
         // What is pushed is not waited for by anybody.
-        let reading = if push.is_some() { Reading::Leisurely } else { Reading::AtOnce };
+        let reading = if push.is_some() { Reading::Leisurely(EXPECTED_FOR) } else { Reading::AtOnce };
         let stream = stream::open(target, &options.tls, options.connect_timeout, reading).await?;
         let counted = Counted::new(open);
         let first = stream.first_bytes();
@@ -224,6 +227,11 @@ impl Connection {
                 replies = timeout(self.deadline, self.inner.send_packed_command(&command))
                     .await
                     .map(|reply| reply.map(|reply| vec![reply]));
+            }
+            Asked::Many(pipeline) if pipeline.cmd_iter().all(is_ours) => {
+                began = Instant::now();
+                let sent = self.inner.send_packed_commands(pipeline, 0, pipeline.len());
+                replies = timeout(self.deadline, sent).await;
             }
             Asked::Many(pipeline) => {
                 let mut ours = Pipeline::with_capacity(pipeline.len());
