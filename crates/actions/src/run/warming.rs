@@ -124,7 +124,7 @@ impl Filling {
 
 impl Driver {
     /// What is asked of servers while nothing keeps us from it.
-    async fn ask<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Ended> {
+    pub(super) async fn ask<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Ended> {
         let _floor = self.floor().await?;
         let answered = self.ending.or(asked).await?;
         self.ending.unless(answered)
