@@ -1,6 +1,6 @@
 //! In each incident of the lab the sentence of the alert names the right namespace and the right cause.
 //!
-//! All of them take minutes, so that they are run by hand:
+//! They take minutes and want a machine that can serve a lab's traffic, so that they are run by hand:
 //! `cargo test -p cachescope-app --test incidents -- --ignored --nocapture`. `CACHESCOPE_SEEDS=10` plays each with
 //! ten seeds, `CACHESCOPE_AT_ONCE=5` five labs at a time, `CACHESCOPE_INCIDENTS=mass-purge,ttl-cliff` only these.
 
@@ -289,6 +289,7 @@ fn number(variable: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "two labs for a minute, whose figures mean nothing where the machine starves them; see the head of this file"]
 async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespace_and_the_cause() {
     // Between what is ordinary, 94 %, and what a purge of the busiest namespaces leaves, 77 %.
     let ordinary = Some(Ordinary { hit_rate: 0.91, latency_seconds: 0.0 });

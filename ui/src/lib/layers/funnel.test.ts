@@ -53,10 +53,10 @@ test('Redis is known from its own counters where the application does not count 
 test('what is not known says why', () => {
   const why = (all: ReturnType<typeof stages>) => all[0]?.why;
   expect(why(stages([layer('cdn')], [part('cdn', { hit_rate: reading(null, 'no label') })], {}))).toBe(
-    'no label',
+    'Not measured: no label.',
   );
-  expect(why(stages([layer('edge', { planned: true })], [], {}))).toBe('not built yet, by the document');
-  expect(why(stages([layer('cdn')], [], {}))).toBe('nothing counts it');
+  expect(why(stages([layer('edge', { planned: true })], [], {}))).toBe('Not built yet, by the document.');
+  expect(why(stages([layer('cdn')], [], {}))).toBe('Not measured: nothing counts it.');
 });
 
 test('without traffic there are figures and no hit rate', () => {

@@ -56,7 +56,11 @@ export function stages(
       title: layer.title,
       documented: layer,
       flow,
-      why: flow ? '' : layer.planned ? 'not built yet, by the document' : reasonOf(part, layer, instance),
+      why: flow
+        ? ''
+        : layer.planned
+          ? 'Not built yet, by the document.'
+          : notMeasured(reasonOf(part, layer, instance)),
     };
   });
   const names = new Set(documented.map(({ name }) => name));
@@ -69,10 +73,15 @@ export function stages(
         title: title || name,
         documented: null,
         flow,
-        why: flow ? '' : (readings.hit_rate?.reason ?? 'not known'),
+        why: flow ? '' : notMeasured(readings.hit_rate?.reason ?? 'nobody says why'),
       };
     });
   return [...known, ...others];
+}
+
+/** A reason as a sentence; reasons come with and without a full stop. */
+function notMeasured(reason: string): string {
+  return `Not measured: ${reason.replace(/\.$/, '')}.`;
 }
 
 function reasonOf(part: PartSnapshot | undefined, layer: LayerView, instance: Readings): string {
