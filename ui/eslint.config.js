@@ -27,7 +27,10 @@ export default ts.config(
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: ['.svelte'], svelteConfig } },
   },
-  { files: ['scripts/**', 'tests/**', '*.config.*'], languageOptions: { globals: { ...globals.node } } },
+  {
+    files: ['scripts/**', 'tests/**', 'webview/**', '*.config.*'],
+    languageOptions: { globals: { ...globals.node } },
+  },
   {
     rules: {
       'no-console': 'error', // the webview's console is seen by nobody: show the error

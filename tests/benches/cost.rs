@@ -21,8 +21,9 @@ const FILLED: u64 = 900_000;
 /// How long the load lasts before anything is measured, and from a change until it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_millis(200);
-/// The same for a sample of the commands, which first measures what it costs here.
-const SAMPLE_SETTLED: Duration = Duration::from_secs(3);
+/// The same for a sample of the commands, which first measures what it costs here, and for events, of which misses are
+/// let go where the server has no CPU to spare.
+const LONG_SETTLED: Duration = Duration::from_secs(5);
 /// How long a turn is measured. Short, because the speed of shared machines drifts: a pair lies close together.
 const MEASURED: Duration = Duration::from_millis(700);
 
@@ -230,7 +231,8 @@ async fn measure(
         })
         .await?;
     }
-    let settled = if way.sources.contains("commands") { SAMPLE_SETTLED } else { SETTLED };
+    let slow = ["commands", "events"].iter().any(|source| way.sources.contains(source));
+    let settled = if slow { LONG_SETTLED } else { SETTLED };
     tokio::time::sleep(settled).await;
     let (from, begun) = (Counters::read(connection).await?, Instant::now());
     tokio::time::sleep(MEASURED).await;

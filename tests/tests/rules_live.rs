@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
 use cachescope_engine::{Engine, EngineOptions};
 use cachescope_lab::incident::Incident;
-use cachescope_lab::{Lab, LabOptions};
+use cachescope_lab::{Lab, LabError, LabOptions};
 use cachescope_model::alert::{AlertLabels, AlertState};
 use cachescope_model::metrics::{MetricsBatch, Sample, SignalValue};
 use cachescope_model::observation::{Observation, Observed};
@@ -56,7 +56,7 @@ fn rule_file(strategy: &Strategy) -> String {
 }
 
 /// Plays incidents for `lasting` each with as much quiet after it, and compares.
-async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Result<()> {
+async fn compare(name: &'static str, incidents: &'static [Incident], lasting: Duration) -> Result<()> {
     let strategy = hurried(name)?;
     let options = LabOptions {
         scrape_interval: SCRAPE,
@@ -71,7 +71,10 @@ async fn compare(name: &str, incidents: &[Incident], lasting: Duration) -> Resul
     )?;
     sleep(lasting).await;
     for incident in incidents {
-        lab.incidents().play(*incident, lasting)?;
+        match lab.incidents().play(*incident, lasting) {
+            Err(LabError::NoTenants(_)) => continue,
+            played => played?,
+        }
         lab.incidents().ended(*incident).await?;
         sleep(lasting * 2).await;
     }
@@ -167,7 +170,7 @@ impl Recording {
         for sample in &self.alerts {
             let name = sample.label("alertname").context("an alert has a name")?;
             if name != PULSE && sample.label("alertstate") == Some("firing") {
-                let labels = sample.labels.iter().cloned().collect();
+                let labels = owned(sample).collect();
                 firing.entry(sample.at.millis()).or_default().insert(key(name, &labels));
             }
         }
@@ -179,8 +182,8 @@ impl Recording {
         let last = theirs.keys().next_back().copied().unwrap_or(first);
         let mut series: BTreeMap<AlertLabels, Vec<(i64, f64)>> = BTreeMap::new();
         for sample in &self.samples {
-            let mut labels: AlertLabels = sample.labels.iter().cloned().collect();
-            labels.insert(METRIC_NAME.to_owned(), sample.name.clone());
+            let mut labels: AlertLabels = owned(sample).collect();
+            labels.insert(METRIC_NAME.to_owned(), sample.name().to_owned());
             series.entry(labels).or_default().push((sample.at.millis() - first, sample.value));
         }
         let mut storage = Storage::default();
@@ -215,7 +218,7 @@ impl Recording {
                 Observed::Metrics(MetricsBatch { endpoint: "prometheus".to_owned(), samples, bad_lines: 0 })
             };
             let of_exporter =
-                now.iter().filter(|sample| sample.name.starts_with("redis_")).cloned().collect();
+                now.iter().filter(|sample| sample.name().starts_with("redis_")).cloned().collect();
             engine.observe(&observed(batch(now.to_vec())));
             server.observe(&observed(batch(of_exporter)));
             let latest = |(name, points): &(String, Vec<(Timestamp, f64)>)| SignalValue {
@@ -237,6 +240,11 @@ impl Recording {
     }
 }
 
+/// The labels of a sample's series.
+fn owned(sample: &Sample) -> impl Iterator<Item = (String, String)> {
+    sample.labels().map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
 fn pulses(alerts: &[Sample]) -> BTreeSet<i64> {
     let pulse = |sample: &&Sample| sample.label("alertname") == Some(PULSE);
     alerts.iter().filter(pulse).map(|sample| sample.at.millis()).collect()
@@ -248,11 +256,15 @@ async fn in_an_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "plays every incident in every strategy, about ten minutes; cargo test -p cachescope-tests --test rules_live -- --ignored"]
+#[ignore = "plays every incident in every strategy, about three minutes; cargo test -p cachescope-tests --test rules_live -- --ignored"]
 async fn in_every_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
-    let mut wrong = Vec::new();
+    let mut comparing = tokio::task::JoinSet::new();
     for strategy in ["multi-tenant-saas", "hotspot", "hot-rod-analytics", "booking", "task-management"] {
-        if let Err(error) = compare(strategy, &Incident::ALL, Duration::from_secs(5)).await {
+        comparing.spawn(compare(strategy, &Incident::ALL, Duration::from_secs(5)));
+    }
+    let mut wrong = Vec::new();
+    while let Some(compared) = comparing.join_next().await {
+        if let Err(error) = compared? {
             wrong.push(format!("{error:#}"));
         }
     }

@@ -1,8 +1,10 @@
 //! The same on workloads of many shapes and rates, made here so that the truth is what the server answered.
 //!
 //! `cargo test -p cachescope-tests --test sampled_shapes -- --ignored --nocapture` prints a table; it takes more
-//! than ten minutes.
+//! than ten minutes. `RATES=100000 SHAPES=skewed,flat` chooses.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,8 +17,10 @@ use cachescope_tests::waiting::wait_for;
 
 /// Keys that are there, a namespace.
 const KEYS: u64 = 500;
-/// Connections that send.
+/// Connections that send, each with a thread of its own.
 const SENDERS: u64 = 4;
+/// At high rates as many commands go in one pipeline as keep the round trips of a sender at this many a second.
+const ROUND_TRIPS: f64 = 500.0;
 const TRAFFIC_FOR: Duration = Duration::from_secs(45);
 const WATCH_FOR: &str = "65s";
 
@@ -123,41 +127,101 @@ async fn fill(server: &RedisServer, shape: &Shape) -> Result<()> {
     Ok(())
 }
 
+/// A connection that is written to and read from with as little work as possible: the machine has more to do.
+struct Sender {
+    requests: TcpStream,
+    replies: BufReader<TcpStream>,
+    bytes: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl Sender {
+    fn connect(port: u16) -> Result<Self> {
+        let requests = TcpStream::connect(("127.0.0.1", port))?;
+        requests.set_nodelay(true)?;
+        requests.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let replies = BufReader::with_capacity(64 * 1024, requests.try_clone()?);
+        Ok(Self { requests, replies, bytes: Vec::new(), line: Vec::new() })
+    }
+
+    fn command(&mut self, words: &[&str]) {
+        self.bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            self.bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+    }
+
+    /// The next reply's head.
+    fn head(&mut self) -> Result<(u8, i64)> {
+        self.line.clear();
+        self.replies.read_until(b'\n', &mut self.line)?;
+        let text = std::str::from_utf8(&self.line)?.trim_end();
+        let (kind, rest) = text.split_at_checked(1).context("the server closed the connection")?;
+        match kind {
+            "$" | "*" | ":" => Ok((kind.as_bytes()[0], rest.parse()?)),
+            _ => bail!("a lookup was answered with {text}"),
+        }
+    }
+
+    /// Whether the next reply is no value.
+    fn missed(&mut self) -> Result<bool> {
+        let (_, length) = self.head()?;
+        if length >= 0 {
+            self.line.clear();
+            self.replies.read_until(b'\n', &mut self.line)?;
+        }
+        Ok(length < 0)
+    }
+}
+
 /// One sender: pipelines at its share of the rate until the time is up.
-async fn send(server: &RedisServer, shape: &Shape, per_second: f64, truth: &Truth, seed: u64) -> Result<()> {
-    let mut connection = server.connection().await?;
+fn send(port: u16, shape: &Shape, per_second: f64, truth: &Truth, seed: u64) -> Result<()> {
+    let mut sender = Sender::connect(port)?;
     let mut random = Random(seed);
     let total: f64 = shape.namespaces.iter().map(|(share, _)| share).sum();
+    let keys = if let Way::MultiGet(keys) = shape.way { keys } else { 1 };
+    let pipeline = if shape.runs {
+        shape.pipeline
+    } else {
+        shape.pipeline.max((per_second / keys as f64 / ROUND_TRIPS) as u64)
+    };
     let (began, mut sent) = (Instant::now(), 0.0);
     while began.elapsed() < TRAFFIC_FOR {
-        let mut pipe = redis::pipe();
         let mut asked = Vec::new();
         let mut namespace = random.namespace(shape, total);
-        for _ in 0..shape.pipeline {
+        for _ in 0..pipeline {
             if !shape.runs {
                 namespace = random.namespace(shape, total);
             }
-            let keys = if let Way::MultiGet(keys) = shape.way { keys } else { 1 };
             let keys: Vec<_> = (0..keys).map(|_| random.key(shape, namespace)).collect();
-            match shape.way {
-                Way::Get => pipe.cmd("GET").arg(&keys[0]),
-                Way::MultiGet(_) => pipe.cmd("MGET").arg(&keys),
-                Way::Script => pipe.cmd("EVAL").arg("return redis.call('GET', KEYS[1])").arg(1).arg(&keys[0]),
-                Way::HashGet => pipe.cmd("HGET").arg(&keys[0]).arg("field"),
+            let mut words: Vec<&str> = match shape.way {
+                Way::Get => vec!["GET"],
+                Way::MultiGet(_) => vec!["MGET"],
+                Way::Script => vec!["EVAL", "return redis.call('GET', KEYS[1])", "1"],
+                Way::HashGet => vec!["HGET"],
             };
+            words.extend(keys.iter().map(String::as_str));
+            if shape.way == Way::HashGet {
+                words.push("field");
+            }
+            sender.command(&words);
             asked.push(namespace);
             sent += keys.len() as f64;
         }
-        let answers: Vec<redis::Value> = pipe.query_async(&mut connection).await?;
-        for (namespace, answer) in asked.into_iter().zip(answers) {
-            let all = if let redis::Value::Array(all) = answer { all } else { vec![answer] };
-            for answer in all {
-                let missed = usize::from(answer == redis::Value::Nil);
+        if shape.noise {
+            sender.command(&["PUBLISH", "news", "nothing"]);
+        }
+        sender.requests.write_all(&sender.bytes)?;
+        sender.bytes.clear();
+        for namespace in asked {
+            let answers = if let Way::MultiGet(_) = shape.way { sender.head()?.1 } else { 1 };
+            for _ in 0..answers {
+                let missed = usize::from(sender.missed()?);
                 truth[namespace][missed].fetch_add(1, Ordering::Relaxed);
             }
         }
         if shape.noise {
-            redis::cmd("PUBLISH").arg("news").arg("nothing").query_async::<()>(&mut connection).await?;
+            sender.head()?;
         }
         let factor = if shape.waves { 1.0 + 0.7 * (began.elapsed().as_secs_f64() * 1.7).sin() } else { 1.0 };
         let pause = sent / (per_second * factor) - began.elapsed().as_secs_f64();
@@ -165,9 +229,9 @@ async fn send(server: &RedisServer, shape: &Shape, per_second: f64, truth: &Trut
             // A rate of its own at each moment: the pause of this pipeline alone.
             let of_pipeline = sent / (per_second * factor);
             sent = 0.0;
-            tokio::time::sleep(Duration::from_secs_f64(of_pipeline)).await;
+            std::thread::sleep(Duration::from_secs_f64(of_pipeline));
         } else if pause > 0.0 {
-            tokio::time::sleep(Duration::from_secs_f64(pause)).await;
+            std::thread::sleep(Duration::from_secs_f64(pause));
         }
     }
     Ok(())
@@ -212,9 +276,9 @@ async fn run(shape: Shape, per_second: f64) -> Result<Score> {
     let shape = Arc::new(shape);
     let senders: Vec<_> = (0..SENDERS)
         .map(|number| {
-            let (server, shape, truth) = (server.clone(), shape.clone(), truth.clone());
+            let (port, shape, truth) = (server.port(), shape.clone(), truth.clone());
             let rate = per_second / SENDERS as f64;
-            tokio::spawn(async move { send(&server, &shape, rate, &truth, number * 7919 + 1).await })
+            tokio::task::spawn_blocking(move || send(port, &shape, rate, &truth, number * 7919 + 1))
         })
         .collect();
     for sender in senders {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run;
 use crate::workspace::{find_program, path};
+use crate::{display, run};
 
 /// The oldest Node that the page's tools run on.
 const NODE_MAJOR: u32 = 20;
@@ -26,6 +26,13 @@ pub(crate) fn install_packages() -> Result<()> {
 /// Builds the page into `ui/dist`, from where the desktop program takes it.
 pub(crate) fn build() -> Result<()> {
     run::foreground(&mut npm(&["run", "--silent", "build"]))
+}
+
+/// The tests of the page in the webview, with invented figures: they need no program of ours.
+pub(crate) fn webview_tests() -> Command {
+    let mut tests = display::virtual_display("npm");
+    tests.args(["run", "--silent", "test:webview"]).current_dir(path("ui")).env("NO_UPDATE_NOTIFIER", "1");
+    tests
 }
 
 /// `npm` in the page's folder.

@@ -39,6 +39,11 @@ const STEPS: &[Step] = &[
         says: "the page's own tests",
         run: |_| quick(npm(&["run", "--silent", "test"])),
     },
+    Step {
+        name: "page-webview",
+        says: "every screen and state of the page, in the webview",
+        run: |_| quick(page::webview_tests()),
+    },
     Step { name: "page", says: "the page builds", run: Shared::page },
     Step { name: "clippy", says: "Rust is linted", run: clippy },
     Step { name: "deny", says: "licences and sources of dependencies", run: deny },

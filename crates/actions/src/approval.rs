@@ -285,6 +285,7 @@ mod tests {
             undo: UndoOutlook { possible: true, sentence: String::new() },
             reads_per_second: Reading::exact(0.0, "", 0.0),
             predicted_extra_misses_per_second: Reading::exact(0.0, "", 0.0),
+            warms: Vec::new(),
             checks: Vec::new(),
         }
     }

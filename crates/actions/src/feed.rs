@@ -1,10 +1,13 @@
 //! The keys of a scope at one server and in one logical database, page by page.
 
+use std::sync::Arc;
+
 use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 
 use crate::failure::Failure;
 use crate::selection::Selection;
+use crate::servers::Servers;
 
 /// Keys of one page that belong to the scope.
 #[derive(Debug, Default)]
@@ -59,6 +62,27 @@ impl Feed {
         let some = named[from..to].iter().filter(|key| selection.takes(self.database, key));
         Page { keys: some.cloned().collect(), examined: (to - from) as u64, last: to == named.len() }
     }
+}
+
+/// Whether any server holds a key of a selection; looks until it meets the first.
+pub(crate) async fn any(servers: &Servers, selection: &Selection) -> Result<bool, Failure> {
+    const COUNT: usize = 1_000;
+    for server in &servers.primaries {
+        let mut connection = ActingConnection::new(Arc::clone(&server.node));
+        for database in crate::preview::databases(server, selection) {
+            let mut feed = Feed::new(database, 0);
+            loop {
+                let page = feed.next(&mut connection, selection, COUNT).await?;
+                if !page.keys.is_empty() {
+                    return Ok(true);
+                }
+                if page.last {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// SCAN's or SSCAN's cursor and keys.

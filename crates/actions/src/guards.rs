@@ -124,7 +124,7 @@ pub fn judge(preview: &Preview, all_reads_per_second: Option<f64>, limits: Limit
 }
 
 fn share_of_keys(preview: &Preview, limits: Limits) -> Check {
-    let (keys, all) = (preview.keys, preview.all_keys);
+    let (keys, all) = (preview.touched(), preview.all_keys);
     let ratio = if all == 0 { 0.0 } else { keys as f64 / all as f64 };
     let said = format!("{keys} of {all} keys, {:.1} %", ratio * 100.0);
     let limit = format!("the limit is {:.0} %", limits.keys_ratio * 100.0);
@@ -145,7 +145,7 @@ fn share_of_reads(preview: &Preview, all: Option<f64>, limits: Limits) -> Check 
     let reads = preview.reads_per_second.high.or(preview.reads_per_second.value);
     let (Some(reads), Some(all)) = (reads, all) else {
         // Not known, so not below the limit: it is said, and few keys or a development server may pass.
-        return if preview.keys <= limits.always_allowed_keys || limits.reads_ratio >= 1.0 {
+        return if preview.touched() <= limits.always_allowed_keys || limits.reads_ratio >= 1.0 {
             Check::remark("share-of-reads", "How often these keys are read is not known", "")
         } else if preview.plan.how.beyond_limits {
             Check::remark(
@@ -164,7 +164,7 @@ fn share_of_reads(preview: &Preview, all: Option<f64>, limits: Limits) -> Check 
     let ratio = if all <= 0.0 { 0.0 } else { (reads / all).min(1.0) };
     let said = format!("{reads:.0} reads a second, {:.1} % of all", ratio * 100.0);
     match (
-        preview.keys > limits.always_allowed_keys && ratio > limits.reads_ratio,
+        preview.touched() > limits.always_allowed_keys && ratio > limits.reads_ratio,
         preview.plan.how.beyond_limits,
     ) {
         (false, _) => Check::passed("share-of-reads", said),

@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what is to be done? | [`plan`], `breadth`, [`selection`] |
+//! | what is to be done? | [`plan`], [`warm`], [`placeholders`], `breadth`, [`selection`] |
 //! | what would it do? | [`mod@preview`], [`preview_result`], `feed`, `tags`, `tally`, `uses`, [`reads`], `permission` |
 //! | may it? | [`guards`], [`approval`], [`clock`], `lock`, [`operator`] |
 //! | how is it done? | [`run`], [`run_state`], `pace`, [`request`] |
@@ -22,6 +22,7 @@ mod lock;
 pub mod operator;
 mod pace;
 mod permission;
+pub mod placeholders;
 pub mod plan;
 pub mod preview;
 pub mod preview_result;
@@ -36,5 +37,6 @@ mod tags;
 mod tally;
 pub mod undo;
 mod uses;
+pub mod warm;
 
 pub use failure::{Failure, FailureKind};

@@ -15,10 +15,44 @@ use tokio::task::JoinHandle;
 
 use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
+use crate::plan::Plan;
 use crate::servers::Servers;
 
-/// The lock's key. It is named as ours, counted to no namespace and never removed by a purge.
-pub(crate) const KEY: &[u8] = b"cachescope:lock:purge";
+/// Locks are named as ours, counted to no namespace and never removed by a purge.
+const PREFIX: &str = "cachescope:lock:";
+/// How long the server remembers the last fence of a plan.
+const FENCE_LIVES: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How often a lock that is waited for is asked for.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
+/// What a lock is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LockName(String);
+
+impl LockName {
+    /// Whatever changes what is there: one at a time in the whole deployment.
+    pub(crate) fn deployment() -> Self {
+        Self(format!("{PREFIX}purge"))
+    }
+
+    /// What a plan needs: one that only fills keys locks itself out alone, so that other plans can run beside it.
+    pub(crate) fn of(plan: &Plan, plan_hash: &str) -> Self {
+        if !plan.only_warms() {
+            return Self::deployment();
+        }
+        Self(format!("{PREFIX}warm:{}", &plan_hash[..plan_hash.len().min(16)]))
+    }
+
+    /// Its key.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The key of the number that grows with every holder. In a Cluster it is in the lock's slot.
+    fn fence(&self) -> String {
+        format!("cachescope:lock:fence:{{{}}}", self.0)
+    }
+}
 
 /// How long the server keeps it without a word from us.
 const LIVES: Duration = Duration::from_secs(30);
@@ -33,7 +67,9 @@ pub(crate) struct Lock {
     shared: Arc<Shared>,
     renewing: JoinHandle<()>,
     connection: ActingConnection,
+    name: LockName,
     value: Vec<u8>,
+    fence: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -42,11 +78,11 @@ struct Shared {
     lost: AtomicBool,
 }
 
-/// Who holds a deployment's lock.
-pub(crate) async fn holder(servers: &Servers) -> Result<Option<String>, Failure> {
+/// Who holds a lock.
+pub(crate) async fn holder(servers: &Servers, name: &LockName) -> Result<Option<String>, Failure> {
     for server in &servers.primaries {
         let mut connection = ActingConnection::new(Arc::clone(&server.node));
-        match read(&mut connection).await? {
+        match read(&mut connection, name).await? {
             Held::Elsewhere => {}
             Held::By(value) => return Ok(Some(name_in(&value))),
             Held::Free => return Ok(None),
@@ -56,18 +92,42 @@ pub(crate) async fn holder(servers: &Servers) -> Result<Option<String>, Failure>
 }
 
 impl Lock {
+    /// The same as [`Self::acquire`], but waits for another holder, as long as it may.
+    pub(crate) async fn await_turn(
+        servers: &Servers,
+        name: &LockName,
+        operator: &str,
+        run: &str,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let began = Instant::now();
+        loop {
+            match Self::acquire(servers, name, operator, run).await {
+                Err(failure) if failure.kind == FailureKind::Locked && began.elapsed() < patience => {
+                    tokio::time::sleep(ASKED_EVERY).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Takes the lock for a run. A lock that this very run left behind is taken over.
-    pub(crate) async fn acquire(servers: &Servers, operator: &str, run: &str) -> Result<Self, Failure> {
+    pub(crate) async fn acquire(
+        servers: &Servers,
+        name: &LockName,
+        operator: &str,
+        run: &str,
+    ) -> Result<Self, Failure> {
         let token = crate::canonical::hex(&rand::random::<[u8; 16]>());
         let value = format!("{token} {run} {operator}").into_bytes();
         for server in &servers.primaries {
             let mut connection = ActingConnection::new(Arc::clone(&server.node));
             let mut asked = Pipeline::new();
-            asked.cmd("SET").arg(KEY).arg(&value).arg("NX").arg("PX").arg(LIVES.as_millis() as u64);
+            asked.cmd("SET").arg(name.key()).arg(&value).arg("NX").arg("PX").arg(LIVES.as_millis() as u64);
             let began = Instant::now();
             let answer = connection.ask_without_lookups(0, &asked).await?;
             match answer.replies.first() {
-                Some(Value::Okay) => return Ok(Self::held(connection, value, began)),
+                Some(Value::Okay) => return Ok(Self::held(connection, name.clone(), value, began).await),
                 Some(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "ASK") => continue,
                 Some(Value::ServerError(error)) => {
                     return Err(Failure::server(
@@ -77,31 +137,45 @@ impl Lock {
                 }
                 _ => {}
             }
-            let Held::By(other) = read(&mut connection).await? else {
+            let Held::By(other) = read(&mut connection, name).await? else {
                 return Err(locked("somebody else"));
             };
             if run_in(&other) != Some(run) {
                 return Err(locked(&name_in(&other)));
             }
             let mut take_over = Pipeline::new();
-            take_over.cmd("SET").arg(KEY).arg(&value).arg("PX").arg(LIVES.as_millis() as u64);
+            take_over.cmd("SET").arg(name.key()).arg(&value).arg("PX").arg(LIVES.as_millis() as u64);
             let began = Instant::now();
-            return match replace(&mut connection, &other, &take_over).await? {
-                true => Ok(Self::held(connection, value, began)),
+            return match replace(&mut connection, name, &other, &take_over).await? {
+                true => Ok(Self::held(connection, name.clone(), value, began).await),
                 false => Err(locked("somebody else")),
             };
         }
         Err(Failure::server("no server answers for the lock's slot", "see that the Cluster covers all slots"))
     }
 
-    fn held(connection: ActingConnection, value: Vec<u8>, began: Instant) -> Self {
+    async fn held(mut connection: ActingConnection, name: LockName, value: Vec<u8>, began: Instant) -> Self {
+        let fence = match count_up(&mut connection, &name).await {
+            Ok(fence) => fence,
+            // The lock holds without it; only an endpoint could not tell two holders apart.
+            Err(error) => {
+                tracing::debug!(%error, "the lock has no fence");
+                None
+            }
+        };
         let shared = Arc::new(Shared { renewed: Mutex::new(began), lost: AtomicBool::new(false) });
         let renewing = tokio::spawn(renew(
             ActingConnection::new(Arc::clone(connection.node())),
+            name.clone(),
             value.clone(),
             Arc::clone(&shared),
         ));
-        Self { shared, renewing, connection, value }
+        Self { shared, renewing, connection, name, value, fence }
+    }
+
+    /// A number that no earlier holder has; `None` where the server does not count.
+    pub(crate) fn fence(&self) -> Option<u64> {
+        self.fence
     }
 
     /// Whether we may act.
@@ -113,8 +187,8 @@ impl Lock {
     pub(crate) async fn release(mut self) {
         self.renewing.abort();
         let mut remove = Pipeline::new();
-        remove.cmd("UNLINK").arg(KEY);
-        if let Err(error) = replace(&mut self.connection, &self.value, &remove).await {
+        remove.cmd("UNLINK").arg(self.name.key());
+        if let Err(error) = replace(&mut self.connection, &self.name, &self.value, &remove).await {
             tracing::info!(%error, "the lock ends by itself in {} s", LIVES.as_secs());
         }
     }
@@ -126,13 +200,13 @@ impl Drop for Lock {
     }
 }
 
-async fn renew(mut connection: ActingConnection, value: Vec<u8>, shared: Arc<Shared>) {
+async fn renew(mut connection: ActingConnection, name: LockName, value: Vec<u8>, shared: Arc<Shared>) {
     let mut renewal = Pipeline::new();
-    renewal.cmd("PEXPIRE").arg(KEY).arg(LIVES.as_millis() as u64);
+    renewal.cmd("PEXPIRE").arg(name.key()).arg(LIVES.as_millis() as u64);
     loop {
         tokio::time::sleep(RENEWED_EVERY).await;
         let began = Instant::now();
-        match replace(&mut connection, &value, &renewal).await {
+        match replace(&mut connection, &name, &value, &renewal).await {
             Ok(true) => *shared.renewed.lock() = began,
             Ok(false) => {
                 shared.lost.store(true, Ordering::Release);
@@ -145,11 +219,16 @@ async fn renew(mut connection: ActingConnection, value: Vec<u8>, shared: Arc<Sha
 }
 
 /// Does something to the lock while it has this value; `false` where it has another.
-async fn replace(connection: &mut ActingConnection, value: &[u8], with: &Pipeline) -> Result<bool, Failure> {
+async fn replace(
+    connection: &mut ActingConnection,
+    name: &LockName,
+    value: &[u8],
+    with: &Pipeline,
+) -> Result<bool, Failure> {
     let mut watch = Pipeline::new();
-    watch.cmd("WATCH").arg(KEY);
+    watch.cmd("WATCH").arg(name.key());
     connection.ask_without_lookups(0, &watch).await?;
-    let held = read(connection).await?;
+    let held = read(connection, name).await?;
     if !matches!(held, Held::By(ref now) if now == value) {
         let mut forget = Pipeline::new();
         forget.cmd("UNWATCH");
@@ -166,6 +245,22 @@ async fn replace(connection: &mut ActingConnection, value: &[u8], with: &Pipelin
     Ok(matches!(answer.replies.last(), Some(Value::Array(_))))
 }
 
+/// Counts a plan's holders. The deployment's own lock has no fence: what it guards is compared at the server.
+async fn count_up(connection: &mut ActingConnection, name: &LockName) -> Result<Option<u64>, Failure> {
+    if *name == LockName::deployment() {
+        return Ok(None);
+    }
+    let fence = name.fence();
+    let mut asked = Pipeline::new();
+    asked.cmd("INCR").arg(&fence);
+    asked.cmd("PEXPIRE").arg(&fence).arg(FENCE_LIVES.as_millis() as u64);
+    let answer = connection.ask_without_lookups(0, &asked).await?;
+    Ok(match answer.replies.first() {
+        Some(Value::Int(fence)) => u64::try_from(*fence).ok(),
+        _ => None,
+    })
+}
+
 enum Held {
     Free,
     By(Vec<u8>),
@@ -173,9 +268,9 @@ enum Held {
 }
 
 /// GETRANGE, because it is a lookup like GET and is not timed as a read of the application's.
-async fn read(connection: &mut ActingConnection) -> Result<Held, Failure> {
+async fn read(connection: &mut ActingConnection, name: &LockName) -> Result<Held, Failure> {
     let mut asked = Pipeline::new();
-    asked.cmd("GETRANGE").arg(KEY).arg(0).arg(-1);
+    asked.cmd("GETRANGE").arg(name.key()).arg(0).arg(-1);
     let lookups = |replies: &[Value]| match replies.first() {
         Some(Value::BulkString(value)) if value.is_empty() => (0, 1),
         Some(Value::BulkString(_)) => (1, 0),
@@ -194,7 +289,7 @@ async fn read(connection: &mut ActingConnection) -> Result<Held, Failure> {
     }
 }
 
-fn locked(who: &str) -> Failure {
+pub(crate) fn locked(who: &str) -> Failure {
     Failure::new(
         FailureKind::Locked,
         format!("{who} is purging or warming this deployment"),

@@ -7,9 +7,10 @@ use redis::Cmd;
 
 use crate::failure::Failure;
 use crate::guards::Check;
-use crate::lock;
+use crate::lock::LockName;
 use crate::plan::{Action, Plan};
 use crate::servers::{Server, Servers};
+use crate::warm::WarmWay;
 
 /// One command that is needed, and for what.
 struct Needed {
@@ -67,12 +68,9 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
         all.push(Needed { command, rule, undo, shows_itself: name == "WATCH" });
     };
     for step in &plan.steps {
-        match step {
-            Action::Remove { .. } => {
-                need("+unlink", false, &[b"UNLINK", key]);
-                if !plan.how.undo {
-                    continue;
-                }
+        if step.removes() {
+            need("+unlink", false, &[b"UNLINK", key]);
+            if plan.how.undo {
                 need("+dump", true, &[b"DUMP", key]);
                 if server.version >= (7, 0) {
                     need("+pexpiretime", true, &[b"PEXPIRETIME", key]);
@@ -86,16 +84,30 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
                     need("+watch", true, &[b"WATCH", key]);
                 }
             }
-            Action::Soften { .. } => need("+pexpire", false, &[b"PEXPIRE", key, b"1000", b"LT"]),
+        }
+        if step.softens().is_some() {
+            need("+pexpire", false, &[b"PEXPIRE", key, b"1000", b"LT"]);
+        }
+        match step {
             Action::BumpVersion { key, .. } => need("+incr", false, &[b"INCR", &key.0]),
             Action::Publish { channel, message } => {
                 need("+publish", false, &[b"PUBLISH", channel.as_bytes(), message.as_bytes()]);
             }
-            Action::Request { .. } | Action::Shown { .. } => {}
+            Action::Warm { warm } if matches!(warm.way, WarmWay::Copy { .. }) => {
+                need("+restore", false, &[b"RESTORE", key, b"1", b""]);
+            }
+            Action::Warm { .. } | Action::Refresh { .. } => {
+                need("+pttl", false, &[b"PTTL", key]);
+                let claim = format!("{}x", crate::warm::claims::PREFIX);
+                if !cluster {
+                    need("+unlink", false, &[b"UNLINK", claim.as_bytes()]);
+                }
+            }
+            _ => {}
         }
     }
     if !cluster {
-        need("+set", false, &[b"SET", lock::KEY, b"", b"NX", b"PX", b"1000"]);
+        need("+set", false, &[b"SET", LockName::deployment().key(), b"", b"NX", b"PX", b"1000"]);
     }
     all
 }

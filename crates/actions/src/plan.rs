@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical;
 use crate::request::HttpRequest;
+use crate::warm::Warm;
 
 /// A key, at the wire as one line of text with everything that can't be printed escaped, without loss.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ts_rs::TS)]
@@ -134,6 +135,22 @@ pub enum Action {
         /// The message.
         message: String,
     },
+    /// Fills keys.
+    Warm {
+        /// How.
+        warm: Warm,
+    },
+    /// Replaces values a few keys at a time: each few are removed, or softened, and loaded again before the next.
+    Refresh {
+        /// Which keys.
+        scope: Scope,
+        /// The longest that is left to a key instead of its removal, in milliseconds, for endpoints that store anew
+        /// what is still there.
+        #[ts(type = "number | null")]
+        soften_ms: Option<u64>,
+        /// How they are loaded: a request for each; the keys are those of the scope.
+        warm: Warm,
+    },
     /// Asks somebody else over HTTP.
     Request {
         /// What for, in words.
@@ -157,8 +174,33 @@ impl Action {
     #[must_use]
     pub fn scope(&self) -> Option<&Scope> {
         match self {
-            Self::Remove { scope } | Self::Soften { scope, .. } => Some(scope),
+            Self::Remove { scope } | Self::Soften { scope, .. } | Self::Refresh { scope, .. } => Some(scope),
             Self::Request { reaches, .. } => reaches.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it removes keys, which can then be kept for undo.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        matches!(self, Self::Remove { .. } | Self::Refresh { soften_ms: None, .. })
+    }
+
+    /// Up to how long it lets keys live that it does not remove, and how much less at random, in milliseconds.
+    #[must_use]
+    pub fn softens(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Soften { ttl_ms, jitter_ms, .. } => Some((*ttl_ms, *jitter_ms)),
+            Self::Refresh { soften_ms: Some(ttl_ms), .. } => Some((*ttl_ms, 0)),
+            _ => None,
+        }
+    }
+
+    /// What it fills, where it fills something.
+    #[must_use]
+    pub fn warm(&self) -> Option<&Warm> {
+        match self {
+            Self::Warm { warm } | Self::Refresh { warm, .. } => Some(warm),
             _ => None,
         }
     }
@@ -166,7 +208,7 @@ impl Action {
     /// Whether the keys of its scope are gone through from here.
     #[must_use]
     pub fn works_on_keys(&self) -> bool {
-        matches!(self, Self::Remove { .. } | Self::Soften { .. })
+        matches!(self, Self::Remove { .. } | Self::Soften { .. } | Self::Refresh { .. })
     }
 }
 
@@ -183,6 +225,8 @@ impl fmt::Display for Action {
             }
             Self::BumpVersion { key, .. } => write!(f, "count {} up", printable(&key.0)),
             Self::Publish { channel, message } => write!(f, "publish {message} on {channel}"),
+            Self::Warm { warm } => write!(f, "{warm}"),
+            Self::Refresh { scope, warm, .. } => write!(f, "replace {scope} a few at a time: {warm}"),
             Self::Request { what, request, .. } => write!(f, "{what}: {} {}", request.method, request.url),
             Self::Shown { what, by } => write!(f, "{what} ({by})"),
         }
@@ -232,6 +276,25 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it removes keys somewhere.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.steps.iter().any(Action::removes)
+    }
+
+    /// Whether all that it does is to fill keys: nothing that is there is touched.
+    #[must_use]
+    pub fn only_warms(&self) -> bool {
+        let mut done = self.steps.iter().filter(|step| !matches!(step, Action::Shown { .. })).peekable();
+        done.peek().is_some() && done.all(|step| matches!(step, Action::Warm { .. }))
+    }
+
+    /// What it is called in the audit.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.only_warms() { "warm" } else { "purge" }
+    }
+
     /// SHA-256 over the plan's canonical JSON, in hexadecimal: two plans with one hash do the same.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::{Feed, said};
 use crate::guards::{Check, Limits, Verdict, judge};
-use crate::lock;
+use crate::lock::{self, LockName};
 use crate::pace::Pace;
 use crate::permission;
 use crate::plan::{Action, Plan};
@@ -27,6 +27,7 @@ use crate::selection::{Attribution, Selection};
 use crate::servers::{Server, Servers};
 use crate::tags;
 use crate::tally::Tally;
+use crate::warm::{MissedKey, WarmContext, outlook as warming};
 
 /// Without a session, reads are taken from the servers' counters over at least this long.
 const WATCH_COUNTERS: Duration = Duration::from_secs(1);
@@ -60,6 +61,10 @@ pub struct Surroundings {
     pub most_undo_bytes: u64,
     /// What would halt a run now.
     pub stop_rules: Vec<StopRuleState>,
+    /// What a warm works with.
+    pub warm: WarmContext,
+    /// Keys that are missed now, as a session counts them.
+    pub missed: Vec<MissedKey>,
     /// The tokens of the deployment's endpoints.
     pub tokens: Tokens,
 }
@@ -86,6 +91,7 @@ pub async fn preview(
     let mut steps = Vec::new();
     let mut nodes: BTreeMap<&str, (u64, Vec<bool>)> = BTreeMap::new();
     let mut samples: HashMap<&str, Vec<u8>> = HashMap::new();
+    let (mut warms, mut warm_checks, mut due) = (Vec::new(), Vec::new(), Vec::new());
     for (action, selection) in plan.steps.iter().zip(&selections) {
         let mut reached = 0;
         if let Some(selection) = selection {
@@ -101,6 +107,17 @@ pub async fn preview(
                 *keys += tally.keys() - before;
                 reached += tally.keys() - before;
             }
+        }
+        if let Action::Warm { warm } = action {
+            let known = (around.missed.as_slice(), around.reads.as_ref());
+            let protected_too = plan.how.protected_too;
+            let look = warming::look(warm, servers, attribution, &around.warm, known, protected_too, cancel);
+            let found = Box::pin(look).await?;
+            reached += found.outlook.due;
+            progress.keys.fetch_add(found.outlook.due, Ordering::Relaxed);
+            warms.push(found.outlook);
+            warm_checks.extend(found.checks);
+            due.extend(found.due);
         }
         let done_here = !matches!(action, Action::Shown { .. });
         steps.push(StepPreview { what: attribution.shown_step(action), keys: reached, done_here });
@@ -132,9 +149,17 @@ pub async fn preview(
     let predicted =
         crate::reads::predict(around.reads.as_ref(), &counters, &namespaces, tally.keys(), all_keys);
     let mut checks = around.stop_rules.iter().filter(|rule| rule.breached).map(breached).collect::<Vec<_>>();
+    checks.extend(warm_checks);
+    if let Some((_, key)) = due.first() {
+        for server in &servers.primaries {
+            samples.entry(&server.name).or_insert_with(|| key.clone());
+        }
+    }
     checks.extend(permission::check(&plan, servers, &samples).await?);
     checks.extend(request::checks(&plan, &around.tokens));
-    if let Some(holder) = lock::holder(servers).await? {
+    let deployment = lock::holder(servers, &LockName::deployment()).await?;
+    let own = lock::holder(servers, &LockName::of(&plan, &plan_hash)).await?;
+    if let Some(holder) = deployment.or(own) {
         let sentence = format!("{holder} is purging or warming this deployment");
         checks.push(Check::refused("lock", sentence, "wait until that run has ended"));
     } else {
@@ -151,14 +176,14 @@ pub async fn preview(
         plan_hash,
         at: now(),
         steps,
-        keys: tally.keys(),
+        keys: tally.keys() + warms.iter().map(|warm| warm.due).sum::<u64>(),
         all_keys,
         types: tally.types(),
         types_of: tally.asked(),
         ttl: tally.ttl_spread(),
         nodes: nodes.into_iter().map(shares).collect(),
         namespaces,
-        sample: tally.sample(attribution),
+        sample: sample(&tally, attribution, &due),
         biggest: tally.biggest(attribution),
         oldest: tally.oldest(attribution),
         hottest: tally.hottest(attribution),
@@ -170,6 +195,7 @@ pub async fn preview(
         predicted_extra_misses_per_second: predicted.extra_misses,
         bytes,
         plan,
+        warms,
         checks: Vec::new(),
     };
     checks.extend(judge(&preview, predicted.all_reads, around.limits));
@@ -178,10 +204,22 @@ pub async fn preview(
     Ok(preview)
 }
 
+/// Names of some of the keys that are removed, or filled.
+fn sample(tally: &Tally, attribution: &Attribution, due: &[(u16, Vec<u8>)]) -> Vec<String> {
+    let mut names = tally.sample(attribution);
+    if names.is_empty() {
+        names.extend(due.iter().take(100).map(|(database, key)| attribution.shown(*database, key)));
+    }
+    names
+}
+
 /// The scopes of a plan's steps, read; `None` for steps without one.
 pub(crate) fn selections(plan: &Plan, attribution: &Attribution) -> Result<Vec<Option<Selection>>, Failure> {
     if plan.steps.is_empty() {
         return Err(Failure::bad("the plan has no steps", "say what is to be done"));
+    }
+    for warm in plan.steps.iter().filter_map(Action::warm) {
+        warming::check_shape(warm)?;
     }
     let read = |action: &Action| {
         action.scope().map(|scope| Selection::new(scope, attribution.strategy())).transpose()
@@ -228,8 +266,7 @@ fn outlook(
     bytes: &Reading,
 ) -> UndoOutlook {
     let no = |sentence: String| UndoOutlook { possible: false, sentence };
-    let removes = plan.steps.iter().any(|step| matches!(step, Action::Remove { .. }));
-    if !removes {
+    if !plan.removes() {
         return UndoOutlook {
             possible: true,
             sentence: "Nothing is removed, so nothing has to be kept".to_owned(),

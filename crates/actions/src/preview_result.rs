@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guards::Check;
 use crate::plan::Plan;
+use crate::warm::WarmOutlook;
 
 /// What a plan would do now. It has changed nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
@@ -56,8 +57,19 @@ pub struct Preview {
     pub reads_per_second: Reading,
     /// Misses a second that removing them would add.
     pub predicted_extra_misses_per_second: Reading,
+    /// What each step that fills keys would do, in order.
+    #[serde(default)]
+    pub warms: Vec<WarmOutlook>,
     /// What was compared with the limits, and what else speaks for or against it.
     pub checks: Vec<Check>,
+}
+
+impl Preview {
+    /// Keys that are there and would be removed or shortened; what is only filled touches nothing.
+    #[must_use]
+    pub fn touched(&self) -> u64 {
+        self.keys.saturating_sub(self.warms.iter().map(|warm| warm.due).sum())
+    }
 }
 
 /// One step, previewed.

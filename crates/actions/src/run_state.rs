@@ -12,7 +12,7 @@ use crate::plan::Plan;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
-    /// Keys are being removed.
+    /// Keys are being removed or filled.
     Running,
     /// It waits between waves and watches the server.
     Watching,
@@ -95,9 +95,29 @@ pub struct RunState {
     pub undo: Option<String>,
     /// Its bytes.
     pub undo_bytes: u64,
+    /// The hit rate of the namespaces that are filled, before; `None` where it is not known.
+    #[serde(default)]
+    pub hit_rate_before: Option<f64>,
+    /// The same as last seen.
+    #[serde(default)]
+    pub hit_rate: Option<f64>,
     /// What was answered to requests, one line each.
     #[serde(default)]
     pub answers: Vec<String>,
+}
+
+impl RunState {
+    /// Keys that are dealt with, in the sense in which the preview counted them: a plan that only fills counts what it
+    /// tried to fill, any other what it takes away.
+    #[must_use]
+    pub fn worked_off(&self) -> u64 {
+        let counts = &self.counts;
+        if self.plan.only_warms() {
+            counts.filled + counts.failed + counts.unfilled + counts.claimed
+        } else {
+            counts.removed
+        }
+    }
 }
 
 /// What is kept of a run, so that it can go on after a crash.
@@ -118,6 +138,7 @@ pub struct RunRecord {
 
 /// What a run counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+#[serde(default)]
 pub struct RunCounts {
     /// Keys that were removed, or whose time to live was shortened.
     pub removed: u64,
@@ -140,6 +161,22 @@ pub struct RunCounts {
     pub other_steps: u64,
     /// Instances that received published messages.
     pub receivers: u64,
+    /// Keys that were filled and are there.
+    pub filled: u64,
+    /// Keys that were to be filled and were there already.
+    pub there: u64,
+    /// Keys that somebody else was loading.
+    pub claimed: u64,
+    /// Keys whose request failed.
+    pub failed: u64,
+    /// Keys that are not there although the endpoint says that it is done.
+    pub unfilled: u64,
+    /// Keys that were filled with another time to live than the documented one.
+    pub wrong_ttl: u64,
+    /// Requests that were sent, repetitions among them.
+    pub requests: u64,
+    /// Bytes that were copied, or that endpoints answered.
+    pub bytes: u64,
 }
 
 /// A wave.

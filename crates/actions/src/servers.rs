@@ -81,6 +81,37 @@ impl Servers {
         Ok(Self { cluster: topology.kind == TopologyKind::Cluster, primaries })
     }
 
+    /// The servers of a deployment that is only read: of each part of the keys one server, a replica where there is
+    /// one, since that spares the primary.
+    ///
+    /// # Errors
+    /// Where a part of the keys can't be reached.
+    pub async fn readable(found: &Discovered) -> Result<Self, Failure> {
+        let topology = &found.topology;
+        let mut shards: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+        for (seen, node) in topology.nodes.iter().zip(&found.nodes).filter(|(seen, _)| !seen.slotless) {
+            shards.entry(seen.shard).or_default().push((seen, node));
+        }
+        let mut chosen = Vec::new();
+        for mut servers in shards.into_values() {
+            // In a Cluster a replica answers no reads unless it is asked to for the whole connection.
+            let by_primary = topology.kind == TopologyKind::Cluster;
+            servers.sort_by_key(|(seen, _)| (seen.role == NodeRole::Primary) != by_primary);
+            let up = servers.iter().find(|(seen, _)| !seen.is_down());
+            let Some((_, node)) = up else {
+                return Err(Failure::server(
+                    "a part of the source's keys can't be reached",
+                    "wait until its servers are back",
+                ));
+            };
+            chosen.push(Server::look(node).await?.0);
+        }
+        if chosen.is_empty() {
+            return Err(Failure::server("none of the source's servers is reached", "check its address"));
+        }
+        Ok(Self { cluster: topology.kind == TopologyKind::Cluster, primaries: chosen })
+    }
+
     /// The `run_id` of every primary.
     #[must_use]
     pub fn run_ids(&self) -> BTreeMap<String, String> {
@@ -106,6 +137,34 @@ impl Server {
     /// # Errors
     /// Where it is out of reach, a replica or takes no writes.
     pub async fn inspect(node: &Arc<RedisNode>) -> Result<Self, Failure> {
+        let (server, role) = Self::look(node).await?;
+        let name = &server.name;
+        match role.as_str() {
+            "master" => {}
+            "slave" | "replica" => {
+                return Err(Failure::refused(
+                    format!("{name} is a replica, which takes no writes"),
+                    "use the primary's address",
+                ));
+            }
+            _ => {
+                return Err(Failure::refused(
+                    format!("{name} does not say whether it is a primary, so it counts as none"),
+                    "let the user run INFO replication",
+                ));
+            }
+        }
+        if server.run_id.is_empty() {
+            return Err(Failure::refused(
+                format!("{name} does not tell its run_id, so an approval could not be bound to it"),
+                "let the user run INFO server",
+            ));
+        }
+        Ok(server)
+    }
+
+    /// Asks a server what it is, whatever its role, which comes with it.
+    async fn look(node: &Arc<RedisNode>) -> Result<(Self, String), Failure> {
         let name = node.name().to_string();
         let mut told = BTreeMap::new();
         for section in ["server", "replication", "memory", "stats", "keyspace"] {
@@ -121,27 +180,6 @@ impl Server {
         }
         let field = |name: &str| told.get(name).map(String::as_str).unwrap_or_default();
         let number = |name: &str| field(name).parse::<u64>().unwrap_or(0);
-        match field("role") {
-            "master" => {}
-            "slave" | "replica" => {
-                return Err(Failure::refused(
-                    format!("{name} is a replica, which takes no writes"),
-                    "use the primary's address",
-                ));
-            }
-            _ => {
-                return Err(Failure::refused(
-                    format!("{name} does not say whether it is a primary, so it counts as none"),
-                    "let the user run INFO replication",
-                ));
-            }
-        }
-        if field("run_id").is_empty() {
-            return Err(Failure::refused(
-                format!("{name} does not tell its run_id, so an approval could not be bound to it"),
-                "let the user run INFO server",
-            ));
-        }
         let version = field("redis_version");
         let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -150,7 +188,7 @@ impl Server {
             let keys = value.split(',').find_map(|part| part.strip_prefix("keys="))?.parse().ok()?;
             Some((database, keys))
         });
-        Ok(Self {
+        let server = Self {
             node: Arc::clone(node),
             run_id: field("run_id").to_owned(),
             version,
@@ -159,7 +197,8 @@ impl Server {
             lookups: (number("keyspace_hits"), number("keyspace_misses")),
             databases: databases.collect(),
             name,
-        })
+        };
+        Ok((server, field("role").to_owned()))
     }
 }
 

@@ -69,7 +69,7 @@ pub fn found(snapshot: &Snapshot, wanted: Option<&[String]>) -> Result<Vec<Found
 }
 
 fn seen(row: &NamespaceSnapshot) -> Option<Found> {
-    let value = |kind: ReadingKind| row.readings.get(&kind).and_then(|reading| reading.value);
+    let value = |kind: ReadingKind| row.readings.value(kind);
     let whole =
         |kind: ReadingKind| value(kind).filter(|value| *value >= 0.0).map(|value| value.round() as u64);
     Some(Found {

@@ -1,7 +1,8 @@
 //! The app: sessions, the store, the demo, and one door through which every shell asks.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use cachescope_actions::clock::ProcessClock;
 use cachescope_model::deployment::{Deployment, DeploymentId};
@@ -61,6 +62,19 @@ struct Inner {
     clock: SessionClock,
 }
 
+/// Looks once a second which schedules are due, as long as the app lives.
+async fn keep_to_schedules(app: Weak<Inner>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        second.tick().await;
+        let Some(inner) = app.upgrade() else { return };
+        let app = App { inner };
+        let sessions = app.inner.sessions.lock().clone();
+        Box::pin(app.start_schedules(sessions)).await;
+    }
+}
+
 struct RunningDemo {
     process: DemoProcess,
     deployment: DeploymentId,
@@ -107,6 +121,7 @@ impl App {
             starting.begin_kept(store).await;
             starting.inner.begun.send_replace(true);
         });
+        tokio::spawn(keep_to_schedules(Arc::downgrade(&app.inner)));
         app
     }
 
@@ -236,6 +251,10 @@ impl App {
                 Reply::Export(export::table(&session.snapshot(window), format)?)
             }
             action @ (Request::Playbooks { .. }
+            | Request::WarmPlans { .. }
+            | Request::SetEndpointSecret { .. }
+            | Request::ArmSchedule { .. }
+            | Request::DisarmSchedule { .. }
             | Request::PreviewAction { .. }
             | Request::PreviewProgress { .. }
             | Request::CancelPreview { .. }

@@ -36,6 +36,7 @@ pub(crate) fn of(strategy: &Strategy) -> Option<StrategyDocument> {
 
 fn layer(layer: &CacheLayer) -> LayerView {
     LayerView {
+        name: layer.name.clone(),
         title: layer.title.clone(),
         is_redis: layer.kind == LayerKind::Redis,
         technology: layer.technology.clone(),

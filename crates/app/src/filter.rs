@@ -354,7 +354,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use cachescope_model::reading::{Reading, Readings};
+    use cachescope_model::reading::Reading;
     use cachescope_model::snapshot::MissCauses;
 
     use super::*;
@@ -369,7 +369,7 @@ mod tests {
             readings: readings
                 .iter()
                 .map(|(kind, value)| (*kind, Reading::exact(*value, "test", 60.0)))
-                .collect::<Readings>(),
+                .collect(),
             miss_causes: MissCauses::default(),
         }
     }

@@ -56,7 +56,7 @@ pub fn page(snapshot: &Snapshot, query: &RowQuery) -> Result<RowPage, FilterErro
             documented_ttl_seconds: row.documented_ttl_seconds,
             hit_rate_target: row.hit_rate_target,
             below_target: below_target(row),
-            cells: COLUMNS.iter().map(|kind| cell(row.readings.get(kind), &mut reasons)).collect(),
+            cells: COLUMNS.iter().map(|kind| cell(row.readings.get(kind).as_ref(), &mut reasons)).collect(),
             miss_causes: row.miss_causes,
             alerts: 0,
             worst_alert: None,
@@ -79,7 +79,7 @@ fn count(length: usize) -> u32 {
 
 /// The value of a reading, or `None`.
 pub(crate) fn value(row: &NamespaceSnapshot, kind: ReadingKind) -> Option<f64> {
-    row.readings.get(&kind).and_then(|reading| reading.value).filter(|value| value.is_finite())
+    row.readings.value(kind).filter(|value| value.is_finite())
 }
 
 /// Whether the hit rate is certainly below its target: the whole interval is.
@@ -114,10 +114,8 @@ fn trouble(row: &NamespaceSnapshot) -> (u8, f64) {
 fn sort(rows: &mut [&NamespaceSnapshot], by: RowSort, descending: bool) {
     let direct = |ordering: Ordering| if descending { ordering.reverse() } else { ordering };
     match by {
-        RowSort::Trouble => rows.sort_by(|a, b| {
-            let (a_trouble, b_trouble) = (trouble(a), trouble(b));
-            direct(a_trouble.0.cmp(&b_trouble.0).then(a_trouble.1.total_cmp(&b_trouble.1)))
-                .then_with(|| a.namespace.cmp(&b.namespace))
+        RowSort::Trouble => by_figure(rows, trouble, |(a_rank, a_much), (b_rank, b_much)| {
+            direct(a_rank.cmp(b_rank).then(a_much.total_cmp(b_much)))
         }),
         RowSort::Name => rows.sort_by(|a, b| {
             // The remainder has no name of its own and comes last either way.
@@ -127,16 +125,31 @@ fn sort(rows: &mut [&NamespaceSnapshot], by: RowSort, descending: bool) {
                     .then_with(|| a.namespace.cmp(&b.namespace))
             })
         }),
-        RowSort::Reading { kind } => rows.sort_by(|a, b| {
-            match (value(a, kind), value(b, kind)) {
-                (Some(a_value), Some(b_value)) => direct(a_value.total_cmp(&b_value)),
+        RowSort::Reading { kind } => by_figure(
+            rows,
+            |row| value(row, kind),
+            |a, b| match (a, b) {
+                (Some(a), Some(b)) => direct(a.total_cmp(b)),
                 // An unknown is neither large nor small: it comes last whichever way the column is sorted.
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => Ordering::Equal,
-            }
-            .then_with(|| a.namespace.cmp(&b.namespace))
-        }),
+            },
+        ),
+    }
+}
+
+/// Sorts by a figure of each row, looked up once; rows with the same figure by their names.
+fn by_figure<F>(
+    rows: &mut [&NamespaceSnapshot],
+    figure: impl Fn(&NamespaceSnapshot) -> F,
+    compare: impl Fn(&F, &F) -> Ordering,
+) {
+    let mut figures: Vec<(F, &NamespaceSnapshot)> = rows.iter().map(|row| (figure(row), *row)).collect();
+    figures
+        .sort_by(|(a, a_row), (b, b_row)| compare(a, b).then_with(|| a_row.namespace.cmp(&b_row.namespace)));
+    for (place, (_, row)) in rows.iter_mut().zip(figures) {
+        *place = row;
     }
 }
 
@@ -192,6 +205,7 @@ pub(crate) fn five_digits(value: f64) -> Option<f64> {
 mod tests {
     use cachescope_model::deployment::DeploymentId;
     use cachescope_model::reading::Readings;
+    use cachescope_model::row_readings::RowReadings;
     use cachescope_model::snapshot::MissCauses;
     use cachescope_model::time::Timestamp;
     use cachescope_model::window::Window;
@@ -214,7 +228,7 @@ mod tests {
             origin: NamespaceOrigin::Documented,
             documented_ttl_seconds: None,
             hit_rate_target: target,
-            readings,
+            readings: RowReadings::from(&readings),
             miss_causes: MissCauses::default(),
         }
     }
@@ -275,12 +289,16 @@ mod tests {
         assert!(page.rows[0].below_target && !page.rows[2].below_target);
     }
 
+    fn hit_rate(reading: Reading) -> RowReadings {
+        RowReadings::from_iter([(ReadingKind::HitRate, reading)])
+    }
+
     #[test]
     fn an_estimate_is_below_its_target_only_with_its_whole_interval() {
         let mut row = namespace("n", Some(0.94), Some(0.95), 10.0);
-        row.readings.insert(ReadingKind::HitRate, Reading::estimated(0.94, 0.92, 0.96, "x", 60.0));
+        row.readings = hit_rate(Reading::estimated(0.94, 0.92, 0.96, "x", 60.0));
         assert!(!below_target(&row));
-        row.readings.insert(ReadingKind::HitRate, Reading::estimated(0.94, 0.93, 0.949, "x", 60.0));
+        row.readings = hit_rate(Reading::estimated(0.94, 0.93, 0.949, "x", 60.0));
         assert!(below_target(&row));
     }
 

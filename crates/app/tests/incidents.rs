@@ -1,16 +1,15 @@
 //! In each incident of the lab the sentence of the alert names the right namespace and the right cause.
 //!
-//! All of them take minutes, so that they are run by hand:
+//! They take minutes and want a machine that can serve a lab's traffic, so that they are run by hand:
 //! `cargo test -p cachescope-app --test incidents -- --ignored --nocapture`. `CACHESCOPE_SEEDS=10` plays each with
 //! ten seeds, `CACHESCOPE_AT_ONCE=5` five labs at a time, `CACHESCOPE_INCIDENTS=mass-purge,ttl-cliff` only these.
 
 mod test_host;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cachescope_app::session::Session;
+use cachescope_app::session::{Session, SessionPlan};
 use cachescope_app::wire::{AlertView, DeploymentDraft, Reply, Request};
 use cachescope_app::{App, deployments};
 use cachescope_lab::incident::Incident;
@@ -30,6 +29,8 @@ use test_host::TestHost;
 const RIGHT_WITHIN: Duration = Duration::from_secs(90);
 /// How long the ordinary is watched before something happens …
 const ORDINARY: Duration = Duration::from_secs(45);
+/// … after it was measured what is ordinary for so long …
+const MEASURED: Duration = Duration::from_secs(25);
 /// … and in the short form.
 const BRIEFLY: Duration = Duration::from_secs(30);
 /// How long an incident lasts.
@@ -55,24 +56,35 @@ fn quick(name: &str, subject: Subject, comparison: Comparison, value: f64) -> Ru
     }
 }
 
-/// Rules for what goes wrong in an incident. The hit rate's threshold lies below what is ordinary here. Latency is
-/// judged where it is what goes wrong: with several labs on one machine it depends on the machine.
-fn rules(incident: Incident, strategy: &Strategy, ordinary_hit_rate: f64) -> Vec<Rule> {
+/// What is ordinary: the worst ten seconds.
+#[derive(Clone, Copy)]
+struct Ordinary {
+    hit_rate: f64,
+    latency_seconds: f64,
+}
+
+/// Rules for what goes wrong in an incident, their thresholds beyond what is ordinary here. Latency is judged where it
+/// is what goes wrong: with several labs on one machine it depends on the machine.
+fn rules(incident: Incident, strategy: &Strategy, ordinary: Ordinary) -> Vec<Rule> {
     let instance = |reading: ReadingKind| Subject::Instance { reading };
     let mut rules = vec![
-        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary_hit_rate - 0.06),
+        quick("LowHitRate", instance(ReadingKind::HitRate), Comparison::Below, ordinary.hit_rate - 0.06),
         quick("HighMemory", instance(ReadingKind::MemoryRatio), Comparison::Above, 0.95),
         quick("HighEvictions", instance(ReadingKind::EvictionRatio), Comparison::Above, 0.1),
     ];
     match incident {
         Incident::SlowServer => {
-            let latency = instance(ReadingKind::LatencyP99Seconds);
-            rules.push(quick("HighLatency", latency, Comparison::Above, 0.06));
+            // A fifth of the requests waits for 50 ms on the average.
+            let limit = ordinary.latency_seconds + 0.005;
+            let latency = instance(ReadingKind::LatencyMeanSeconds);
+            rules.push(quick("HighLatency", latency, Comparison::Above, limit));
         }
         Incident::DatabaseLoad => {
             let signal = strategy.signals.iter().find(|signal| signal.name.contains("cpu"));
             let signal = signal.expect("this strategy measures it").name.clone();
-            rules.push(quick("HighDatabaseCpu", Subject::Signal { signal }, Comparison::Above, 0.6));
+            let cpu = quick("HighDatabaseCpu", Subject::Signal { signal }, Comparison::Above, 0.6);
+            // Behind a signal there are no lookups to count.
+            rules.push(Rule { minimum_lookups: 0, ..cpu });
         }
         _ => {}
     }
@@ -95,12 +107,18 @@ struct Played {
     _state: tempfile::TempDir,
 }
 
-async fn start(incident: Incident, seed: u64, hit_rate: f64) -> (Played, Arc<Session>) {
+/// A lab and an app beside it, which watches nothing yet.
+async fn begin(incident: Incident, seed: u64) -> Played {
     cachescope_lab::servers::install_crypto();
     let state = tempfile::tempdir().expect("a directory");
-    let lab =
-        Lab::start(LabOptions { seed, ..LabOptions::new(stage(incident)) }).await.expect("the lab runs");
+    let options = LabOptions { seed, ..LabOptions::new(stage(incident)) };
+    let lab = Lab::start(options).await.expect("the lab runs");
     let app = App::start(TestHost { directory: state.path().to_owned() }).await;
+    Played { app, lab, _state: state }
+}
+
+/// How the lab is watched, without rules.
+async fn plan(lab: &Lab) -> SessionPlan {
     let draft = DeploymentDraft {
         name: "lab".to_owned(),
         environment: Some(Environment::Development),
@@ -113,14 +131,13 @@ async fn start(incident: Incident, seed: u64, hit_rate: f64) -> (Played, Arc<Ses
     let (deployment, secrets) = deployments::from_draft(&draft).expect("the draft is fine");
     let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
     let mut strategy = Strategy::clone(&plan.strategy);
-    strategy.rules = rules(incident, &strategy, hit_rate);
+    strategy.rules.clear();
     plan.strategy = Arc::new(strategy);
     plan.sources = Some(
         [SourceId::Info, SourceId::Events, SourceId::Scan, SourceId::Metrics, SourceId::Prometheus].into(),
     );
     plan.scan.repeat_every = Some(Duration::from_secs(15));
-    let session = app.watch_deployment(plan);
-    (Played { app, lab, _state: state }, session)
+    plan
 }
 
 async fn firing(app: &App) -> Vec<AlertView> {
@@ -146,12 +163,10 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
         let carrier = carrier?;
         (busiest(lab).contains(&carrier.namespace) && said.contains(&title(&carrier.namespace))).then_some(())
     };
-    let versioned = lab.services()[0].versioned().next().is_some();
     let expected: &[MissCause] = match incident {
         Incident::TtlCliff => &[MissCause::Expired],
         Incident::MemoryPressure => &[MissCause::Evicted],
         Incident::MassPurge => &[MissCause::Deleted],
-        Incident::VersionBump if versioned => &[MissCause::Cold],
         Incident::VersionBump => &[MissCause::Flushed],
         Incident::NoisyTenant => &[MissCause::Cold],
         Incident::SlowServer => {
@@ -184,22 +199,24 @@ fn wrong(incident: Incident, strategy: &Strategy, lab: &Lab, rule: &str, triage:
     }
 }
 
-/// The lowest hit rate of ten seconds in the ordinary course of the traffic that an incident is played on.
-async fn ordinary_hit_rate(incident: Incident, seed: u64) -> f64 {
-    let (played, session) = start(incident, seed, 0.0).await;
-    let mut lowest: f64 = 1.0;
+/// What is ordinary in a lab, on the machine as it is now.
+async fn ordinarily(lab: &Lab) -> Ordinary {
+    let session = Session::start(plan(lab).await);
+    let mut worst = Ordinary { hit_rate: 1.0, latency_seconds: 0.0 };
     let mut ticks = session.ticks();
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(50) {
+    while begun.elapsed() < MEASURED {
         ticks.changed().await.expect("the session runs");
         let snapshot = session.snapshot(Window::TenSeconds);
-        let rate = snapshot.instance.get(&ReadingKind::HitRate).and_then(|reading| reading.value);
-        if begun.elapsed() > Duration::from_secs(20) {
-            lowest = lowest.min(rate.unwrap_or(1.0));
+        let figure = |kind: ReadingKind| snapshot.instance.get(&kind).and_then(|reading| reading.value);
+        if begun.elapsed() > MEASURED / 2 {
+            worst.hit_rate = worst.hit_rate.min(figure(ReadingKind::HitRate).unwrap_or(1.0));
+            let latency = figure(ReadingKind::LatencyMeanSeconds).unwrap_or(0.0);
+            worst.latency_seconds = worst.latency_seconds.max(latency);
         }
     }
-    end(played).await;
-    lowest
+    session.stop().await;
+    worst
 }
 
 async fn end(played: Played) {
@@ -207,15 +224,25 @@ async fn end(played: Played) {
     played.lab.shutdown().await;
 }
 
-/// What was said when it was right, with the seconds since the rule fired; or what was wrong.
+/// What was said when it was right, with the seconds since the rule fired; or what was wrong. Without what is ordinary
+/// it is measured first.
 async fn play(
     incident: Incident,
     seed: u64,
-    hit_rate: f64,
-    ordinary: Duration,
+    ordinary: Option<Ordinary>,
+    watched: Duration,
 ) -> Result<(u64, String), String> {
-    let (played, session) = start(incident, seed, hit_rate).await;
-    tokio::time::sleep(ordinary).await;
+    let played = begin(incident, seed).await;
+    let ordinary = match ordinary {
+        Some(known) => known,
+        None => ordinarily(&played.lab).await,
+    };
+    let mut plan = plan(&played.lab).await;
+    let mut strategy = Strategy::clone(&plan.strategy);
+    strategy.rules = rules(incident, &strategy, ordinary);
+    plan.strategy = Arc::new(strategy);
+    let session = played.app.watch_deployment(plan);
+    tokio::time::sleep(watched).await;
     let before = firing(&played.app).await;
     if let Some(alert) = before.first() {
         let said = format!("{} fired before anything happened", alert.alert.rule);
@@ -248,11 +275,11 @@ async fn play(
     Err(outcome)
 }
 
-/// Which strategy's workload an incident is played on.
+/// Which strategy's workload an incident is played on. A deploy empties the cache there: where keys carry the version
+/// of the code, they are so few that no hit rate falls.
 fn stage(incident: Incident) -> &'static str {
     match incident {
         Incident::DatabaseLoad => "hotspot",
-        Incident::VersionBump => "hot-rod-analytics",
         _ => "multi-tenant-saas",
     }
 }
@@ -262,12 +289,13 @@ fn number(variable: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "two labs for a minute, whose figures mean nothing where the machine starves them; see the head of this file"]
 async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespace_and_the_cause() {
     // Between what is ordinary, 94 %, and what a purge of the busiest namespaces leaves, 77 %.
-    let threshold = 0.91;
+    let ordinary = Some(Ordinary { hit_rate: 0.91, latency_seconds: 0.0 });
     let (purge, pressure) = tokio::join!(
-        play(Incident::MassPurge, 1, threshold, BRIEFLY),
-        play(Incident::MemoryPressure, 1, threshold, BRIEFLY),
+        play(Incident::MassPurge, 1, ordinary, BRIEFLY),
+        play(Incident::MemoryPressure, 1, ordinary, BRIEFLY),
     );
     purge.expect("the purge is told");
     pressure.expect("the memory is told");
@@ -278,40 +306,29 @@ async fn after_a_purge_and_under_memory_pressure_the_sentence_names_the_namespac
 async fn in_each_incident_the_sentence_names_the_namespace_and_the_cause() {
     let (seeds, at_once) = (number("CACHESCOPE_SEEDS"), number("CACHESCOPE_AT_ONCE"));
     let chosen = std::env::var("CACHESCOPE_INCIDENTS").unwrap_or_default();
-    let mut ordinary: BTreeMap<&str, f64> = BTreeMap::new();
     let mut failed = Vec::new();
     for incident in Incident::ALL {
         if !chosen.is_empty() && !chosen.split(',').any(|name| name == incident.name()) {
             continue;
         }
-        let strategy = stage(incident);
-        let hit_rate = match ordinary.get(strategy) {
-            Some(known) => *known,
-            None => {
-                let found = ordinary_hit_rate(incident, 1).await;
-                ordinary.insert(strategy, found);
-                found
-            }
-        };
         let plays = (1..=seeds as u64).map(|seed| async move {
-            let outcome = tokio::spawn(play(incident, seed, hit_rate, ORDINARY)).await;
-            (seed, outcome.expect("a play does not panic"))
-        });
-        let outcomes: Vec<(u64, Result<(u64, String), String>)> =
-            futures::stream::iter(plays).buffered(at_once).collect().await;
-        let mut seconds = Vec::new();
-        for (seed, outcome) in outcomes {
-            match outcome {
+            let outcome = tokio::spawn(play(incident, seed, None, ORDINARY)).await;
+            match outcome.expect("a play does not panic") {
                 Ok((after, said)) => {
-                    seconds.push(after);
                     eprintln!("{} {seed}: right after {after} s: {said}", incident.name());
+                    Ok(after)
                 }
                 Err(why) => {
                     eprintln!("{} {seed}: WRONG: {why}", incident.name());
-                    failed.push(format!("{} {seed}: {why}", incident.name()));
+                    Err(format!("{} {seed}: {why}", incident.name()))
                 }
             }
-        }
+        });
+        let outcomes: Vec<Result<u64, String>> =
+            futures::stream::iter(plays).buffer_unordered(at_once).collect().await;
+        let seconds: Vec<u64> =
+            outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
+        failed.extend(outcomes.into_iter().filter_map(Result::err));
         let slowest = seconds.iter().max().copied().unwrap_or_default();
         eprintln!("| {} | {} of {seeds} | {slowest} s |", incident.name(), seconds.len());
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::purge_arguments::{AuditCommand, PurgeCommand};
+use crate::warm_arguments::WarmCommand;
 
 /// Live hit rate, latency, memory and evictions per key namespace.
 #[derive(Debug, Parser)]
@@ -90,6 +91,11 @@ pub(crate) enum Command {
     Purge {
         #[command(subcommand)]
         command: PurgeCommand,
+    },
+    /// Fill keys before they are asked for: plan, preview, run with an approval or from a crontab.
+    Warm {
+        #[command(subcommand)]
+        command: WarmCommand,
     },
     /// Show, verify and export what was done.
     Audit {

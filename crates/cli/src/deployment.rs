@@ -128,9 +128,7 @@ pub(crate) async fn watch_until(
 /// Whether a scan has brought its figures, or is in one of the `hopeless` states.
 pub(crate) fn scan_ended(session: &Session, hopeless: &[SourceHealth]) -> bool {
     let snapshot = session.snapshot(Window::OneMinute);
-    let counted = |row: &NamespaceSnapshot| {
-        row.readings.get(&ReadingKind::Keys).is_some_and(|reading| reading.value.is_some())
-    };
+    let counted = |row: &NamespaceSnapshot| row.readings.value(ReadingKind::Keys).is_some();
     let mut statuses = snapshot.sources.iter();
     statuses.any(|status| status.source == SourceId::Scan && hopeless.contains(&status.health))
         || snapshot.namespaces.iter().any(counted)

@@ -1,6 +1,6 @@
 //! Figures for a terminal.
 
-use cachescope_model::reading::{Certainty, Reading, Readings};
+use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::{ReadingKind, Unit};
 use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot};
 
@@ -13,9 +13,13 @@ pub(crate) fn table(columns: &[ReadingKind]) -> Table {
     Table::new(&headings)
 }
 
-/// A row of such a table.
-pub(crate) fn row(name: String, columns: &[ReadingKind], readings: &Readings) -> Vec<String> {
-    let cells = columns.iter().map(|kind| reading(readings.get(kind), kind.spec().unit));
+/// A row of such a table, from the reading of each kind.
+pub(crate) fn row(
+    name: String,
+    columns: &[ReadingKind],
+    of: impl Fn(&ReadingKind) -> Option<Reading>,
+) -> Vec<String> {
+    let cells = columns.iter().map(|kind| reading(of(kind).as_ref(), kind.spec().unit));
     std::iter::once(name).chain(cells).collect()
 }
 

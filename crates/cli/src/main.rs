@@ -12,6 +12,7 @@ mod figures;
 mod output;
 mod purge_arguments;
 mod table;
+mod warm_arguments;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Rules { command } => commands::rules::run(command, &common).await,
         Command::Purge { command } => Box::pin(commands::purge::run(command, &common)).await,
+        Command::Warm { command } => Box::pin(commands::warm::run(command, &common)).await,
         Command::Audit { command } => commands::audit::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs};
 use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::row_readings::RowReadings;
 use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot, Snapshot};
 use cachescope_model::strategy::{Comparison, Rule, Severity, Strategy, Subject, Threshold};
 use cachescope_model::time::Timestamp;
@@ -58,7 +59,7 @@ fn snapshot(past: usize) -> Snapshot {
         NamespaceSnapshot {
             namespace: format!("entity:kind{number}:{{id}}"),
             origin: NamespaceOrigin::Discovered,
-            readings,
+            readings: RowReadings::from(&readings),
             ..NamespaceSnapshot::empty()
         }
     };

@@ -97,6 +97,7 @@ impl Engine {
             .collect();
         let mut rows = Rows::new(&strategy, options.max_discovered);
         let mut applications = Applications::new(Names::new(strategy.metrics.as_ref()), MOST_SERIES);
+        applications.expect(strategy.namespaces.len());
         for (row, namespace) in (OTHER + 1..).zip(&strategy.namespaces) {
             let own_name = std::slice::from_ref(&namespace.name);
             let labels = if namespace.metric_labels.is_empty() { own_name } else { &namespace.metric_labels };

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use cachescope_model::metrics::Series;
 use hashbrown::DefaultHashBuilder;
 
 /// Hashes with a seed of its own per engine, so that nobody can craft keys that collide.
@@ -21,8 +22,8 @@ impl Hashing {
     }
 
     /// 128 bits for a series: enough that two never share one.
-    pub(crate) fn series(&self, endpoint: usize, name: &str, labels: &[(String, String)]) -> u128 {
-        let half = |builder: &DefaultHashBuilder| u128::from(builder.hash_one((endpoint, name, labels)));
+    pub(crate) fn series(&self, endpoint: usize, series: &Series) -> u128 {
+        let half = |builder: &DefaultHashBuilder| u128::from(builder.hash_one((endpoint, series)));
         half(&self.first) << 64 | half(&self.second)
     }
 }

@@ -238,11 +238,16 @@ impl<'a> Slice<'a> {
     }
 
     /// What the last scan before the interval's end found.
-    fn scanned(&self, row: &Row, of: impl Fn(&(i64, f64, f64)) -> f64) -> Point {
+    fn scanned(&self, row: &Row, of: impl Fn(&(i64, f32, f32)) -> f32) -> Point {
         if self.from_ms > self.engine.now_ms {
             return None;
         }
-        row.scans.iter().rev().find(|(at_ms, ..)| *at_ms <= self.to_ms).map(of).and_then(exact)
+        row.scans
+            .iter()
+            .rev()
+            .find(|(at_ms, ..)| *at_ms <= self.to_ms)
+            .map(|scan| f64::from(of(scan)))
+            .and_then(exact)
     }
 
     /// Lookups or hit rate: as the application counts them, otherwise by the sample of the commands.

@@ -40,8 +40,8 @@ pub(crate) struct Row {
     pub(crate) tenant_field: Option<Box<str>>,
     /// The field of its template that holds the version.
     pub(crate) version_field: Option<Box<str>>,
-    /// Bytes and keys of complete scans, oldest first, by time in milliseconds.
-    pub(crate) scans: Vec<(i64, f64, f64)>,
+    /// Bytes and keys of complete scans that found others than the one before, oldest first, by time in milliseconds.
+    pub(crate) scans: Vec<(i64, f32, f32)>,
     /// With which commands its keys are read, by sample.
     pub(crate) reads: ReadMix,
     /// Our own round trips on its keys.
@@ -73,10 +73,21 @@ impl Row {
         }
     }
 
-    /// Notes what a complete scan found, for charts.
+    /// Notes what a complete scan found, for charts, which show no more than four digits.
     pub(crate) fn note_scan(&mut self, at_ms: i64, bytes: f64, keys: f64) {
+        let (bytes, keys) = (bytes as f32, keys as f32);
+        if self
+            .scans
+            .last()
+            .is_some_and(|(_, known_bytes, known_keys)| (*known_bytes, *known_keys) == (bytes, keys))
+        {
+            return;
+        }
         if self.scans.len() == SCANS_KEPT {
             self.scans.remove(0);
+        }
+        if self.scans.len() == self.scans.capacity() {
+            self.scans.reserve_exact(4);
         }
         self.scans.push((at_ms, bytes, keys));
     }
@@ -93,8 +104,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(strategy: &Strategy, max_discovered: usize) -> Self {
-        let mut rows = vec![Row::new("", "Other", NamespaceOrigin::Other)];
-        let mut by_template = HashMap::new();
+        let documented = strategy.namespaces.len();
+        let mut rows = Vec::with_capacity(documented + 1);
+        rows.push(Row::new("", "Other", NamespaceOrigin::Other));
+        let mut by_template = HashMap::with_capacity(documented);
         for namespace in &strategy.namespaces {
             let mut row =
                 Row::new(namespace.template.as_str(), &namespace.title, NamespaceOrigin::Documented);

@@ -20,6 +20,21 @@ pub struct KeyRate {
     pub high: f64,
 }
 
+/// A key that is missed, whole and not for showing: what fills the cache needs its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MissedKey {
+    /// The template of its namespace; empty for what belongs to none.
+    pub namespace: String,
+    /// The logical database.
+    pub database: u16,
+    /// The key.
+    pub key: Vec<u8>,
+    /// Misses a second.
+    pub per_second: f64,
+    /// Why it was not there when it was last heard of: `expired`, `evicted`, `deleted`, `cold` or `unknown`.
+    pub cause: &'static str,
+}
+
 /// Keys of a namespace that stand out, most often first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct NamespaceKeys {

@@ -22,6 +22,7 @@ pub mod observation;
 pub mod read_commands;
 pub mod reading;
 pub mod reading_kind;
+pub mod row_readings;
 pub mod sample;
 pub mod scan;
 pub mod server;

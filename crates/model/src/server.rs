@@ -84,6 +84,10 @@ pub struct ServerInfo {
     pub commands: Vec<CommandStat>,
     /// Keys by logical database; only databases that hold keys.
     pub databases: Vec<DatabaseKeys>,
+    /// CPU time of the main thread in seconds, of all threads where the server doesn't tell them apart; `None` where it
+    /// tells neither.
+    #[serde(default)]
+    pub main_thread_seconds: Option<f64>,
     /// What our own connections contributed to the counters above.
     pub own: OwnTraffic,
     /// Round trip of this INFO as we felt it, in seconds.

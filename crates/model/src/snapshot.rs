@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::reading::Readings;
+use crate::row_readings::RowReadings;
 use crate::source::SourceStatus;
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -69,7 +70,7 @@ pub struct NamespaceSnapshot {
     pub hit_rate_target: Option<f64>,
     /// Its readings by kind.
     #[ts(as = "crate::reading::ReadingMap")]
-    pub readings: Readings,
+    pub readings: RowReadings,
     /// Why its lookups missed; all zero where events are not received.
     pub miss_causes: MissCauses,
 }
@@ -84,7 +85,7 @@ impl NamespaceSnapshot {
             origin: NamespaceOrigin::Other,
             documented_ttl_seconds: None,
             hit_rate_target: None,
-            readings: Readings::new(),
+            readings: RowReadings::new(),
             miss_causes: MissCauses::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Words that cost nothing to repeat.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -82,6 +83,12 @@ impl PartialEq<str> for Words {
 impl PartialEq<&str> for Words {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
+    }
+}
+
+impl Hash for Words {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.as_str().hash(hasher);
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::Instant;
 
+use cachescope_model::events::KeyEventKind;
 use cachescope_sources::redis::commands::{Collector, Feed, Item, Lookups};
 
 const LINES: usize = 400_000;
@@ -54,7 +55,7 @@ fn ours(mut bytes: &[u8]) -> usize {
                     collector.line(&line, &mut lookups);
                     lines += 1;
                 }
-                Item::Miss { database, key } => collector.miss(database, key),
+                Item::Event { kind: KeyEventKind::Miss, database, key } => collector.miss(database, key),
                 _ => {}
             }
         }

@@ -47,7 +47,8 @@ fn bits(value: f64) -> u64 {
 fn ours(page: &Page) -> Storage {
     let mut storage = Storage::new();
     for sample in &page.samples {
-        let series = storage.entry((sample.name.clone(), sample.labels.clone())).or_default();
+        let labels = sample.labels().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let series = storage.entry((sample.name().to_owned(), labels)).or_default();
         series.push((sample.at.millis(), bits(sample.value)));
     }
     storage

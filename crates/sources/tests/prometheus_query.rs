@@ -83,11 +83,10 @@ async fn raw_samples_come_with_their_own_times_and_all_their_labels() {
         assert!(pair[0].at < pair[1].at, "oldest first");
     }
     for sample in &samples {
-        assert_eq!(sample.name, "cache_hits_total");
+        assert_eq!(sample.name(), "cache_hits_total");
         assert_eq!(sample.value, 42.0);
         assert!(now.seconds_since(sample.at).abs() < 60.0, "{sample:?}");
-        let labels: Vec<_> =
-            sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let labels: Vec<_> = sample.labels().collect();
         let instance = scraped.pages.address.to_string();
         assert_eq!(
             labels,
@@ -276,7 +275,7 @@ async fn the_source_delivers_history_first_then_what_is_new_and_signals() {
 
     let first = running.metrics().await;
     assert_eq!(first.endpoint, scraped.prometheus.url());
-    let of = |batch: &MetricsBatch, name: &str| batch.samples.iter().filter(|it| it.name == name).count();
+    let of = |batch: &MetricsBatch, name: &str| batch.samples.iter().filter(|it| it.name() == name).count();
     assert!(of(&first, "cache_hits_total") >= before.len(), "history comes at once");
     assert_eq!(of(&first, "cache_latency_seconds_bucket") % 2, 0, "both buckets");
     let signals = running.signals().await;

@@ -25,6 +25,12 @@ pub(super) struct Shared {
 pub trait StopRules: Send + Sync {
     /// How they stand now. Asked several times a second, so it must not wait for anything.
     fn judge(&self) -> Vec<StopRuleState>;
+
+    /// The hit rate of these namespaces together over the last minute, a ratio; `None` while it is not known.
+    fn hit_rate(&self, namespaces: &[String]) -> Option<f64> {
+        let _ = namespaces;
+        None
+    }
 }
 
 /// None.

@@ -60,7 +60,7 @@ impl Driver {
         lock: Lock,
         wanted: watch::Receiver<Wanted>,
     ) -> Self {
-        let removed = shared.record.lock().state.counts.removed;
+        let done = shared.record.lock().state.worked_off();
         Self {
             shared,
             context,
@@ -73,7 +73,7 @@ impl Driver {
             in_doubt: AtomicU64::new(0),
             small_step: Mutex::new(None),
             lock: Some(lock),
-            measured: Mutex::new((Instant::now(), removed)),
+            measured: Mutex::new((Instant::now(), done)),
         }
     }
 
@@ -88,10 +88,10 @@ impl Driver {
             never = self.judging() => match never {},
         };
         let (phase, failure, event) = match (done, self.ending.why()) {
-            (Ok(()), _) => (RunPhase::Finished, None, "purge.finished"),
-            (Err(Ended), Some(Stop::Cancelled)) => (RunPhase::Cancelled, None, "purge.cancelled"),
-            (Err(Ended), Some(Stop::Failed(failure))) => (RunPhase::Halted, Some(failure), "purge.halted"),
-            (Err(Ended), None) => (RunPhase::Halted, None, "purge.halted"),
+            (Ok(()), _) => (RunPhase::Finished, None, "finished"),
+            (Err(Ended), Some(Stop::Cancelled)) => (RunPhase::Cancelled, None, "cancelled"),
+            (Err(Ended), Some(Stop::Failed(failure))) => (RunPhase::Halted, Some(failure), "halted"),
+            (Err(Ended), None) => (RunPhase::Halted, None, "halted"),
         };
         self.felt.lock().clear();
         {
@@ -140,15 +140,16 @@ impl Driver {
             if (place as u32) < self.shared.record.lock().state.step {
                 continue;
             }
-            match selection.as_ref().filter(|_| action.works_on_keys()) {
-                Some(selection) => {
+            match (action, selection.as_ref().filter(|_| action.works_on_keys())) {
+                (Action::Warm { warm }, _) => Box::pin(self.warm(place, warm)).await?,
+                (_, Some(selection)) => {
                     if matches!(action.scope(), Some(crate::plan::Scope::Tag { .. })) {
                         // The tag may have other members than before an interruption.
                         self.forget_places();
                     }
                     self.all_servers(place, action, selection).await?;
                 }
-                None => self.small_step(action).await?,
+                (_, None) => self.small_step(action).await?,
             }
             self.shared.record.lock().state.step = place as u32 + 1;
             self.forget_places();
@@ -238,6 +239,11 @@ impl Driver {
     /// Waits until nothing is under way, and keeps it so.
     pub(super) async fn quiet(&self) -> Result<RwLockWriteGuard<'_, ()>, Ended> {
         self.ending.or(self.floor.write()).await
+    }
+
+    /// A number that no earlier holder of the plan's lock has.
+    pub(super) fn fence(&self) -> Option<u64> {
+        self.lock.as_ref().and_then(Lock::fence)
     }
 
     /// What others feel of a server, measured from the first time on that somebody asks.

@@ -21,7 +21,7 @@ const BASELINE: usize = 100;
 const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// Measures until it is dropped.
-pub(super) struct Felt {
+pub(crate) struct Felt {
     seen: Arc<Mutex<Seen>>,
     baseline: Duration,
     task: JoinHandle<()>,
@@ -29,7 +29,7 @@ pub(super) struct Felt {
 
 impl Felt {
     /// Measures the baseline, before anything is done, and goes on measuring.
-    pub(super) async fn start(server: &Server) -> Result<Self, Failure> {
+    pub(crate) async fn start(server: &Server) -> Result<Self, Failure> {
         let mut pulse = Pulse::new(Arc::clone(&server.node));
         pulse.connect().await?;
         let mut samples = Vec::with_capacity(BASELINE);
@@ -43,12 +43,12 @@ impl Felt {
         Ok(Self { seen, baseline, task })
     }
 
-    pub(super) fn baseline(&self) -> Duration {
+    pub(crate) fn baseline(&self) -> Duration {
         self.baseline
     }
 
     /// The 99th percentile over the last `span`.
-    pub(super) fn p99(&self, span: Duration) -> Option<Duration> {
+    pub(crate) fn p99(&self, span: Duration) -> Option<Duration> {
         self.seen.lock().p99(Instant::now(), span)
     }
 }

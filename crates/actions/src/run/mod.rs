@@ -3,9 +3,10 @@
 //! `control` is what an operator can do meanwhile, `driver` goes through the steps and `one_server` through a server's
 //! pages, `watching` judges what halts the run and watches between waves, `ending` is why it goes no further, `removal`
 //! is the one place where keys are removed, `soften` the one where they are shortened, `small_steps` are those of one
-//! command or request, `felt` measures what others feel.
+//! command or request, `felt` measures what others feel. `warming` and `copying` are the places where keys are filled.
 
 mod control;
+mod copying;
 mod driver;
 mod ending;
 mod felt;
@@ -13,6 +14,7 @@ mod one_server;
 mod removal;
 mod small_steps;
 mod soften;
+mod warming;
 mod watching;
 
 use std::sync::Arc;
@@ -23,17 +25,19 @@ use tokio::sync::watch;
 
 pub use control::{RunHandle, StopRules};
 use control::{Shared, Wanted};
+pub(crate) use felt::Felt;
 
 use crate::approval::Approval;
 use crate::clock::Clock;
 use crate::failure::{Failure, FailureKind};
-use crate::lock::Lock;
+use crate::lock::{Lock, LockName};
 use crate::records::{AuditEntry, Records};
 use crate::request::Tokens;
 use crate::run_state::{NodeProgress, RunCounts, RunPhase, RunRecord, RunState, WaveState};
 use crate::selection::Attribution;
 use crate::servers::Servers;
 use crate::undo::UndoWriter;
+use crate::warm::WarmContext;
 
 /// Keys below which waves are no use: the first 1 % would be a handful.
 const WAVES_FROM: u64 = 1_000;
@@ -56,6 +60,8 @@ pub struct RunContext {
     pub undo: Option<UndoWriter>,
     /// Bytes that one key may have to be kept.
     pub most_bytes_of_a_key: u64,
+    /// What a warm works with.
+    pub warm: WarmContext,
     /// The tokens of the deployment's endpoints.
     pub tokens: Tokens,
 }
@@ -85,7 +91,7 @@ pub async fn start(
         ));
     }
     let plan = approval.plan().clone();
-    let removes = plan.steps.iter().any(|step| matches!(step, crate::plan::Action::Remove { .. }));
+    let removes = plan.removes();
     if plan.how.undo && removes && context.undo.is_none() {
         return Err(Failure::storage("the plan keeps what it removes, and there is no undo file", ""));
     }
@@ -128,6 +134,8 @@ pub async fn start(
         stop_rules: Vec::new(),
         undo: undo.and_then(|undo| Some(undo.path().file_name()?.to_string_lossy().into_owned())),
         undo_bytes: undo.map_or(0, UndoWriter::bytes),
+        hit_rate_before: None,
+        hit_rate: None,
         answers: Vec::new(),
         plan,
     };
@@ -138,7 +146,7 @@ pub async fn start(
         ended: Vec::new(),
         undone_at: None,
     };
-    begin(record, context, "purge.started").await
+    begin(record, context, "started").await
 }
 
 /// Lets a run go on that was halted, or that the end of its process interrupted. What was removed before is in its
@@ -157,20 +165,26 @@ pub async fn resume(mut record: RunRecord, context: RunContext) -> Result<RunHan
             "preview it again, and approve that",
         ));
     }
-    let removes =
-        record.state.plan.steps.iter().any(|step| matches!(step, crate::plan::Action::Remove { .. }));
-    if record.state.plan.how.undo && removes && context.undo.is_none() {
+    if record.state.plan.how.undo && record.state.plan.removes() && context.undo.is_none() {
         return Err(Failure::storage("the plan keeps what it removes, and there is no undo file", ""));
     }
     record.state.phase = RunPhase::Running;
     record.state.why.clear();
     record.state.remedy.clear();
-    begin(record, context, "purge.resumed").await
+    begin(record, context, "resumed").await
 }
 
 async fn begin(record: RunRecord, context: RunContext, event: &str) -> Result<RunHandle, Failure> {
     let selections = crate::preview::selections(&record.state.plan, &context.attribution)?;
-    let lock = Lock::acquire(&context.servers, &record.state.operator, &record.state.run).await?;
+    let state = &record.state;
+    let (name, whole) = (LockName::of(&state.plan, &state.plan_hash), LockName::deployment());
+    if name != whole
+        && let Some(holder) = crate::lock::holder(&context.servers, &whole).await?
+    {
+        return Err(crate::lock::locked(&holder));
+    }
+    let patience = context.warm.wait_for_lock;
+    let lock = Lock::await_turn(&context.servers, &name, &state.operator, &state.run, patience).await?;
     let written = async {
         context.records.save_run(&record).await?;
         context.records.audit(entry(&record.state, event)).await
@@ -197,7 +211,7 @@ pub fn entry(state: &RunState, event: &str) -> AuditEntry {
         operator: state.operator.clone(),
         deployment: state.deployment.clone(),
         deployment_name: state.deployment_name.clone(),
-        event: event.to_owned(),
+        event: format!("{}.{event}", state.plan.word()),
         run: state.run.clone(),
         reason: state.reason.clone(),
         details: serde_json::json!({

@@ -11,6 +11,7 @@ use super::ending::{Ended, Stop};
 use super::felt::Felt;
 use super::removal::{Outcome, Removal};
 use super::soften::soften;
+use super::warming::{Filling, refreshed_at_once};
 use crate::failure::{Failure, FailureKind};
 use crate::feed::{Feed, Page};
 use crate::pace::Pace;
@@ -40,6 +41,8 @@ pub(super) struct OneServer<'d> {
     pace: Pace,
     felt: Option<Arc<Felt>>,
     connections: Vec<ActingConnection>,
+    /// What loads again what a refresh takes away.
+    filling: Option<Box<Filling>>,
 }
 
 impl<'d> OneServer<'d> {
@@ -54,7 +57,7 @@ impl<'d> OneServer<'d> {
         let beside = if how.throttle || !how.undo { 1 } else { BESIDE_EACH_OTHER };
         let connections = (0..beside).map(|_| ActingConnection::new(Arc::clone(&server.node))).collect();
         let pace = Pace::new(how.throttle, None);
-        Self { driver, server, step, action, selection, how, pace, felt: None, connections }
+        Self { driver, server, step, action, selection, how, pace, felt: None, connections, filling: None }
     }
 
     pub(super) async fn run(mut self) -> Result<(), Ended> {
@@ -115,7 +118,8 @@ impl<'d> OneServer<'d> {
         let mut failures = 0;
         while !keys.is_empty() {
             let chunk = self.pace.keys();
-            let wanted = keys.len().min(chunk * self.connections.len());
+            let at_once = refreshed_at_once(self.action);
+            let wanted = keys.len().min(chunk * self.connections.len()).min(at_once);
             let driver = self.driver;
             let floor = driver.floor().await?;
             let reserved = driver.reserve(wanted);
@@ -132,6 +136,9 @@ impl<'d> OneServer<'d> {
             match failed {
                 None => {
                     failures = 0;
+                    if let Action::Refresh { warm, .. } = self.action {
+                        Box::pin(driver.refill(&mut self.filling, warm, database, now)).await?;
+                    }
                     self.pace.steer(Instant::now(), |span| self.felt.as_ref()?.p99(span));
                     let rest = self.pace.exchanged(outcome.longest);
                     if !rest.is_zero() {
@@ -158,9 +165,9 @@ impl<'d> OneServer<'d> {
         keys: &[Vec<u8>],
         chunk: usize,
     ) -> (Outcome, Option<Failure>) {
-        if let Action::Soften { ttl_ms, jitter_ms, .. } = self.action {
+        if let Some((ttl_ms, jitter_ms)) = self.action.softens() {
             let Some(connection) = self.connections.first_mut() else { return (Outcome::default(), None) };
-            return match soften(connection, database, keys, *ttl_ms, *jitter_ms).await {
+            return match soften(connection, database, keys, ttl_ms, jitter_ms).await {
                 Ok(outcome) => (outcome, None),
                 Err(failure) => (Outcome::default(), Some(failure)),
             };

@@ -47,10 +47,10 @@ impl Driver {
             quiet = self.quiet() => quiet?,
             _gone_on = wanted.wait_for(|wanted| *wanted != Wanted::Pause) => return Ok(()),
         };
-        self.phase(RunPhase::Paused, "purge.paused").await?;
+        self.phase(RunPhase::Paused, "paused").await?;
         let gone_on = wanted.wait_for(|wanted| *wanted != Wanted::Pause).await.map(|wanted| *wanted);
         match gone_on {
-            Ok(Wanted::Go) => self.phase(RunPhase::Running, "purge.resumed").await,
+            Ok(Wanted::Go) => self.phase(RunPhase::Running, "resumed").await,
             _ => Ok(()),
         }
     }
@@ -88,10 +88,10 @@ impl Driver {
         let (since, before) = *measured;
         let seconds = since.elapsed().as_secs_f64();
         if seconds > 0.5 {
-            state.keys_per_second =
-                (state.counts.removed - before.min(state.counts.removed)) as f64 / seconds;
-            *measured = (Instant::now(), state.counts.removed);
-            let left = state.expected.saturating_sub(state.counts.removed) as f64;
+            let done = state.worked_off();
+            state.keys_per_second = (done - before.min(done)) as f64 / seconds;
+            *measured = (Instant::now(), done);
+            let left = state.expected.saturating_sub(done) as f64;
             state.seconds_left = (state.keys_per_second > 0.0).then(|| left / state.keys_per_second);
         }
         match breached {
@@ -142,7 +142,7 @@ impl Driver {
         if wave + 1 == state.waves.len() {
             return None;
         }
-        Some(state.waves[wave].up_to_keys.saturating_sub(state.counts.removed + reserved))
+        Some(state.waves[wave].up_to_keys.saturating_sub(state.worked_off() + reserved))
     }
 
     /// At the end of a wave nothing is done for a while.
@@ -154,7 +154,7 @@ impl Driver {
         }
         let watch_for =
             Duration::from_millis(self.shared.record.lock().state.plan.how.watch_between_waves_ms);
-        self.phase(RunPhase::Watching, "purge.wave").await?;
+        self.phase(RunPhase::Watching, "wave").await?;
         let mut wanted = self.wanted.clone();
         let watched = async {
             tokio::select! {
@@ -168,11 +168,11 @@ impl Driver {
         }
         let mut record = self.shared.record.lock();
         let state = &mut record.state;
-        let removed = state.counts.removed;
+        let done = state.worked_off();
         state.phase = RunPhase::Running;
         if let Some(wave) = state.waves.iter_mut().find(|wave| !wave.done) {
             wave.done = true;
-            wave.remark = format!("{removed} keys, watched {} s, calm", watch_for.as_secs());
+            wave.remark = format!("{done} keys, watched {} s, calm", watch_for.as_secs());
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::file::UndoReader;
 use super::record::Kept;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
-use crate::lock::Lock;
+use crate::lock::{Lock, LockName};
 use crate::run_state::UndoResult;
 use crate::selection::Attribution;
 use crate::servers::Servers;
@@ -67,7 +67,7 @@ pub async fn restore(
     now: impl Fn() -> Timestamp,
 ) -> Result<UndoResult, Failure> {
     // Nobody purges what is being put back. A lock that the run itself left behind is taken over.
-    let lock = Lock::acquire(servers, operator, run).await?;
+    let lock = Lock::acquire(servers, &LockName::deployment(), operator, run).await?;
     let result =
         restore_locked((reader, again), run, servers, attribution, part, (progress, now, &lock)).await;
     lock.release().await;

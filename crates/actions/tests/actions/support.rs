@@ -19,6 +19,7 @@ use cachescope_actions::run_state::{RunRecord, UndoResult};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
 use cachescope_actions::undo::{MasterKey, Part, Progress, UndoReader, UndoWriter, WhereKept, restore};
+use cachescope_actions::warm::WarmContext;
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::strategy::Strategy;
 use cachescope_model::time::Timestamp;
@@ -63,6 +64,7 @@ pub(crate) struct Bench {
     pub(crate) most_bytes_of_a_key: u64,
     pub(crate) most_undo_bytes: u64,
     pub(crate) rules: Arc<dyn StopRules>,
+    pub(crate) warm: WarmContext,
     pub(crate) tokens: Tokens,
 }
 
@@ -88,6 +90,7 @@ impl Bench {
             most_bytes_of_a_key: 64 << 20,
             most_undo_bytes: 1 << 30,
             rules: Arc::new(()),
+            warm: WarmContext::default(),
             tokens: Tokens::default(),
         }
     }
@@ -113,6 +116,8 @@ impl Bench {
             most_bytes_of_a_key: self.most_bytes_of_a_key,
             most_undo_bytes: self.most_undo_bytes,
             stop_rules: self.rules.judge(),
+            warm: self.warm.clone(),
+            missed: Vec::new(),
             tokens: self.tokens.clone(),
         }
     }
@@ -155,6 +160,7 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn cachescope_actions::clock::Clock>,
             undo: if undo { Some(writer()?) } else { None },
             most_bytes_of_a_key: self.most_bytes_of_a_key,
+            warm: self.warm.clone(),
             tokens: self.tokens.clone(),
         })
     }

@@ -187,7 +187,10 @@ mod tests {
     use super::*;
 
     fn endpoints(application: &str, cdn: &str) -> Endpoints {
-        Endpoints { application_url: application.to_owned(), cdn_url: cdn.to_owned(), ..Endpoints::default() }
+        let mut endpoints = Endpoints::default();
+        endpoints.application_url = application.to_owned();
+        endpoints.cdn_url = cdn.to_owned();
+        endpoints
     }
 
     fn step(action: StepAction) -> Step {

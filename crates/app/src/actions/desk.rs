@@ -9,7 +9,7 @@ use std::sync::Arc;
 use cachescope_actions::approval::{self, Bound};
 use cachescope_actions::clock::Clock;
 use cachescope_actions::guards::{Limits, Said, refusal, said_enough};
-use cachescope_actions::plan::{Action, HowToRun, Plan};
+use cachescope_actions::plan::{HowToRun, Plan};
 use cachescope_actions::preview::{self, Surroundings, preview};
 use cachescope_actions::records::{AuditEntry, Records};
 use cachescope_actions::request::Tokens;
@@ -17,7 +17,7 @@ use cachescope_actions::run::{self, RunContext, RunHandle, StopRules as _};
 use cachescope_actions::run_state::RunState;
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::servers::Servers;
-use cachescope_actions::undo::{Progress, UndoWriter};
+use cachescope_actions::undo::{MasterKey, Progress, UndoWriter};
 use cachescope_actions::{Failure, FailureKind, operator};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::marks::{Mark, MarkKind, MarkSource};
@@ -31,6 +31,7 @@ use super::planning;
 use super::records::StoreRecords;
 use super::surroundings::{SessionRules, reads};
 use super::undo_files::UndoFiles;
+use super::warming::{self, WarmDesk};
 use crate::session::Session;
 use crate::wire::{ActionDraft, IssuedApproval, PreviewedAction, Wanted, WireError};
 
@@ -52,6 +53,7 @@ pub(super) struct Inner {
     pub(super) runs: Mutex<HashMap<String, RunHandle>>,
     pub(super) undoing: Mutex<HashMap<String, Arc<Progress>>>,
     endpoints: Mutex<HashMap<DeploymentId, (Endpoints, Tokens)>>,
+    warm: WarmDesk,
 }
 
 impl Desk {
@@ -68,6 +70,7 @@ impl Desk {
                 clock,
                 operator: operator::name(),
                 runs: Mutex::default(),
+                warm: WarmDesk::default(),
                 undoing: Mutex::default(),
                 endpoints: Mutex::default(),
             }),
@@ -91,7 +94,7 @@ impl Desk {
     ///
     /// # Errors
     /// What can't be understood.
-    pub fn plan(
+    pub async fn plan(
         &self,
         session: &Session,
         draft: &ActionDraft,
@@ -99,6 +102,9 @@ impl Desk {
     ) -> Result<Plan, WireError> {
         let attribution = Attribution::new(session.shared_strategy());
         let how = how.unwrap_or_else(|| planning::how(session.deployment().environment()));
+        if let ActionDraft::Warm { warm } = draft {
+            return Ok(self.warm_plan(session, warm, how).await?);
+        }
         let (endpoints, _) = self.endpoints(&session.deployment().id);
         Ok(planning::plan(draft, how, session.deployment(), &attribution, &endpoints)?)
     }
@@ -130,6 +136,8 @@ impl Desk {
             most_bytes_of_a_key: if plan.how.undo { MOST_BYTES_OF_A_KEY } else { u64::MAX },
             most_undo_bytes: settings.most_bytes_of_a_run,
             stop_rules: SessionRules::of(session).judge(),
+            warm: self.warm_context(session, &plan).await?,
+            missed: warming::missed(session),
             tokens: self.endpoints(&session.deployment().id).1,
         };
         let found = preview(plan, &servers, &attribution, &around, progress, || self.now(), cancel).await?;
@@ -148,7 +156,8 @@ impl Desk {
             "approvable": approval.is_some(),
             "refused": refusal(&found.checks).map(|check| &check.code),
         });
-        self.audit(session, "purge.previewed", "", "", details).await?;
+        let event = format!("{}.previewed", found.plan.word());
+        self.audit(session, &event, "", "", details).await?;
         let production = environment == Environment::Production;
         Ok(PreviewedAction {
             preview: found,
@@ -237,7 +246,7 @@ impl Desk {
             id: 0,
             deployment: Some(state.deployment.clone()),
             at: state.began,
-            kind: MarkKind::Purge,
+            kind: if state.plan.only_warms() { MarkKind::Warm } else { MarkKind::Purge },
             text: format!("{} (run {})", state.plan.title, state.run).chars().take(200).collect(),
             source: MarkSource::Observed,
         };
@@ -256,8 +265,8 @@ impl Desk {
         let files = &self.inner.files;
         files.make_directory()?;
         let settings = files.settings().await;
-        let removes = plan.steps.iter().any(|step| matches!(step, Action::Remove { .. }));
-        let undo = if removes && plan.how.undo {
+        let warm = self.warm_context(session, plan).await?;
+        let undo = if plan.removes() && plan.how.undo {
             let key = if files.path(run).exists() { files.key_of(run).await? } else { files.key().await? };
             let (path, run) = (files.path(run), run.to_owned());
             let open = move || UndoWriter::open(&path, &run, &key, settings.most_bytes_of_a_run);
@@ -273,6 +282,7 @@ impl Desk {
             clock: Arc::clone(&self.inner.clock),
             undo,
             most_bytes_of_a_key: MOST_BYTES_OF_A_KEY,
+            warm,
             tokens: self.endpoints(&session.deployment().id).1,
         })
     }
@@ -350,6 +360,23 @@ impl Desk {
         Ok(handle)
     }
 
+    /// Where the undo file of a run is, and its key.
+    pub(super) async fn undo_file(&self, run: &str) -> Result<(PathBuf, MasterKey), Failure> {
+        Ok((self.inner.files.path(run), self.inner.files.key_of(run).await?))
+    }
+
+    pub(super) fn operator(&self) -> &str {
+        &self.inner.operator
+    }
+
+    pub(super) fn warm(&self) -> &WarmDesk {
+        &self.inner.warm
+    }
+
+    pub(super) fn keychain(&self) -> Option<&Secrets> {
+        self.inner.files.keychain.as_ref()
+    }
+
     /// The store, for the audit.
     pub(super) fn store(&self) -> &Store {
         &self.inner.store
@@ -382,7 +409,7 @@ fn rand_run() -> u64 {
     u64::from_str_radix(&Store::new_deployment_id().0[..16], 16).unwrap_or(0)
 }
 
-fn of_wire(error: WireError) -> Failure {
+pub(super) fn of_wire(error: WireError) -> Failure {
     Failure::new(FailureKind::Server, error.message, error.remedy)
 }
 

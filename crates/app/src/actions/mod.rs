@@ -2,8 +2,9 @@
 //! outlive the window that asked for them.
 //!
 //! `desk` is what can be done, for the window and the command alike, `run_list` and `undoing` what can be done with runs
-//! there are; `planning` makes plans, `asking` their requests over HTTP, `endpoints` says whom they may ask over HTTP, `surroundings` what a session knows;
-//! `records`, `undo_files` and `audit` are what is written down.
+//! there are; `planning` and `warming` make plans, `asking` their requests over HTTP, `endpoints` says whom they may ask,
+//! `schedules` starts warms by the clock, `surroundings` says what a session knows; `records`, `undo_files` and `audit` are
+//! what is written down.
 
 mod asking;
 mod audit;
@@ -12,9 +13,11 @@ mod endpoints;
 pub mod planning;
 mod records;
 mod run_list;
+mod schedules;
 mod surroundings;
 mod undo_files;
 mod undoing;
+mod warming;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,12 +34,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use desk::Desk;
 pub use endpoints::Endpoints;
+pub use warming::warm_plans;
 
 use crate::app::App;
 use crate::session::Session;
 use crate::wire::{
-    ActionDraft, Armed, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply, Request, WireError,
-    WireErrorCode,
+    ActionDraft, Armed, CopyFromDraft, Nothing, PreviewProgress, PreviewStarted, PreviewedAction, Reply,
+    Request, WireError, WireErrorCode,
 };
 
 /// Previews that are remembered at once; the oldest go first.
@@ -93,8 +97,34 @@ impl App {
                 let (endpoints, _) = self.endpoints(&deployment).await;
                 Reply::Playbooks(planning::playbooks(session.strategy(), &endpoints))
             }
+            Request::WarmPlans { deployment } => {
+                let session = self.session(&deployment)?;
+                Reply::WarmPlans(warm_views(actions.desk()?, &session).await)
+            }
+            Request::ArmSchedule { deployment, draft, missed, typed_name, reason } => {
+                let session = self.session(&deployment)?;
+                let said = Said { name: typed_name, reason, armed_until: actions.armed(&deployment) };
+                let desk = actions.desk()?;
+                desk.arm_schedule(&session, draft, missed, &said).await?;
+                Reply::ArmSchedule(warm_views(desk, &session).await)
+            }
+            Request::DisarmSchedule { deployment, plan } => {
+                let session = self.session(&deployment)?;
+                let desk = actions.desk()?;
+                desk.disarm_schedule(&session, &plan, "").await?;
+                Reply::DisarmSchedule(warm_views(desk, &session).await)
+            }
+            Request::SetEndpointSecret { deployment, name, secret } => {
+                let session = self.session(&deployment)?;
+                Reply::SetEndpointSecret(actions.desk()?.keep_secret(&session, &name, secret).await)
+            }
             Request::PreviewAction { deployment, draft, how } => {
                 let session = self.session(&deployment)?;
+                if let ActionDraft::Warm { warm } = &draft
+                    && let Some(CopyFromDraft::Deployment { deployment }) = &warm.copy_from
+                {
+                    actions.desk()?.know_source(&deployment.0, self.session(deployment)?);
+                }
                 self.tell_endpoints(&deployment).await?;
                 Reply::PreviewAction(begin_preview(actions, &session, &draft, how)?)
             }
@@ -177,6 +207,16 @@ impl App {
         })
     }
 
+    /// Starts the schedules that are due, of every deployment.
+    pub(crate) async fn start_schedules(&self, sessions: Vec<Arc<Session>>) {
+        let Some(desk) = &self.actions().desk else { return };
+        for session in sessions {
+            if let Err(error) = desk.start_due(&session).await {
+                tracing::warn!(%error, "a deployment's schedules could not be looked at");
+            }
+        }
+    }
+
     /// A deployment's endpoints with their tokens; none without a store.
     async fn endpoints(&self, deployment: &DeploymentId) -> (Endpoints, Tokens) {
         let Ok(desk) = self.actions().desk() else { return Default::default() };
@@ -213,6 +253,28 @@ impl App {
     }
 }
 
+/// The documented warm plans, with how their schedules stand.
+async fn warm_views(desk: &Desk, session: &Session) -> Vec<crate::wire::WarmPlanView> {
+    let armed = desk.schedules(session).await;
+    let mut views = warming::warm_plans(session.strategy(), &target_of(session), desk.now());
+    for view in &mut views {
+        if let (Some(schedule), Some(kept)) = (&mut view.schedule, armed.get(&view.name)) {
+            schedule.armed = Some(schedules::shown(kept));
+        }
+    }
+    views
+}
+
+/// A deployment as a command's options name it; passwords are not part of what is kept.
+fn target_of(session: &Session) -> String {
+    let deployment = session.deployment();
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let mut words = vec!["--unattended".to_owned()];
+    words.extend(deployment.redis_url.as_deref().map(|url| format!("--redis {}", quoted(url))));
+    words.extend(deployment.strategy.as_deref().map(|name| format!("--strategy {}", quoted(name))));
+    words.join(" ")
+}
+
 struct Living(RunHandle);
 
 impl Living {
@@ -229,7 +291,7 @@ fn begin_preview(
     how: Option<cachescope_actions::plan::HowToRun>,
 ) -> Result<PreviewStarted, WireError> {
     let desk = actions.desk()?.clone();
-    let plan = desk.plan(session, draft, how)?;
+    let draft = draft.clone();
     let running = Arc::new(RunningPreview {
         id: cachescope_store::Store::new_deployment_id().0,
         progress: Arc::default(),
@@ -245,7 +307,11 @@ fn begin_preview(
     }
     let (session, of_task) = (Arc::clone(session), Arc::clone(&running));
     tokio::spawn(async move {
-        let result = desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await;
+        let previewed = async {
+            let plan = desk.plan(&session, &draft, how).await?;
+            desk.preview(&session, plan, &of_task.progress, &of_task.cancel).await
+        };
+        let result = Box::pin(previewed).await;
         *of_task.result.lock() = Some(result);
     });
     Ok(PreviewStarted { preview: running.id.clone() })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cachescope_actions::placeholders::{Piece, pieces};
 use cachescope_actions::plan::{Action, HowToRun, KeyName, Plan, Scope, StaleBelow};
 use cachescope_actions::selection::Attribution;
 use cachescope_actions::{Failure, FailureKind};
@@ -36,7 +37,7 @@ pub(super) fn bad(sentence: impl Into<String>, remedy: impl Into<String>) -> Fai
 }
 
 /// The logical database that an address names; none is every one.
-fn database_of(deployment: &Deployment) -> Option<u16> {
+pub(super) fn database_of(deployment: &Deployment) -> Option<u16> {
     let address = RedisAddress::parse(deployment.redis_url.as_deref()?).ok()?;
     Some(address.seeds().first()?.database()).filter(|database| *database != 0)
 }
@@ -85,6 +86,7 @@ pub fn plan(
             let scope = Scope::Pattern { pattern: pattern.clone(), database };
             softening(scope, ms(*ttl_seconds), ms(*jitter_seconds))?
         }
+        ActionDraft::Warm { .. } => return Err(bad("a warm is planned with its candidates", "")),
         ActionDraft::Playbook { name, parameters } => {
             let playbook = strategy.playbook(name).ok_or_else(|| {
                 let known: Vec<_> = strategy.playbooks.iter().map(|other| other.name.as_str()).collect();
@@ -115,7 +117,7 @@ fn softening(scope: Scope, ttl_ms: u64, jitter_ms: u64) -> Result<(String, Vec<A
     Ok((format!("Soften {scope}"), vec![Action::Soften { scope, ttl_ms, jitter_ms }]))
 }
 
-fn namespace_scope(
+pub(super) fn namespace_scope(
     asked: &str,
     tenant: Option<&str>,
     stale_below: Option<u64>,
@@ -248,7 +250,7 @@ fn elsewhere(step: &Step) -> Option<String> {
 }
 
 /// A key from its template.
-fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
+pub(super) fn fill(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Vec<u8>, Failure> {
     let mut key = Vec::new();
     for part in template.parts() {
         match part {
@@ -279,37 +281,6 @@ pub(super) fn filled_text(
         }
     }
     Ok(filled)
-}
-
-enum Piece<'t> {
-    Literal(&'t str),
-    Field(&'t str),
-}
-
-/// `{name}` is a field where the name is one; any other brace stands for itself.
-fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let (mut pieces, mut rest) = (Vec::new(), text);
-    while let Some(open) = rest.find('{') {
-        let (before, from) = rest.split_at(open);
-        let close = from.find('}');
-        let name = close.and_then(|close| from.get(1..close));
-        let is_name = |name: &&str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-        };
-        match (name.filter(is_name), close) {
-            (Some(name), Some(close)) => {
-                pieces.push(Piece::Literal(before));
-                pieces.push(Piece::Field(name));
-                rest = &from[close + 1..];
-            }
-            _ => {
-                pieces.push(Piece::Literal(&rest[..=open]));
-                rest = &rest[open + 1..];
-            }
-        }
-    }
-    pieces.push(Piece::Literal(rest));
-    pieces
 }
 
 /// The parameters of a playbook, each once, in order.

@@ -143,7 +143,7 @@ impl Desk {
         record.state.remedy.clear();
         let records = &self.inner.records;
         records.save_run(&record).await?;
-        records.audit(run::entry(&record.state, "purge.cancelled")).await?;
+        records.audit(run::entry(&record.state, "cancelled")).await?;
         self.inner.runs.lock().remove(name);
         Ok(record.state)
     }

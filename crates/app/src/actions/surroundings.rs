@@ -5,8 +5,9 @@ use std::sync::{Arc, Weak};
 use cachescope_actions::reads::{NamespaceReads, Reads};
 use cachescope_actions::run::StopRules;
 use cachescope_actions::run_state::StopRuleState;
-use cachescope_model::reading::{Certainty, Reading, Readings};
+use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::snapshot::NamespaceSnapshot;
 use cachescope_model::strategy::{Rule, Severity, Subject, Threshold};
 use cachescope_model::window::Window;
 
@@ -15,24 +16,25 @@ use crate::session::Session;
 /// Reads by namespace over the last minute; `None` where the session knows none.
 pub(super) fn reads(session: &Session) -> Option<Reads> {
     let snapshot = session.snapshot(Window::OneMinute);
-    let of = |readings: &Readings, kind: ReadingKind| {
-        readings.get(&kind).cloned().unwrap_or_else(|| Reading::unavailable("not measured"))
+    let of = |row: &NamespaceSnapshot, kind: ReadingKind| {
+        row.readings.get(&kind).unwrap_or_else(|| Reading::unavailable("not measured"))
     };
+    let of_all = |kind: ReadingKind| snapshot.instance.get(&kind).and_then(|reading| reading.value);
     let namespaces: std::collections::BTreeMap<_, _> = snapshot
         .namespaces
         .iter()
         .map(|row| {
             let reads = NamespaceReads {
-                lookups_per_second: of(&row.readings, ReadingKind::LookupsPerSecond),
-                hit_rate: of(&row.readings, ReadingKind::HitRate),
-                keys: of(&row.readings, ReadingKind::Keys).value,
+                lookups_per_second: of(row, ReadingKind::LookupsPerSecond),
+                hit_rate: of(row, ReadingKind::HitRate),
+                keys: of(row, ReadingKind::Keys).value,
             };
             (row.namespace.clone(), reads)
         })
         .filter(|(_, reads)| reads.lookups_per_second.value.is_some())
         .collect();
-    let all_per_second = of(&snapshot.instance, ReadingKind::LookupsPerSecond).value;
-    let all_hit_rate = of(&snapshot.instance, ReadingKind::HitRate).value;
+    let all_per_second = of_all(ReadingKind::LookupsPerSecond);
+    let all_hit_rate = of_all(ReadingKind::HitRate);
     (!namespaces.is_empty() || all_per_second.is_some()).then_some(Reads {
         namespaces,
         all_per_second,
@@ -70,21 +72,38 @@ impl StopRules for SessionRules {
         }
         states
     }
+
+    fn hit_rate(&self, namespaces: &[String]) -> Option<f64> {
+        let session = self.0.upgrade()?;
+        let snapshot = session.snapshot(Window::OneMinute);
+        if namespaces.is_empty() {
+            return snapshot.instance.get(&ReadingKind::HitRate).and_then(|reading| reading.value);
+        }
+        let rows = snapshot.namespaces.iter().filter(|row| namespaces.contains(&row.namespace));
+        let of = |row: &NamespaceSnapshot| {
+            let lookups = row.readings.value(ReadingKind::LookupsPerSecond)?;
+            Some((lookups, lookups * row.readings.value(ReadingKind::HitRate)?))
+        };
+        let (lookups, hits) =
+            rows.filter_map(of).fold((0.0, 0.0), |(all, some), (one, two)| (all + one, some + two));
+        (lookups > 0.0).then_some(hits / lookups)
+    }
 }
 
 fn judge(session: &Session, rule: &Rule, threshold: Threshold) -> StopRuleState {
     let snapshot = session.snapshot(rule.window);
-    let of_row =
-        |readings: &Readings, kind: ReadingKind| readings.get(&kind).filter(|r| r.value.is_some()).cloned();
+    let known = |reading: &Reading| reading.value.is_some();
     let readings: Vec<Reading> = match &rule.subject {
-        Subject::Instance { reading } => of_row(&snapshot.instance, *reading).into_iter().collect(),
+        Subject::Instance { reading } => {
+            snapshot.instance.get(reading).filter(|it| known(it)).cloned().into_iter().collect()
+        }
         Subject::Namespaces { namespaces, reading } => {
             let named = |template: &str| {
                 let own = session.strategy().namespaces.iter().find(|own| own.template.as_str() == template);
                 own.is_some_and(|own| namespaces.is_empty() || namespaces.contains(&own.name))
             };
             let rows = snapshot.namespaces.iter().filter(|row| named(&row.namespace));
-            rows.filter_map(|row| of_row(&row.readings, *reading)).collect()
+            rows.filter_map(|row| row.readings.get(reading).filter(known)).collect()
         }
         _ => Vec::new(),
     };

@@ -271,6 +271,12 @@ impl Session {
         self.engine.lock().keys(namespace, self.clock.now(), window).unwrap_or_default()
     }
 
+    /// Keys that are missed most, with their bytes: for filling, not for showing.
+    #[must_use]
+    pub fn missed_keys(&self, window: Window) -> Vec<cachescope_model::keys::MissedKey> {
+        self.engine.lock().missed_keys(self.clock.now(), window)
+    }
+
     /// A reading's history.
     #[must_use]
     pub fn history(&self, query: &HistoryQuery) -> Vec<HistoryPoint> {

@@ -9,7 +9,7 @@ use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{IssuedApproval, WireError};
+use super::{IssuedApproval, WarmDraft, WireError};
 
 /// What a plan is made from. The core makes the plan; the page only says what is meant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
@@ -51,6 +51,11 @@ pub enum ActionDraft {
         ttl_seconds: f64,
         /// How much less it may be, at random, in seconds.
         jitter_seconds: f64,
+    },
+    /// Keys that are filled, or whose values are replaced.
+    Warm {
+        /// How.
+        warm: WarmDraft,
     },
     /// A playbook of the strategy.
     Playbook {
@@ -235,7 +240,7 @@ pub struct AuditRow {
     pub deployment: String,
     /// What the deployment was called.
     pub deployment_name: String,
-    /// What happened: `purge.previewed`, `purge.approved`, `purge.refused`, `purge.started`, `purge.finished`, …
+    /// What happened: `purge.previewed`, `purge.refused`, `purge.started`, `warm.finished`, …
     pub event: String,
     /// The run it belongs to; empty where there is none yet.
     pub run: String,

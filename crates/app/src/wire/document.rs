@@ -26,6 +26,8 @@ pub struct StrategyDocument {
 /// One cache on the way of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct LayerView {
+    /// Its short name, under which its figures stand in the reply to `layers`.
+    pub name: String,
     /// What the document calls it.
     pub title: String,
     /// Whether it is the Redis that is watched.

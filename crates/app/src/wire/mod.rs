@@ -11,6 +11,7 @@ mod frames;
 mod prices;
 mod requests;
 mod views;
+mod warm;
 
 pub use actions::*;
 pub use alerts::*;
@@ -20,3 +21,4 @@ pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewR
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
 pub use requests::{Reply, Request};
 pub use views::*;
+pub use warm::*;

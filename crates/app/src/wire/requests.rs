@@ -17,6 +17,7 @@ use super::alerts::*;
 use super::document::StrategyDocument;
 use super::prices::*;
 use super::views::*;
+use super::warm::*;
 
 /// Declares each request with its reply once: from this follow [`Request`], [`Reply`] and the page's `Replies`
 /// map from a request's name to the type of its answer.
@@ -214,6 +215,40 @@ requests! {
         /// How it is written.
         format: ExportFormat,
     } -> String;
+    /// The warm plans of a deployment's strategy, with their next runs.
+    WarmPlans {
+        /// Which one.
+        deployment: DeploymentId,
+    } -> Vec<WarmPlanView>;
+    /// Has a documented plan's schedule started by this program from now on; answers with the plans.
+    ArmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// What is run, by a plan that has a schedule.
+        draft: WarmDraft,
+        /// What becomes of missed runs.
+        missed: cachescope_actions::warm::schedule::MissedRuns,
+        /// The deployment's name, where it wants to be typed.
+        typed_name: Option<String>,
+        /// Why, for the audit.
+        reason: Option<String>,
+    } -> Vec<WarmPlanView>;
+    /// Starts it no more.
+    DisarmSchedule {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The plan's name.
+        plan: String,
+    } -> Vec<WarmPlanView>;
+    /// Keeps the secret of an endpoint under a name; it never comes back.
+    SetEndpointSecret {
+        /// Of which deployment.
+        deployment: DeploymentId,
+        /// The name that plans know it by.
+        name: String,
+        /// The secret.
+        secret: String,
+    } -> cachescope_store::SecretsState;
     /// The playbooks of the deployment's strategy.
     Playbooks {
         /// Which one.

@@ -13,4 +13,5 @@ pub(crate) mod scan;
 pub(crate) mod scrape;
 pub(crate) mod snapshot;
 pub(crate) mod strategy;
+pub(crate) mod warm;
 pub(crate) mod watch;

@@ -65,7 +65,7 @@ fn place(what: &str) -> String {
     format!("purge.target.{}", cachescope_actions::canonical::sha256(what.as_bytes()))
 }
 
-async fn remember(store: &Store, what: &str, session: &Session) -> Result<(), Failure> {
+pub(crate) async fn remember(store: &Store, what: &str, session: &Session) -> Result<(), Failure> {
     let of = session.deployment();
     let remembered = Remembered {
         redis: of.redis_url.clone().unwrap_or_default(),
@@ -76,7 +76,7 @@ async fn remember(store: &Store, what: &str, session: &Session) -> Result<(), Fa
     store.set_setting(&place(what), &text).await.map_err(|error| Failure::input(error.to_string()))
 }
 
-async fn recall(
+pub(crate) async fn recall(
     store: &Store,
     what: &str,
     target: &Target,
@@ -96,17 +96,26 @@ async fn recall(
     Ok((target, common))
 }
 
+/// The identity of a deployment that is known by its address alone.
+pub(crate) fn deployment_id(url: &str) -> DeploymentId {
+    let hash = cachescope_actions::canonical::sha256(url.as_bytes());
+    DeploymentId(format!("cli-{}", &hash[..16]))
+}
+
 /// A session that knows the servers. A deployment of the command is known by its address.
-async fn session(target: &Target, common: &Common, watched: bool) -> Result<Arc<Session>, Failure> {
+pub(crate) async fn session(
+    target: &Target,
+    common: &Common,
+    watched: bool,
+) -> Result<Arc<Session>, Failure> {
     // Signals that stop actions come from the Prometheus; the rest is asked when it is needed.
     let signals = target.prometheus.is_some().then(|| "prometheus".to_owned());
     let named = (!watched).then(|| signals.into_iter().collect::<Vec<_>>());
     let mut plan = deployment::plan(target, common, named.as_deref(), ScanPlan::default()).await?;
     let Some(url) = plan.deployment.redis_url.clone() else {
-        return Err(Failure::input("a purge needs a Redis: give its address with --redis"));
+        return Err(Failure::input("an action needs a Redis: give its address with --redis"));
     };
-    let hash = cachescope_actions::canonical::sha256(url.as_bytes());
-    plan.deployment.id = DeploymentId(format!("cli-{}", &hash[..16]));
+    plan.deployment.id = deployment_id(&url);
     let session = Session::start(plan);
     if session.deployment().prometheus_url.is_some() {
         let known = |session: &Session| {
@@ -166,7 +175,7 @@ fn tokens() -> Tokens {
     Tokens { application: token(APPLICATION_TOKEN), cdn: token(CDN_TOKEN) }
 }
 
-fn planned(
+async fn planned(
     desk: &Desk,
     session: &Session,
     what: What,
@@ -187,13 +196,13 @@ fn planned(
     });
     let endpoints = endpoints.map_err(cachescope_app::wire::WireError::from)?.with_tokens(&tokens);
     desk.set_endpoints(&session.deployment().id, endpoints, tokens);
-    Ok(desk.plan(session, &draft(what)?, Some(how))?)
+    Ok(desk.plan(session, &draft(what)?, Some(how)).await?)
 }
 
 async fn plan(command: Planned, common: &Common) -> Result<(), Failure> {
     let (desk, _) = desk(common).await?;
     let session = session(&command.target, common, false).await?;
-    let plan = planned(&desk, &session, command.what, &command.how, &command.asking)?;
+    let plan = planned(&desk, &session, command.what, &command.how, &command.asking).await?;
     let hash = plan.hash()?;
     if common.json {
         return output::json(&json!({ "plan": plan, "plan_hash": hash }));
@@ -213,7 +222,7 @@ async fn preview(command: Preview, common: &Common) -> Result<(), Failure> {
     if let Some(watch_for) = command.watch_for {
         deployment::watch_until(&session, watch_for, |_| false).await?;
     }
-    let plan = planned(&desk, &session, what, &how, &asking)?;
+    let plan = planned(&desk, &session, what, &how, &asking).await?;
     let (cancel, progress) = (CancellationToken::new(), Arc::default());
     let previewing = desk.preview(&session, plan, &progress, &cancel);
     let found = tokio::select! {
@@ -238,7 +247,7 @@ async fn preview(command: Preview, common: &Common) -> Result<(), Failure> {
     }
 }
 
-fn preview_json(found: &PreviewedAction) -> Result<serde_json::Value, Failure> {
+pub(crate) fn preview_json(found: &PreviewedAction) -> Result<serde_json::Value, Failure> {
     let preview = &found.preview;
     let mut json = serde_json::to_value(preview)?;
     json["token"] = json!(found.approval.as_ref().map(|approval| &approval.token));
@@ -256,7 +265,7 @@ fn preview_json(found: &PreviewedAction) -> Result<serde_json::Value, Failure> {
     Ok(json)
 }
 
-fn preview_text(found: &PreviewedAction) -> String {
+pub(crate) fn preview_text(found: &PreviewedAction) -> String {
     let preview = &found.preview;
     let mut text = format!("{}\n\n", preview.plan.title);
     for (place, step) in preview.steps.iter().enumerate() {
@@ -273,6 +282,22 @@ fn preview_text(found: &PreviewedAction) -> String {
         number(&preview.reads_per_second),
         number(&preview.predicted_extra_misses_per_second),
     ));
+    for warm in &preview.warms {
+        text.push_str(&format!(
+            "to load         {} keys by {} requests, {} are there, at least {:.0} s\n",
+            warm.due, warm.requests, warm.there, warm.least_seconds
+        ));
+        for won in &warm.won_back {
+            if let (Some(now), Some(after)) = (won.hit_rate, won.hit_rate_after) {
+                text.push_str(&format!(
+                    "hit rate        {}: {:.1} %, {:.1} % without the misses of these keys\n",
+                    won.namespace,
+                    now * 100.0,
+                    after * 100.0
+                ));
+            }
+        }
+    }
     let types: Vec<_> = preview.types.iter().map(|(kind, keys)| format!("{kind} {keys}")).collect();
     text.push_str(&format!("types           {}\n", types.join(", ")));
     let used = |keys: &[cachescope_actions::preview_result::UsedKey]| {
@@ -295,7 +320,11 @@ fn preview_text(found: &PreviewedAction) -> String {
         text.push_str(&format!("{:<8} {}\n", format!("{:?}", check.verdict).to_lowercase(), check.sentence));
     }
     if let Some(approval) = &found.approval {
-        text.push_str(&format!("\nWithin five minutes: cachescope purge run --approve {}\n", approval.token));
+        let word = preview.plan.word();
+        text.push_str(&format!(
+            "\nWithin five minutes: cachescope {word} run --approve {}\n",
+            approval.token
+        ));
         if found.wants.armed {
             text.push_str("with --arm, --type-name and --reason, since this is production\n");
         }
@@ -330,7 +359,7 @@ async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
 }
 
 /// Waits for the end. Ctrl-C ends the run after the exchange under way; what was removed stays in its undo file.
-async fn until_ended(handle: &RunHandle, common: &Common) -> RunState {
+pub(crate) async fn until_ended(handle: &RunHandle, common: &Common) -> RunState {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut asked = false;
     loop {
@@ -345,15 +374,42 @@ async fn until_ended(handle: &RunHandle, common: &Common) -> RunState {
             _ = tick.tick(), if !common.json => {
                 let state = handle.state();
                 crate::custody::say(&format!(
-                    "run {}: {} of {} removed, {:.0}/s",
-                    state.run, state.counts.removed, state.expected, state.keys_per_second
+                    "run {}: {} of {}, {:.0}/s",
+                    state.run,
+                    done(&state),
+                    state.expected,
+                    state.keys_per_second
                 ));
             }
         }
     }
 }
 
-fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
+/// What a run has done, in words.
+fn done(state: &RunState) -> String {
+    let counts = &state.counts;
+    let warms = state.plan.steps.iter().any(|step| step.warm().is_some());
+    let mut parts = Vec::new();
+    if !warms || counts.removed > 0 {
+        parts.push(format!("{} keys removed", counts.removed));
+    }
+    if warms {
+        parts.push(format!("{} keys filled, {} were there", counts.filled, counts.there));
+    }
+    for (count, what) in [
+        (counts.failed, "failed"),
+        (counts.unfilled, "not there although the endpoint says so"),
+        (counts.wrong_ttl, "with another time to live than documented"),
+        (counts.claimed, "left to somebody else who was loading them"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
+}
+
+pub(crate) fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
     if common.json {
         output::json(&json!({
             "run": state.run,
@@ -364,10 +420,13 @@ fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
             "expected": state.expected,
             "counts": state.counts,
             "undo_bytes": state.undo_bytes,
+            "filled": state.counts.filled,
+            "hit_rate_before": state.hit_rate_before,
+            "hit_rate": state.hit_rate,
             "answers": state.answers,
         }))?;
     } else {
-        output::text(&format!("run {}: {} keys removed\n", state.run, state.counts.removed))?;
+        output::text(&format!("run {}: {}\n", state.run, done(state)))?;
         for answer in &state.answers {
             output::text(&format!("{answer}\n"))?;
         }

@@ -77,13 +77,13 @@ pub(crate) fn rows_of(json: &mut serde_json::Value) -> impl Iterator<Item = &mut
 fn render(figures: &Snapshot) -> String {
     let mut table = figures::table(&COLUMNS);
     let heaviest = |row: &&NamespaceSnapshot| {
-        let bytes = row.readings.get(&ReadingKind::MemoryBytes).and_then(|reading| reading.value);
+        let bytes = row.readings.value(ReadingKind::MemoryBytes);
         std::cmp::Reverse(bytes.map_or(0, |bytes| bytes as u64))
     };
     let mut rows: Vec<_> = figures.namespaces.iter().collect();
     rows.sort_by_key(heaviest);
     for namespace in rows {
-        table.row(figures::row(figures::name(namespace), &COLUMNS, &namespace.readings));
+        table.row(figures::row(figures::name(namespace), &COLUMNS, |kind| namespace.readings.get(kind)));
     }
     let mut text = table.render();
     for status in figures.sources.iter().filter(|status| status.source == SourceId::Scan) {

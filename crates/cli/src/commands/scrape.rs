@@ -55,10 +55,9 @@ fn document(page: &Page) -> Value {
         .samples
         .iter()
         .map(|sample| {
-            let labels: BTreeMap<&str, &str> =
-                sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let labels: BTreeMap<&str, &str> = sample.labels().collect();
             json!({
-                "name": sample.name,
+                "name": sample.name(),
                 "labels": labels,
                 "value": json_number(sample.value),
                 "timestamp_ms": sample.at.millis(),
@@ -86,9 +85,9 @@ fn number(value: f64) -> String {
 }
 
 fn series(sample: &Sample) -> String {
-    if sample.labels.is_empty() {
-        return sample.name.clone();
+    if sample.labels().len() == 0 {
+        return sample.name().to_owned();
     }
-    let labels: Vec<String> = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-    format!("{}{{{}}}", sample.name, labels.join(","))
+    let labels: Vec<String> = sample.labels().map(|(name, value)| format!("{name}={value:?}")).collect();
+    format!("{}{{{}}}", sample.name(), labels.join(","))
 }

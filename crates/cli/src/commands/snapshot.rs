@@ -114,12 +114,13 @@ fn is_counted(layer: &PartSnapshot) -> bool {
 /// The figures as text.
 pub(crate) fn render(figures: &Figures) -> String {
     let mut table = figures::table(&COLUMNS);
-    table.row(figures::row("(everything)".to_owned(), &COLUMNS, &figures.instance));
+    table.row(figures::row("(everything)".to_owned(), &COLUMNS, |kind| figures.instance.get(kind).cloned()));
     for layer in figures.layers.iter().filter(|layer| is_counted(layer)) {
-        table.row(figures::row(format!("(layer {})", layer.name), &COLUMNS, &layer.readings));
+        let name = format!("(layer {})", layer.name);
+        table.row(figures::row(name, &COLUMNS, |kind| layer.readings.get(kind).cloned()));
     }
     for namespace in &figures.namespaces {
-        table.row(figures::row(figures::name(namespace), &COLUMNS, &namespace.readings));
+        table.row(figures::row(figures::name(namespace), &COLUMNS, |kind| namespace.readings.get(kind)));
     }
     let mut text = table.render();
     for status in &figures.sources {

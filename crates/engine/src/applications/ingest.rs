@@ -120,7 +120,7 @@ impl Applications {
     }
 
     fn take(&mut self, number: usize, met: &Met<'_>, intake: &mut Intake<'_>) {
-        let series = intake.hashing.series(number, &met.sample.name, &met.sample.labels);
+        let series = intake.hashing.series(number, &met.sample.series);
         let value = met.sample.value;
         match met.recognised.role {
             Role::Quantile(quantile, unit) => {

@@ -93,6 +93,12 @@ impl Applications {
         }
     }
 
+    /// Makes room for this many labels, and for no more.
+    pub(crate) fn expect(&mut self, labels: usize) {
+        self.carriers.reserve_exact(labels);
+        self.by_label.reserve(labels);
+    }
+
     /// Says that the application counts a row under this label.
     pub(crate) fn bind(&mut self, label: &str, row: u32) -> u32 {
         let number = match self.by_label.get(label) {

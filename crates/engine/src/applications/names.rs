@@ -182,8 +182,8 @@ impl Names {
 
     /// What a sample's series counts; `None` where it does not matter here.
     pub(crate) fn recognise<'a>(&self, sample: &'a Sample) -> Option<Recognised<'a>> {
-        let Some((metric, dialect)) = self.metrics.get(sample.name.as_str()).copied() else {
-            let metric = ExporterMetric::named(&sample.name)?;
+        let Some((metric, dialect)) = self.metrics.get(sample.name()).copied() else {
+            let metric = ExporterMetric::named(sample.name())?;
             return Some(Recognised { role: Role::Exporter(metric), other_layer: None, label: None });
         };
         let dialect = &self.dialects[dialect];
@@ -221,11 +221,11 @@ impl Dialect {
         if named.is_some() || !self.any_label {
             return named.filter(|value| !value.is_empty());
         }
-        let mut others = sample.labels.iter().filter(|(label, _)| {
-            !NOT_A_NAMESPACE.contains(&label.as_str())
+        let mut others = sample.labels().filter(|(label, _)| {
+            !NOT_A_NAMESPACE.contains(label)
                 && !label.starts_with("__")
                 && !label.starts_with("exported_")
-                && !self.layer_labels.contains(label)
+                && !self.layer_labels.iter().any(|layer| layer == label)
         });
         match (others.next(), others.next()) {
             (Some((_, value)), None) if !value.is_empty() => Some(value),
@@ -243,8 +243,8 @@ mod tests {
     fn sample(text: &str) -> Sample {
         let (name, labels) = text.split_once('{').unwrap_or((text, "}"));
         let pairs = labels.trim_end_matches('}').split(',').filter_map(|pair| pair.split_once('='));
-        let labels = pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
-        Sample::new(name.to_owned(), labels, 1.0, Timestamp(0))
+        let labels: Vec<_> = pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
+        Sample::new(name, &labels, 1.0, Timestamp(0))
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl ReadMix {
                 if !room && command != OTHER_READS {
                     return self.column(OTHER_READS);
                 }
+                self.columns.reserve_exact(1);
                 self.columns.push((command, Column::default()));
                 self.columns.len() - 1
             }

@@ -15,7 +15,7 @@ use cachescope_model::events::{KeyEventBatch, KeyEventKind};
 
 pub(crate) use awaiting::Awaiting;
 pub(crate) use delays::{AFTER_EVICTION, AFTER_EXPIRY, BOUNDS_MILLIS};
-pub(crate) use key_table::KeyTable;
+pub(crate) use key_table::{KeyTable, State};
 pub(crate) use own_misses::{CountedMiss, OwnMisses};
 pub(crate) use provisional::Provisional;
 pub(crate) use standing::{Silence, Standing};
@@ -24,7 +24,6 @@ pub(crate) use unfilled::Unfilled;
 pub(crate) use verdict::Cause;
 
 use self::awaiting::Waiting;
-use self::key_table::State;
 use self::unfilled::FirstMiss;
 use self::verdict::{Doubt, Verdict};
 use crate::engine::Engine;

@@ -1,6 +1,7 @@
 //! From counters to rates with their intervals.
 
-use cachescope_model::keys::{KeyRate, NamespaceKeys};
+use cachescope_model::key::OUR_PREFIX;
+use cachescope_model::keys::{KeyRate, MissedKey, NamespaceKeys};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use hashbrown::HashMap;
@@ -8,6 +9,7 @@ use hashbrown::HashMap;
 use super::sketch::Counter;
 use super::{PERIOD_MILLIS, TopKeys};
 use crate::engine::Engine;
+use crate::events::State;
 use crate::readings::Reasons;
 use crate::sample::of_total;
 
@@ -82,12 +84,73 @@ impl TopKeys {
     }
 }
 
+/// A key's hash, its counter and the middle of what its count may be.
+type Raw<'k> = (u64, &'k Counter, f64);
+
+impl TopKeys {
+    /// The keys of a row over this period and, where it does not cover the window, the one before; and seconds behind
+    /// them.
+    fn raw(&self, row: u32, now_ms: i64, window: Window) -> (Vec<Raw<'_>>, f64) {
+        let millis = now_ms - self.now.since_ms;
+        if self.now.counted == 0 || millis > 2 * PERIOD_MILLIS {
+            return (Vec::new(), 1.0);
+        }
+        let before = self.before.as_ref().filter(|_| millis < i64::from(window.seconds()) * 1000);
+        let since_ms = before.map_or(self.now.since_ms, |before| before.since_ms);
+        let mut keys = HashMap::<u64, (&Counter, f64)>::new();
+        for period in [before, Some(&self.now)].into_iter().flatten() {
+            for (hash, count, counter) in period.rows.get(&row).into_iter().flat_map(super::Sketch::iter) {
+                keys.entry(hash).or_insert((counter, 0.0)).1 += count - counter.error / 2.0;
+            }
+        }
+        let seconds = ((now_ms - since_ms) as f64 / 1000.0).max(1.0);
+        (keys.into_iter().map(|(hash, (counter, count))| (hash, counter, count)).collect(), seconds)
+    }
+}
+
 fn shown(engine: &Engine, counter: &Counter) -> String {
     let text = engine.shown_key(counter.database, &counter.key);
     if counter.length > counter.key.len() { format!("{text}… ({} bytes)", counter.length) } else { text }
 }
 
 impl Engine {
+    /// Keys that are missed most, of all namespaces, with their bytes; over about the window but at most two minutes.
+    /// Bounded sketches hold them: of a namespace with many missed keys, those that stand out.
+    #[must_use]
+    pub fn missed_keys(&self, now: Timestamp, window: Window) -> Vec<MissedKey> {
+        let now_ms = now.millis().clamp(0, self.now_ms.saturating_add(86_400_000)).max(self.now_ms);
+        let mut all: Vec<MissedKey> = Vec::new();
+        for (row, named) in self.rows.live() {
+            let namespace = named.template.as_str();
+            let (rates, seconds) = self.missed.raw(row, now_ms, window);
+            for (hash, counter, count) in rates {
+                // A cut name is no key.
+                if counter.length > counter.key.len() || counter.key.starts_with(OUR_PREFIX) {
+                    continue;
+                }
+                let cause = match self.events.keys.get(hash).map(|entry| entry.state) {
+                    Some(State::Expired) => "expired",
+                    Some(State::Evicted) => "evicted",
+                    Some(State::Deleted) => "deleted",
+                    Some(State::Absent) => "cold",
+                    _ => "unknown",
+                };
+                all.push(MissedKey {
+                    namespace: namespace.to_owned(),
+                    database: counter.database,
+                    key: counter.key.clone(),
+                    per_second: count / seconds,
+                    cause,
+                });
+            }
+        }
+        all.sort_by(|one, other| {
+            let order = other.per_second.total_cmp(&one.per_second);
+            order.then_with(|| (one.database, &one.key).cmp(&(other.database, &other.key)))
+        });
+        all
+    }
+
     /// Keys of a namespace that stand out, over about the window but at most two minutes: bounded sketches
     /// hold no more. `None` where the namespace is not known; the empty one is the remainder.
     #[must_use]

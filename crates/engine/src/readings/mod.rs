@@ -24,6 +24,7 @@ mod statuses;
 mod tenants;
 mod view;
 
+use cachescope_model::reading::Readings;
 use cachescope_model::snapshot::{MissCauses, NamespaceSnapshot, NodeSnapshot, Snapshot};
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
@@ -69,11 +70,13 @@ impl Engine {
 
     fn namespaces_in(&self, mut rows: Vec<NamespaceSnapshot>, view: &View<'_>) -> Vec<NamespaceSnapshot> {
         let mut filled = 0;
+        let mut readings = Readings::new();
+        rows.reserve_exact((self.rows.len() + 1).saturating_sub(rows.len()));
         for (number, row) in self.rows.live() {
             if filled == rows.len() {
                 rows.push(NamespaceSnapshot::empty());
             }
-            namespace::fill(self, view, number, row, &mut rows[filled]);
+            namespace::fill(self, view, (number, row), &mut readings, &mut rows[filled]);
             filled += 1;
         }
         rows.truncate(filled);

@@ -16,15 +16,20 @@ use crate::window::Count;
 const NO_LATENCY: &str =
     "the application's latency histogram has no label for namespaces: add one, or switch on the source probe";
 
-/// Fills in a row's snapshot, whichever row's stood there before.
-pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, into: &mut NamespaceSnapshot) {
+/// Fills in a row's snapshot, whichever row's stood there before. `readings` is room to work in.
+pub(super) fn fill(
+    engine: &Engine,
+    view: &View<'_>,
+    (number, row): (u32, &Row),
+    readings: &mut Readings,
+    into: &mut NamespaceSnapshot,
+) {
     into.namespace.clone_from(&row.template);
     into.title.clone_from(&row.title);
     into.origin = if number == OTHER { NamespaceOrigin::Other } else { row.origin };
     into.documented_ttl_seconds = row.documented_ttl_seconds;
     into.hit_rate_target = row.hit_rate_target;
     into.miss_causes = causes(&row.tally, &view.events_range);
-    let readings = &mut into.readings;
     readings.clear();
     let figures = if number == OTHER {
         Err("what belongs to no namespace has no counters of its own".into())
@@ -40,7 +45,7 @@ pub(super) fn fill(engine: &Engine, view: &View<'_>, number: u32, row: &Row, int
     probed::of_row(view, row, readings);
     execution_model::of_row(engine, view, row, readings);
     scanned::of_row(engine, view, number, row, readings);
-    view.repeated.share(readings);
+    into.readings.fill(readings, |reading| view.repeated.told(reading));
 }
 
 /// Lookups, hits and misses: as the application counts them, otherwise by the sample of the commands; misses

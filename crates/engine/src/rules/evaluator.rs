@@ -150,6 +150,7 @@ impl Evaluator {
     #[must_use]
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
+        let mut any_window = false;
         for Tracked { rule, .. } in &self.rules {
             match &rule.subject {
                 Subject::Tenants { namespaces, .. } => {
@@ -157,10 +158,15 @@ impl Evaluator {
                     needs.tenants.extend(templates.map(|template| (rule.window, template.to_owned())));
                 }
                 Subject::Promql { expr } => needs.queries.push((rule.name.clone(), expr.clone())),
+                // The same in every snapshot: none is made for them that nobody else wants.
+                Subject::Signal { .. } | Subject::Reachable => any_window = true,
                 _ => {
                     needs.windows.insert(rule.window);
                 }
             }
+        }
+        if any_window && needs.windows.is_empty() {
+            needs.windows.insert(Window::default());
         }
         needs
     }

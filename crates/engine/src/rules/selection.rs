@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cachescope_model::alert::AlertLabels;
 use cachescope_model::alert::label::{LAYER, NAMESPACE, NODE, TENANT};
-use cachescope_model::reading::Readings;
+use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{NamespaceOrigin, Snapshot};
 use cachescope_model::source::{SourceHealth, SourceId};
@@ -102,15 +102,25 @@ fn missing_window(window: Window) -> Sample {
 }
 
 fn of(labels: AlertLabels, readings: &Readings, kind: ReadingKind) -> Sample {
-    match readings.get(&kind) {
-        Some(reading) => Sample::of_reading(labels, reading, lookups(readings)),
+    sample(labels, kind, |kind| readings.get(kind).cloned())
+}
+
+fn sample(
+    labels: AlertLabels,
+    kind: ReadingKind,
+    readings: impl Fn(&ReadingKind) -> Option<Reading>,
+) -> Sample {
+    match readings(&kind) {
+        Some(reading) => {
+            let rate = readings(&ReadingKind::LookupsPerSecond);
+            Sample::of_reading(labels, &reading, rate.as_ref().and_then(lookups))
+        }
         None => Sample::missing(labels, format!("it has no {}", kind.spec().title.to_lowercase())),
     }
 }
 
 /// How many lookups there were in the window.
-fn lookups(readings: &Readings) -> Option<f64> {
-    let rate = readings.get(&ReadingKind::LookupsPerSecond)?;
+fn lookups(rate: &Reading) -> Option<f64> {
     rate.value.map(|value| value * rate.window_seconds)
 }
 
@@ -118,11 +128,13 @@ fn of_namespaces(snapshot: &Snapshot, names: &Names, wanted: &[String], kind: Re
     let labels = |name: &str| AlertLabels::from([(NAMESPACE.to_owned(), name.to_owned())]);
     let rows = snapshot.namespaces.iter().filter(|row| row.origin != NamespaceOrigin::Other);
     if wanted.is_empty() {
-        return rows.map(|row| of(labels(names.name(&row.namespace)), &row.readings, kind)).collect();
+        return rows
+            .map(|row| sample(labels(names.name(&row.namespace)), kind, |kind| row.readings.get(kind)))
+            .collect();
     }
     let rows: HashMap<&str, _> = rows.map(|row| (names.name(&row.namespace), row)).collect();
     let of_name = |name: &String| match rows.get(name.as_str()) {
-        Some(row) => of(labels(name), &row.readings, kind),
+        Some(row) => sample(labels(name), kind, |kind| row.readings.get(kind)),
         None => Sample::missing(labels(name), "it has not been seen"),
     };
     wanted.iter().map(of_name).collect()

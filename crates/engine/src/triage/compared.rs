@@ -9,11 +9,14 @@ use super::Spans;
 use super::shares::Change;
 use crate::engine::Engine;
 
+/// Which comparison: of what, over which spans.
+type Compares = (R, Spans);
+
 /// Comparisons that have been made for alerts of the same moment. Alerts of one cause begin at one time, so that most
 /// of them ask for the same.
 #[derive(Debug, Default)]
 pub struct Compared {
-    changes: Vec<((R, Spans), Rc<[Change]>)>,
+    changes: Vec<(Compares, Rc<[Change]>)>,
     causes: Vec<(Spans, Vec<CauseShare>)>,
 }
 

@@ -17,6 +17,7 @@ impl Buckets {
         let place = match self.cells.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(place) => place,
             Err(place) => {
+                self.cells.reserve_exact(1);
                 self.cells.insert(place, (bucket, Column::default()));
                 place
             }

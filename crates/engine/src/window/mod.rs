@@ -1,8 +1,10 @@
 //! Counts over time: bounded rings of four resolutions, sparse and as narrow as their values.
 //!
-//! A busy counter costs about 1 kB for a whole day, an idle one 8 bytes or nothing.
+//! A busy counter costs about 1 kB for a whole day, one that counts now and then a tenth of that, an idle one 16
+//! bytes or nothing.
 
 mod buckets;
+mod cells;
 mod column;
 mod frame;
 mod gauge;

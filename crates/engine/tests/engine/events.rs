@@ -27,17 +27,17 @@ fn misses_evictions_and_expirations_are_counted_by_namespace() {
         );
     }
     let snapshot = run.minute(20.0);
-    near(of(&snapshot, "user:{id}", R::MissesPerSecond), 2.0);
-    near(of(&snapshot, "org:{id}", R::MissesPerSecond), 0.0);
-    near(of(&snapshot, "org:{id}", R::EvictionsPerSecond), 1.0);
-    near(of(&snapshot, "user:{id}", R::ExpirationsPerSecond), 1.0);
-    near(of(&snapshot, "cart:{id}:items", R::MissesPerSecond), 1.0);
+    near(&of(&snapshot, "user:{id}", R::MissesPerSecond), 2.0);
+    near(&of(&snapshot, "org:{id}", R::MissesPerSecond), 0.0);
+    near(&of(&snapshot, "org:{id}", R::EvictionsPerSecond), 1.0);
+    near(&of(&snapshot, "user:{id}", R::ExpirationsPerSecond), 1.0);
+    near(&of(&snapshot, "cart:{id}:items", R::MissesPerSecond), 1.0);
     let misses = of(&snapshot, "user:{id}", R::MissesPerSecond);
     assert_eq!(misses.certainty, Certainty::Exact);
     assert!((misses.window_seconds - 20.0).abs() < 0.01);
     assert_eq!(snapshot.miss_causes.total(), 60);
     near(&snapshot.instance[&R::MissesPerSecond], 3.0);
-    says(of(&snapshot, "user:{id}", R::HitRate), "needs the application's own metrics");
+    says(&of(&snapshot, "user:{id}", R::HitRate), "needs the application's own metrics");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn lost_events_are_a_figure_and_widen_the_interval() {
     assert_eq!(misses.certainty, Certainty::Estimated);
     let (low, high) = (misses.low.expect("low"), misses.high.expect("high"));
     assert!(low <= 90.5 && high >= 97.0, "the truth is 100: {misses:?}");
-    says(misses, "not announced");
+    says(&misses, "not announced");
     assert!(snapshot.findings.iter().any(|finding| finding.code == "counters-disagree"));
 }
 
@@ -180,8 +180,8 @@ fn a_broken_subscription_is_a_gap_since_the_last_batch() {
     let misses = of(&snapshot, "user:{id}", R::MissesPerSecond);
     assert_eq!(misses.certainty, Certainty::Estimated);
     assert!((misses.window_seconds - 34.0).abs() < 0.1, "{misses:?}");
-    near(misses, 35.0 / 34.0);
-    says(misses, "not received for 16 s");
+    near(&misses, 35.0 / 34.0);
+    says(&misses, "not received for 16 s");
 }
 
 #[test]
@@ -191,12 +191,12 @@ fn kinds_that_do_not_arrive_are_unavailable_with_the_remedy() {
     run.see(0.0, "redis:6379", Observed::EventsBegan(channels));
     run.events(1.0, &[(Evicted, "user:1")]);
     let snapshot = run.minute(2.0);
-    says(of(&snapshot, "user:{id}", R::MissesPerSecond), "notify-keyspace-events");
-    near(of(&snapshot, "user:{id}", R::EvictionsPerSecond), 0.5);
-    says(of(&snapshot, "user:{id}", R::ExpirationsPerSecond), "+config|get");
+    says(&of(&snapshot, "user:{id}", R::MissesPerSecond), "notify-keyspace-events");
+    near(&of(&snapshot, "user:{id}", R::EvictionsPerSecond), 0.5);
+    says(&of(&snapshot, "user:{id}", R::ExpirationsPerSecond), "+config|get");
     // What nobody could promise is believed once it is heard.
     run.events(2.5, &[(Expired, "user:1")]);
-    near(of(&run.minute(5.0), "user:{id}", R::ExpirationsPerSecond), 0.2);
+    near(&of(&run.minute(5.0), "user:{id}", R::ExpirationsPerSecond), 0.2);
 
     let mut run = Run::new(&strategy(&[("user:{id}", "user")]));
     run.see(
@@ -211,7 +211,7 @@ fn kinds_that_do_not_arrive_are_unavailable_with_the_remedy() {
         }),
     );
     let snapshot = run.minute(1.0);
-    says(of(&snapshot, "user:{id}", R::MissesPerSecond), "may not subscribe; ACL SETUSER app +subscribe");
+    says(&of(&snapshot, "user:{id}", R::MissesPerSecond), "may not subscribe; ACL SETUSER app +subscribe");
     assert_eq!(snapshot.sources.len(), 1);
 }
 

@@ -242,7 +242,7 @@ fn scans_add_up_once_a_shard_and_only_when_every_shard_was_scanned() {
     let mut run = Run::new(&strategy(&[("user:{id}", "user")]));
     run.see(0.0, "a1", topology("a1+ a2- b1+"));
     scan(&mut run, 1.0, "a2", 1, &["user:1", "user:2"]);
-    let keys = |run: &mut Run, second: f64| of(&run.minute(second), "user:{id}", R::Keys).clone();
+    let keys = |run: &mut Run, second: f64| of(&run.minute(second), "user:{id}", R::Keys);
     says(&keys(&mut run, 1.5), "no scan yet");
     scan(&mut run, 2.0, "b1", 1, &["user:3"]);
     near(&keys(&mut run, 2.5), 3.0);

@@ -96,9 +96,9 @@ fn metrics() -> impl Strategy<Value = Observed> {
     ];
     let sample =
         (name, prop::collection::vec(label, 0..4), value, moment()).prop_map(|(name, labels, value, at)| {
-            let labels =
+            let labels: Vec<_> =
                 labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            Sample::new(name.to_owned(), labels, value, at)
+            Sample::new(name, &labels, value, at)
         });
     (prop::collection::vec(sample, 0..20), "[ab]", number()).prop_map(|(samples, endpoint, bad_lines)| {
         Observed::Metrics(MetricsBatch { endpoint, samples, bad_lines })
@@ -219,7 +219,7 @@ fn whole(snapshot: &Snapshot) -> Result<(), TestCaseError> {
             let reading = row.readings.get(&spec.kind);
             prop_assert!(reading.is_some(), "{} lacks {:?}", row.namespace, spec.kind);
             if let Some(reading) = reading {
-                sane(&row.namespace, spec.kind, reading)?;
+                sane(&row.namespace, spec.kind, &reading)?;
             }
         }
         causes += row.miss_causes.total();
@@ -288,7 +288,7 @@ proptest! {
         let snapshot = engine.snapshot(at(55.0), Window::OneMinute);
         prop_assert_eq!(snapshot.miss_causes.total(), misses);
         let rates: f64 = snapshot.namespaces.iter().filter_map(|row| {
-            let reading = &row.readings[&ReadingKind::MissesPerSecond];
+            let reading = row.readings.get(&ReadingKind::MissesPerSecond)?;
             reading.value.map(|value| value * reading.window_seconds)
         }).sum();
         prop_assert!((rates - misses as f64).abs() < 1e-6 * (1.0 + misses as f64), "{} is not {}", rates, misses);

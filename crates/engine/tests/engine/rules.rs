@@ -7,6 +7,7 @@ use cachescope_engine::rules::{Evaluator, EvaluatorOptions, Inputs, Sample};
 use cachescope_model::alert::{AlertLabels, AlertState, RuleHealth, Transition};
 use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
+use cachescope_model::row_readings::RowReadings;
 use cachescope_model::snapshot::{MissCauses, NamespaceOrigin, NamespaceSnapshot, Snapshot};
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::strategy::{Comparison, Namespace, Rule, Severity, Strategy, Subject, Threshold};
@@ -118,7 +119,7 @@ fn snapshot(hit_rate: Reading, namespaces: &[(&str, Reading, f64)]) -> Snapshot 
     let row = |(template, hit_rate, lookups): &(&str, Reading, f64)| NamespaceSnapshot {
         namespace: (*template).to_owned(),
         origin: NamespaceOrigin::Documented,
-        readings: Readings::from_iter([
+        readings: RowReadings::from_iter([
             (ReadingKind::HitRate, hit_rate.clone()),
             (ReadingKind::LookupsPerSecond, Reading::exact(*lookups, "INFO", 60.0)),
         ]),
@@ -184,6 +185,21 @@ fn each_namespace_is_judged_for_itself_and_one_that_is_not_there_has_no_data() {
     let status = evaluator.statuses().remove(0);
     assert_eq!(status.health, RuleHealth::NoData);
     assert_eq!(status.alerts[0].reason, "no data: 60 lookups in the window, the rule wants 100");
+}
+
+#[test]
+fn what_is_the_same_in_every_snapshot_wants_none_of_its_own() {
+    let strategy = strategy();
+    let windows = |rules: Vec<Rule>| -> Vec<Window> {
+        let needs = Evaluator::new(rules, &strategy, EvaluatorOptions::default()).needs();
+        needs.windows.into_iter().collect()
+    };
+    let over = |window: Window, subject: Subject| Rule { window, ..rule("any", subject, 0) };
+    let reachable = || over(Window::TenSeconds, Subject::Reachable);
+    let signal = || over(Window::OneHour, Subject::Signal { signal: "db-cpu".to_owned() });
+    assert_eq!(windows(vec![reachable(), signal()]), [Window::default()]);
+    let instance = over(Window::FiveMinutes, Subject::Instance { reading: ReadingKind::HitRate });
+    assert_eq!(windows(vec![reachable(), instance, signal()]), [Window::FiveMinutes]);
 }
 
 #[test]

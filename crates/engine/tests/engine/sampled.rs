@@ -76,11 +76,11 @@ fn hit_rate_and_lookups_follow_from_exact_misses_and_a_sample() {
     let mut run = Minute::default().play();
     let snapshot = run.minute(69.5);
     // 700 and 300 lookups a second, of which 100 and 200 miss.
-    within(of(&snapshot, "user:{id}", R::HitRate), 600.0 / 700.0, 0.01);
-    within(of(&snapshot, "org:{id}", R::HitRate), 100.0 / 300.0, 0.04);
-    within(of(&snapshot, "user:{id}", R::LookupsPerSecond), 700.0, 25.0);
-    within(of(&snapshot, "org:{id}", R::LookupsPerSecond), 300.0, 25.0);
-    within(of(&snapshot, "org:{id}", R::EvictionRatio), 2.0 / 300.0, 0.001);
+    within(&of(&snapshot, "user:{id}", R::HitRate), 600.0 / 700.0, 0.01);
+    within(&of(&snapshot, "org:{id}", R::HitRate), 100.0 / 300.0, 0.04);
+    within(&of(&snapshot, "user:{id}", R::LookupsPerSecond), 700.0, 25.0);
+    within(&of(&snapshot, "org:{id}", R::LookupsPerSecond), 300.0, 25.0);
+    within(&of(&snapshot, "org:{id}", R::EvictionRatio), 2.0 / 300.0, 0.001);
     let misses = of(&snapshot, "org:{id}", R::MissesPerSecond);
     assert_eq!(misses.certainty, Certainty::Exact);
     assert!(misses.value.is_some_and(|value| (value - 200.0).abs() < 2.0), "{misses:?}");
@@ -93,7 +93,7 @@ fn hit_rate_and_lookups_follow_from_exact_misses_and_a_sample() {
     assert_eq!(total.loss_ratio, Some(0.0), "{total:?}");
     let disagree = snapshot.findings.iter().filter(|finding| finding.code == "counters-disagree");
     assert_eq!(disagree.count(), 0, "{:?}", snapshot.findings);
-    says(of(&snapshot, "", R::HitRate), "none of its lookups was sampled");
+    says(&of(&snapshot, "", R::HitRate), "none of its lookups was sampled");
 }
 
 #[test]
@@ -102,25 +102,25 @@ fn bursts_that_do_not_tell_misses_give_a_wider_interval() {
     let untold = Minute { misses_told: false, ..Minute::default() }.play().minute(69.5);
     let width = |reading: &Reading| reading.high.expect("high") - reading.low.expect("low");
     for (namespace, truth) in [("user:{id}", 600.0 / 700.0), ("org:{id}", 1.0 / 3.0)] {
-        within(of(&untold, namespace, R::HitRate), truth, 0.05);
+        within(&of(&untold, namespace, R::HitRate), truth, 0.05);
         let (one, other) = (of(&told, namespace, R::HitRate), of(&untold, namespace, R::HitRate));
-        assert!(width(one) < width(other), "{namespace}: {one:?} {other:?}");
+        assert!(width(&one) < width(&other), "{namespace}: {one:?} {other:?}");
     }
 }
 
 #[test]
 fn bursts_that_tell_misses_do_without_events() {
     let snapshot = Minute { events: false, ..Minute::default() }.play().minute(69.5);
-    within(of(&snapshot, "user:{id}", R::HitRate), 600.0 / 700.0, 0.02);
-    within(of(&snapshot, "org:{id}", R::MissesPerSecond), 200.0, 20.0);
+    within(&of(&snapshot, "user:{id}", R::HitRate), 600.0 / 700.0, 0.02);
+    within(&of(&snapshot, "org:{id}", R::MissesPerSecond), 200.0, 20.0);
 }
 
 #[test]
 fn without_any_news_of_misses_there_are_lookups_and_no_hit_rate() {
     let mut run = Minute { events: false, misses_told: false, ..Minute::default() }.play();
     let snapshot = run.minute(69.5);
-    within(of(&snapshot, "user:{id}", R::LookupsPerSecond), 700.0, 40.0);
-    says(of(&snapshot, "user:{id}", R::HitRate), "keyspace events");
+    within(&of(&snapshot, "user:{id}", R::LookupsPerSecond), 700.0, 40.0);
+    says(&of(&snapshot, "user:{id}", R::HitRate), "keyspace events");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn without_a_sample_the_reason_names_both_remedies() {
     run.info(1.0, info(101, 70, 30));
     let snapshot = run.minute(1.5);
     for words in ["application's own metrics", "switch on the source commands"] {
-        says(of(&snapshot, "user:{id}", R::HitRate), words);
+        says(&of(&snapshot, "user:{id}", R::HitRate), words);
     }
 }
 
@@ -147,11 +147,11 @@ fn a_sample_that_explains_too_little_says_so_and_widens() {
         part.findings
     );
     let width = |snapshot| {
-        let reading: &Reading = of(snapshot, "org:{id}", R::HitRate);
+        let reading: Reading = of(snapshot, "org:{id}", R::HitRate);
         reading.high.expect("high") - reading.low.expect("low")
     };
     assert!(width(&part) > 2.0 * width(&whole));
-    says(of(&part, "org:{id}", R::HitRate), "can't be attributed");
+    says(&of(&part, "org:{id}", R::HitRate), "can't be attributed");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn commands_that_can_not_be_read_make_shares_unavailable() {
         }
     }
     let snapshot = run.minute(9.5);
-    says(of(&snapshot, "user:{id}", R::HitRate), "50 % of the sampled commands can't be told");
+    says(&of(&snapshot, "user:{id}", R::HitRate), "50 % of the sampled commands can't be told");
 }
 
 #[test]
@@ -197,8 +197,8 @@ fn the_whole_traffic_sampled_leaves_hardly_any_doubt() {
         run.events(second as f64 + 0.9, &missed);
     }
     let snapshot = run.minute(69.5);
-    within(of(&snapshot, "user:{id}", R::HitRate), 60.0 / 70.0, 0.003);
-    within(of(&snapshot, "org:{id}", R::HitRate), 1.0 / 3.0, 0.006);
+    within(&of(&snapshot, "user:{id}", R::HitRate), 60.0 / 70.0, 0.003);
+    within(&of(&snapshot, "org:{id}", R::HitRate), 1.0 / 3.0, 0.006);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn lost_events_widen_the_hit_rate_downwards() {
     let snapshot = run.minute(59.8);
     let rate = of(&snapshot, "user:{id}", R::HitRate);
     assert!(rate.low.expect("low") <= 0.805 && rate.high.expect("high") >= 0.8, "{rate:?}");
-    says(rate, "not announced");
+    says(&rate, "not announced");
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn our_own_misses_are_no_misses_of_the_sample() {
         }
     }
     let snapshot = run.minute(19.5);
-    near(of(&snapshot, "user:{id}", R::HitRate), 1.0);
+    near(&of(&snapshot, "user:{id}", R::HitRate), 1.0);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn nodes_that_are_not_sampled_widen() {
     let snapshot = run.minute(29.5);
     let lookups = of(&snapshot, "user:{id}", R::LookupsPerSecond);
     assert!((lookups.value.expect("a value") - 1000.0).abs() < 60.0, "{lookups:?}");
-    says(lookups, "10 % of the lookups are on nodes that are not sampled");
+    says(&lookups, "10 % of the lookups are on nodes that are not sampled");
     assert!(of(&snapshot, "user:{id}", R::HitRate).low.expect("low") <= 0.91);
     assert_eq!(row(&snapshot, "user:{id}").miss_causes.total(), 0);
 }

@@ -16,7 +16,7 @@ fn an_exact_scan_counts_and_weighs_every_key_and_the_remainder_closes_the_sum() 
     run.info(0.0, info(100, 0, 0));
     let before = run.minute(0.1);
     for kind in [R::MemoryBytes, R::Keys, R::TtlP50Seconds, R::NoTtlRatio] {
-        says(of(&before, "user:{id}", kind), "no scan yet");
+        says(&of(&before, "user:{id}", kind), "no scan yet");
     }
     run.scan(
         1.0,
@@ -33,17 +33,17 @@ fn an_exact_scan_counts_and_weighs_every_key_and_the_remainder_closes_the_sum() 
     );
     run.info(4.0, info(104, 0, 0));
     let snapshot = run.minute(4.0);
-    near(of(&snapshot, "user:{id}", R::Keys), 2.0);
-    near(of(&snapshot, "user:{id}", R::MemoryBytes), 400.0);
+    near(&of(&snapshot, "user:{id}", R::Keys), 2.0);
+    near(&of(&snapshot, "user:{id}", R::MemoryBytes), 400.0);
     assert_eq!(of(&snapshot, "user:{id}", R::MemoryBytes).certainty, Certainty::Exact);
     assert_eq!(of(&snapshot, "user:{id}", R::MemoryBytes).source, "exact scan, 3 s ago");
-    near(of(&snapshot, "user:{id}", R::NoTtlRatio), 0.5);
+    near(&of(&snapshot, "user:{id}", R::NoTtlRatio), 0.5);
     let ttl = of(&snapshot, "user:{id}", R::TtlP50Seconds);
     assert!(ttl.low.expect("low") <= 30.0 && ttl.high.expect("high") >= 30.0, "{ttl:?}");
-    near(of(&snapshot, "org:{id}", R::Keys), 0.0);
-    near(of(&snapshot, "session:{id}", R::MemoryBytes), 50.0);
+    near(&of(&snapshot, "org:{id}", R::Keys), 0.0);
+    near(&of(&snapshot, "session:{id}", R::MemoryBytes), 50.0);
     let sum: f64 =
-        snapshot.namespaces.iter().map(|row| row.readings[&R::MemoryBytes].value.expect("weighed")).sum();
+        snapshot.namespaces.iter().map(|row| row.readings.value(R::MemoryBytes).expect("weighed")).sum();
     near(&snapshot.instance[&R::MemoryBytes], sum);
     let finding = snapshot.findings.iter().find(|finding| finding.code == "no-ttl").expect("user:2");
     assert!(finding.summary.starts_with("1 of 2 keys of user never expire"), "{}", finding.summary);
@@ -65,15 +65,15 @@ fn a_sampled_scan_counts_every_key_and_estimates_bytes_with_an_interval() {
     keys.push(("org:1", None, None));
     run.scan(0.0, 1, ScanMode::Sampled { weigh_every: 4 }, &keys);
     let snapshot = run.minute(1.0);
-    near(of(&snapshot, "user:{id}", R::Keys), 1_000.0);
+    near(&of(&snapshot, "user:{id}", R::Keys), 1_000.0);
     let memory = of(&snapshot, "user:{id}", R::MemoryBytes);
-    near(memory, 150_000.0);
+    near(&memory, 150_000.0);
     // s² = 2510.04 (n − 1), N = 1000, n = 250: half = 1.96 · 1000 · √(0.75 · 10.0402) = 5378.
     assert!((memory.high.expect("high") - 155_378.0).abs() < 50.0, "{memory:?}");
     assert!((memory.low.expect("low") - 144_622.0).abs() < 50.0, "{memory:?}");
     let one = of(&snapshot, "org:{id}", R::MemoryBytes);
     assert_eq!(one.certainty, Certainty::Modelled, "{one:?}");
-    near(one, 150.0);
+    near(&one, 150.0);
     let finding =
         snapshot.findings.iter().find(|finding| finding.code == "ttl-beyond").expect("90 s, not 60");
     assert!(finding.summary.contains("250 of 250 keys asked"), "{}", finding.summary);
@@ -97,14 +97,14 @@ fn the_last_complete_scan_stands_while_the_next_one_runs_or_is_dropped() {
     run.see(10.1, node, chunk(2));
     run.see(10.1, node, chunk(99));
     let snapshot = run.minute(11.0);
-    near(of(&snapshot, "user:{id}", R::Keys), 1.0);
+    near(&of(&snapshot, "user:{id}", R::Keys), 1.0);
     assert_eq!(of(&snapshot, "user:{id}", R::Keys).source, "exact scan, 11 s ago; the next one runs");
     run.see(12.0, node, Observed::ScanFinished(ScanFinished { scan: 2, complete: false, whole: false }));
-    near(of(&run.minute(12.0), "user:{id}", R::Keys), 1.0);
+    near(&of(&run.minute(12.0), "user:{id}", R::Keys), 1.0);
     run.see(20.0, node, Observed::ScanStarted(ScanStarted { scan: 3, ..started }));
     run.see(20.1, node, chunk(3));
     run.see(20.2, node, Observed::ScanFinished(ScanFinished { scan: 3, complete: true, whole: true }));
-    near(of(&run.minute(21.0), "user:{id}", R::Keys), 5.0);
+    near(&of(&run.minute(21.0), "user:{id}", R::Keys), 5.0);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn scans_of_several_nodes_add_up() {
         run.see(1.0, node, Observed::ScanChunk(chunk));
         run.see(1.0, node, Observed::ScanFinished(ScanFinished { scan: 1, complete: true, whole: true }));
     }
-    near(of(&run.minute(2.0), "user:{id}", R::Keys), 2.0);
+    near(&of(&run.minute(2.0), "user:{id}", R::Keys), 2.0);
 }
 
 #[test]
@@ -153,11 +153,11 @@ fn a_part_of_the_keys_stands_for_all_and_says_how_sure_it_is() {
     run.see(0.2, node, Observed::ScanFinished(finished));
     let snapshot = run.minute(1.0);
     let bytes = of(&snapshot, "org:{id}", R::MemoryBytes);
-    near(bytes, 25_000.0 * 900.0);
+    near(&bytes, 25_000.0 * 900.0);
     assert_eq!(bytes.certainty, Certainty::Estimated);
     let half = (bytes.high.expect("high") - bytes.low.expect("low")) / 2.0;
     assert!(half > 0.0 && half < 0.05 * 25_000.0 * 900.0, "{bytes:?}");
-    near(of(&snapshot, "user:{id}", R::Keys), 75_000.0);
+    near(&of(&snapshot, "user:{id}", R::Keys), 75_000.0);
     assert!(bytes.source.starts_with("scan of a part of the keys"), "{bytes:?}");
     let unmet = of(&snapshot, "rare:{id}", R::Keys);
     assert_eq!((unmet.value, unmet.certainty), (Some(0.0), Certainty::Estimated));

@@ -155,7 +155,7 @@ pub(crate) fn sample(line: &str, seconds: f64) -> Sample {
     let pairs = labels.trim_end_matches('}').split(',').filter_map(|pair| pair.split_once('='));
     let mut labels: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     labels.sort();
-    Sample::new(name.to_owned(), labels, value.parse().expect("a number"), at(seconds))
+    Sample::new(name, &labels, value.parse().expect("a number"), at(seconds))
 }
 
 /// INFO with these counters, at this uptime.
@@ -190,8 +190,8 @@ pub(crate) fn row<'a>(snapshot: &'a Snapshot, namespace: &str) -> &'a NamespaceS
     })
 }
 
-pub(crate) fn of<'a>(snapshot: &'a Snapshot, namespace: &str, kind: ReadingKind) -> &'a Reading {
-    &row(snapshot, namespace).readings[&kind]
+pub(crate) fn of(snapshot: &Snapshot, namespace: &str, kind: ReadingKind) -> Reading {
+    row(snapshot, namespace).readings.get(&kind).expect("the row has a reading of this kind")
 }
 
 #[track_caller]

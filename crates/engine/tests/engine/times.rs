@@ -2,7 +2,7 @@
 
 use cachescope_engine::HistoryQuery;
 use cachescope_model::observation::Observed;
-use cachescope_model::reading::Certainty;
+use cachescope_model::reading::{Certainty, Readings};
 use cachescope_model::reading_kind::ReadingKind as R;
 use cachescope_model::sample::{CommandBurst, CommandLatency, KeyUse, ProbedKey};
 use cachescope_model::server::CommandStat;
@@ -119,14 +119,14 @@ fn a_namespace_is_modelled_by_its_commands_and_says_what_that_assumes() {
     let snapshot = run.minute(10.5);
     let sessions = of(&snapshot, "session:{id}", R::ExecutionP50Seconds);
     assert_eq!(sessions.certainty, Certainty::Modelled);
-    says(sessions, "its GETs take as long as those of all keys");
-    near(sessions, 500.0 / 900.0 * 1.024e-6);
-    near(of(&snapshot, "session:{id}", R::ExecutionMeanSeconds), 2e-6);
+    says(&sessions, "its GETs take as long as those of all keys");
+    near(&sessions, 500.0 / 900.0 * 1.024e-6);
+    near(&of(&snapshot, "session:{id}", R::ExecutionMeanSeconds), 2e-6);
     let feeds = of(&snapshot, "feed:{id}", R::ExecutionP50Seconds);
-    near(feeds, 131.072e-6 * 2f64.sqrt());
-    says(feeds, "from 40 sampled reads");
-    near(of(&snapshot, "feed:{id}", R::ExecutionMeanSeconds), 250e-6);
-    says(of(&snapshot, "rare:{id}", R::ExecutionP99Seconds), "only 3 of its reads");
+    near(&feeds, 131.072e-6 * 2f64.sqrt());
+    says(&feeds, "from 40 sampled reads");
+    near(&of(&snapshot, "feed:{id}", R::ExecutionMeanSeconds), 250e-6);
+    says(&of(&snapshot, "rare:{id}", R::ExecutionP99Seconds), "only 3 of its reads");
 }
 
 #[test]
@@ -143,14 +143,15 @@ fn our_own_round_trips_stand_where_no_application_tells_latency() {
     assert_eq!(run.engine.probe_candidates(10).len(), 1);
     run.see(1.0, NODE, Observed::Probes(vec![probe(0.001, true); 5]));
     let few = run.minute(1.2);
-    says(of(&few, "user:{id}", R::LatencyP50Seconds), "made 5 round trips in this window, this needs 6");
+    says(&of(&few, "user:{id}", R::LatencyP50Seconds), "made 5 round trips in this window, this needs 6");
     run.see(
         2.0,
         NODE,
         Observed::Probes((0..195).map(|n| probe(0.001 + f64::from(n) * 1e-5, true)).collect()),
     );
     let snapshot = run.minute(2.5);
-    for latencies in [&snapshot.instance, &snapshot.namespaces[0].readings] {
+    let of_row: Readings = snapshot.namespaces[0].readings.iter().collect();
+    for latencies in [&snapshot.instance, &of_row] {
         let p50 = &latencies[&R::LatencyP50Seconds];
         assert_eq!((p50.certainty, &*p50.source), (Certainty::Estimated, "our own probe"));
         says(p50, "200 round trips of our own, from this machine");
@@ -165,7 +166,7 @@ fn our_own_round_trips_stand_where_no_application_tells_latency() {
     run.see(3.0, NODE, Observed::Probes(vec![probe(0.0, false)]));
     assert!(run.engine.probe_candidates(10).is_empty(), "a key that is gone is no candidate");
     let late = run.snapshot(30.0, Window::TenSeconds);
-    says(of(&late, "user:{id}", R::LatencyP50Seconds), "switch on the source probe");
+    says(&of(&late, "user:{id}", R::LatencyP50Seconds), "switch on the source probe");
 }
 
 #[test]

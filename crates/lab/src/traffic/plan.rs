@@ -14,7 +14,7 @@ use crate::workload::{Trigger, Workload};
 const TENANT_SKEW: f64 = 0.6;
 
 /// A noisy tenant asks for this many times the usual entities, so for many that nobody asked for before.
-const NOISY_REACH: usize = 40;
+const NOISY_REACH: usize = 150;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::error::{ErrorCode, SourceError};
 use crate::redis::TlsOptions;
 
 /// Redirects followed within the host.
-const MAX_REDIRECTS: usize = 5;
+pub(super) const MAX_REDIRECTS: usize = 5;
 
 /// How an endpoint is reached.
 #[derive(Clone, Debug)]
@@ -283,7 +283,7 @@ impl Arriving<'_> {
 }
 
 /// Plain HTTP trusts nobody, so a machine without certificate authorities can still use it.
-fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfig, SourceError> {
+pub(super) fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfig, SourceError> {
     if address.url().scheme() == "https" {
         return options.client_config().map(|config| ClientConfig::clone(&config));
     }

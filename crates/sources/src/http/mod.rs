@@ -1,6 +1,7 @@
-//! Metrics over HTTP: one client for every address, and the source that fetches exposition pages.
+//! HTTP: one client for every address, the source that fetches exposition pages, and calls of an application's endpoints.
 
 pub mod address;
+pub mod call;
 pub mod client;
 mod failure;
 pub mod metrics;
@@ -8,5 +9,6 @@ mod public_only;
 mod webhook;
 
 pub use address::{Address, Credentials};
+pub use call::{Call, CallOptions, Called, Caller};
 pub use client::{Answer, HttpClient, HttpOptions};
 pub use webhook::Webhook;

@@ -88,7 +88,8 @@ impl Series {
     /// Its points as samples.
     pub fn into_samples(self) -> impl Iterator<Item = Sample> {
         let Self { name, labels, points } = self;
-        let series = Arc::new(metrics::Series { name, labels });
+        let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let series = Arc::new(metrics::Series::new(&name, labels));
         points.into_iter().map(move |(at, value)| Sample { series: Arc::clone(&series), value, at })
     }
 }

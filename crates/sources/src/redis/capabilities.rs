@@ -201,6 +201,14 @@ fn judge(id: SourceId, user: &str, version: &str, missing: &[String], setting: &
         if id == SourceId::SlowLog && capability.works == Works::Partly {
             add(&mut capability.why, "so the slow log can be read as it stands, and not be sampled");
         }
+        let ends = ["+wait", "+reset", "+client|info"];
+        if id == SourceId::Events && missing.iter().any(|rule| ends.contains(&rule.as_str())) {
+            add(
+                &mut capability.why,
+                "so the subscription of a Cachescope that is stopped ends at the server's own limit \
+                 (client-output-buffer-limit pubsub) and not by itself",
+            );
+        }
     }
     if id == SourceId::Events && capability.works != Works::No {
         match setting {

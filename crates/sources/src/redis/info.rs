@@ -19,8 +19,8 @@ use crate::error::{ErrorCode, SourceError};
 
 /// The sections the engine reads. `stats` comes first: asked one by one, its counters are then those from
 /// before any of the other INFO commands.
-const SECTIONS: [&str; 7] =
-    ["stats", "server", "clients", "memory", "replication", "commandstats", "keyspace"];
+const SECTIONS: [&str; 8] =
+    ["stats", "server", "clients", "memory", "replication", "cpu", "commandstats", "keyspace"];
 
 /// Rates need two readings: the second one comes soon, so that a window just opened shows them soon.
 const SECOND_READING: Duration = Duration::from_millis(300);
@@ -70,6 +70,7 @@ async fn read_on(context: &SourceContext, node: &RedisNode, options: InfoOptions
             Ok(info) => {
                 backoff.reset();
                 node.note_role(&info.role);
+                node.note_load(&info);
                 if !context.send_at(at, Observed::Info(Box::new(info))).await
                     || !context.status(SourceId::Info, SourceHealth::Ok, "", "").await
                 {

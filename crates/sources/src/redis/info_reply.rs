@@ -10,7 +10,19 @@ pub(super) fn parse(reply: &str) -> ServerInfo {
         let Some((name, value)) = line.trim_end().split_once(':') else { continue };
         take_field(&mut info, name, value);
     }
+    info.main_thread_seconds = main_thread_seconds(reply);
     info
+}
+
+/// CPU time of the main thread, of all threads where the server doesn't tell them apart (before Redis 6.2).
+pub(super) fn main_thread_seconds(reply: &str) -> Option<f64> {
+    let find = |name: &str| {
+        reply.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse::<f64>().ok())
+    };
+    let cpu = |kind: &str| {
+        find(&format!("used_cpu_{kind}_main_thread")).or_else(|| find(&format!("used_cpu_{kind}")))
+    };
+    Some(cpu("user")? + cpu("sys")?)
 }
 
 fn take_field(info: &mut ServerInfo, name: &str, value: &str) {
@@ -91,6 +103,8 @@ mod tests {
              # Replication\r\nrole:master\r\n# Commandstats\r\n\
              cmdstat_get:calls=3,usec=7,usec_per_call=2.33,rejected_calls=0,failed_calls=0\r\n\
              cmdstat_config|get:calls=1,usec=20,usec_per_call=20.00,rejected_calls=0,failed_calls=0\r\n\
+             # CPU\r\nused_cpu_sys:9.0\r\nused_cpu_user:9.0\r\nused_cpu_sys_main_thread:0.5\r\n\
+             used_cpu_user_main_thread:1.0\r\n\
              # Keyspace\r\ndb0:keys=10,expires=2,avg_ttl=0\r\ndb12:keys=1,expires=0,avg_ttl=0\r\n",
         );
         let expected = ServerInfo {
@@ -110,6 +124,7 @@ mod tests {
             maxmemory_policy: "allkeys-lru".to_owned(),
             total_system_memory: 4096,
             connected_clients: 4,
+            main_thread_seconds: Some(1.5),
             commands: vec![
                 CommandStat { command: "get".to_owned(), calls: 3, microseconds: 7 },
                 CommandStat { command: "config|get".to_owned(), calls: 1, microseconds: 20 },

@@ -15,15 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// From one look to the next.
-const EVERY: Duration = Duration::from_millis(10);
+pub(super) const EVERY: Duration = Duration::from_millis(10);
 /// The same while a reply is to be expected.
 const SOON: Duration = Duration::from_millis(1);
-/// For so long after something was written.
-const EXPECTED_FOR: Duration = Duration::from_millis(500);
-
 /// The socket, which doesn't block. To be made within a runtime.
 pub(super) struct Leisurely<S> {
     socket: S,
+    /// For so long after something was written a reply is to be expected.
+    expected_for: Duration,
     written: Instant,
     /// Until the next look; `None` where the last one found something.
     reading: Option<Pin<Box<Sleep>>>,
@@ -31,8 +30,8 @@ pub(super) struct Leisurely<S> {
 }
 
 impl<S> Leisurely<S> {
-    pub(super) fn new(socket: S) -> Self {
-        Self { socket, written: Instant::now(), reading: None, writing: None }
+    pub(super) fn new(socket: S, expected_for: Duration) -> Self {
+        Self { socket, expected_for, written: Instant::now(), reading: None, writing: None }
     }
 }
 
@@ -60,8 +59,8 @@ fn attempt<T>(
 
 impl<S: Read + Unpin> AsyncRead for Leisurely<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { socket, written, reading, .. } = self.get_mut();
-        let pause = if written.elapsed() < EXPECTED_FOR { SOON } else { EVERY };
+        let Self { socket, expected_for, written, reading, .. } = self.get_mut();
+        let pause = if written.elapsed() < *expected_for { SOON } else { EVERY };
         let count = ready!(attempt(reading, cx, pause, || socket.read(buf.initialize_unfilled())))?;
         buf.advance(count);
         Poll::Ready(Ok(()))
@@ -70,10 +69,10 @@ impl<S: Read + Unpin> AsyncRead for Leisurely<S> {
 
 impl<S: Write + Unpin> AsyncWrite for Leisurely<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { socket, written, reading, writing } = self.get_mut();
+        let Self { socket, expected_for, written, reading, writing } = self.get_mut();
         let count = ready!(attempt(writing, cx, SOON, || socket.write(bytes)))?;
         *written = Instant::now();
-        if let Some(sleeping) = reading {
+        if let Some(sleeping) = reading.as_mut().filter(|_| !expected_for.is_zero()) {
             sleeping.as_mut().reset(*written + SOON);
         }
         Poll::Ready(Ok(count))
@@ -103,7 +102,8 @@ mod tests {
         let address = listener.local_addr().expect("it has an address");
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (mut other, _) = listener.accept().await.expect("somebody connects");
-        let mut ours = Leisurely::new(stream.into_std().expect("it can be taken out"));
+        let mut ours =
+            Leisurely::new(stream.into_std().expect("it can be taken out"), Duration::from_millis(500));
         let sent: Vec<u8> = (0..3_000_000u32).map(|number| number as u8).collect();
         let expected = sent.clone();
         let echo = tokio::spawn(async move {

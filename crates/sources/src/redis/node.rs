@@ -6,10 +6,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cachescope_model::observation::NodeName;
-use cachescope_model::server::OwnTraffic;
+use cachescope_model::server::{OwnTraffic, ServerInfo};
 use redis::aio::AsyncPushSender;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::{Mutex, MutexGuard};
@@ -19,6 +19,7 @@ use super::command::{Asked, command_name};
 use super::connect::{ConnectOptions, Connection, Counted};
 use super::failure::refusal;
 use super::hello::ServerHello;
+use super::load::{Load, LoadMeter};
 use super::nodes::Company;
 use super::raw::RawConnection;
 use super::target::RedisTarget;
@@ -44,6 +45,7 @@ pub struct RedisNode {
 struct Known {
     trouble: Option<SourceError>,
     role: String,
+    load: LoadMeter,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +115,17 @@ impl RedisNode {
             }
             role.clone_into(&mut known.role);
         }
+    }
+
+    /// Notes how busy INFO shows it.
+    pub(super) fn note_load(&self, info: &ServerInfo) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.load.note(Instant::now(), info);
+    }
+
+    /// How busy it is, where INFO is read and tells.
+    pub(super) fn load(&self) -> Option<Load> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).load.load(Instant::now())
     }
 
     /// Where it is.
@@ -421,16 +434,6 @@ impl<'a> Gate<'a> {
         let (replies, round_trip) = asked?;
         self.round_trip = round_trip;
         Ok(replies)
-    }
-
-    /// Asks one command on a connection made by [`connect_for_push`](Self::connect_for_push).
-    pub(crate) async fn ask_on(
-        &mut self,
-        connection: &mut Connection,
-        command: &Cmd,
-    ) -> Result<Value, SourceError> {
-        let (replies, _) = Self::counted(connection, Asked::One(command), &mut self.shared.own).await?;
-        Ok(replies.into_iter().next().unwrap_or(Value::Nil))
     }
 
     /// Subscribes on a connection made by [`connect_for_push`](Self::connect_for_push).

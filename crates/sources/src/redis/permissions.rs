@@ -11,8 +11,8 @@ use redis::{Cmd, Pipeline, Value};
 
 use super::acting::MayRun;
 use super::command::{command_name, text};
-use super::commands;
 use super::connect::CLIENT_NAME;
+use super::link;
 use super::node::Gate;
 use crate::error::{ErrorCode, SourceError};
 
@@ -73,6 +73,7 @@ fn probe_for(rule: &str) -> Option<Cmd> {
         "+ping" => &["PING"],
         "+client|setname" => &["CLIENT", "SETNAME", CLIENT_NAME],
         "+client|id" => &["CLIENT", "ID"],
+        "+client|info" => &["CLIENT", "INFO"],
         "+config|get" => &["CONFIG", "GET", "notify-keyspace-events"],
         "+config|set" => &["CONFIG", "SET", "cachescope-probe", "0"], // no such setting: permitted, it fails
         "+slowlog|get" => &["SLOWLOG", "GET", "0"],
@@ -127,7 +128,7 @@ async fn lacking(
         "GET" | "TYPE" | "OBJECT" | "PTTL" | "UNSUBSCRIBE" | "SELECT" | "RESET" | "SLOWLOG RESET" => {
             return Ok(None);
         }
-        "MONITOR" => commands::monitor_for_a_moment(gate).await,
+        "MONITOR" => link::monitor_for_a_moment(gate).await,
         "SUBSCRIBE" => subscribe_for_a_moment(gate).await,
         _ => gate.ask(command).await.map(drop),
     };

@@ -97,8 +97,9 @@ impl AsyncWrite for ServerStream {
 pub(crate) enum Reading {
     /// At once.
     AtOnce,
-    /// Every few milliseconds, which spares the server the work of waking us.
-    Leisurely,
+    /// Every few milliseconds, which spares the server the work of waking us; more often for so long after something
+    /// was written.
+    Leisurely(Duration),
 }
 
 /// Opens a stream to `target` within `deadline`.
@@ -119,9 +120,9 @@ pub(crate) async fn open(
                 .map_err(|error| unix_failure(path, &error))?;
             Ok(ServerStream::new(match reading {
                 Reading::AtOnce => Box::new(stream),
-                Reading::Leisurely => {
+                Reading::Leisurely(expected_for) => {
                     let stream = stream.into_std().map_err(|error| unix_failure(path, &error))?;
-                    Box::new(Leisurely::new(stream))
+                    Box::new(Leisurely::new(stream, expected_for))
                 }
             }))
         }
@@ -131,16 +132,19 @@ pub(crate) async fn open(
                 .map_err(|_| no_answer(&target.to_string(), deadline))??;
             let carrier: Box<dyn Duplex> = match reading {
                 Reading::AtOnce => Box::new(tcp),
-                Reading::Leisurely => Box::new(Leisurely::new(tcp.into_std().map_err(|error| {
-                    SourceError::new(
-                        ErrorCode::Unreachable,
-                        format!(
-                            "the connection to {target} can't be used: {}",
-                            lower_first(&error.to_string())
-                        ),
-                        "it is tried again by itself",
-                    )
-                })?)),
+                Reading::Leisurely(expected_for) => {
+                    let tcp = tcp.into_std().map_err(|error| {
+                        SourceError::new(
+                            ErrorCode::Unreachable,
+                            format!(
+                                "the connection to {target} can't be used: {}",
+                                lower_first(&error.to_string())
+                            ),
+                            "it is tried again by itself",
+                        )
+                    })?;
+                    Box::new(Leisurely::new(tcp, expected_for))
+                }
             };
             if !encrypted {
                 return Ok(ServerStream::new(carrier));

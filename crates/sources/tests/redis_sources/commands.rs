@@ -148,7 +148,8 @@ async fn an_idle_server_with_the_sample_on_shows_no_commands_and_no_lookups() {
     let mut watch = Watch::new();
     let node = node(&server.address());
     let quick = Duration::from_millis(5);
-    let events_options = EventsOptions { hand_on_every: quick, recheck_every: quick };
+    let events_options =
+        EventsOptions { hand_on_every: quick, recheck_every: quick, ..EventsOptions::default() };
     let scan_options = ScanOptions {
         mode: ScanMode::Exact,
         repeat_every: Some(quick),

@@ -6,12 +6,16 @@ use cachescope_lab::servers::{RedisCluster, RedisOptions, RedisServer};
 use cachescope_model::events::KeyEventKind;
 use cachescope_model::observation::{EventChannels, Observed};
 use cachescope_model::source::{SourceHealth, SourceId};
-use cachescope_sources::redis::events::{EventsOptions, run};
+use cachescope_sources::redis::events::{EventsOptions, MissLimits, run};
+use cachescope_sources::redis::info::{self, InfoOptions};
 
 use super::watch::{Watch, node, server};
 
-const QUICK: EventsOptions =
-    EventsOptions { hand_on_every: Duration::from_millis(10), recheck_every: Duration::from_millis(50) };
+const QUICK: EventsOptions = EventsOptions {
+    hand_on_every: Duration::from_millis(10),
+    recheck_every: Duration::from_millis(50),
+    miss_limits: MissLimits::DEFAULT,
+};
 
 async fn announcing(flags: &str) -> RedisServer {
     server(RedisOptions { notify_keyspace_events: Some(flags.to_owned()), ..Default::default() }).await
@@ -135,6 +139,126 @@ async fn a_burst_of_fifty_thousand_misses_is_counted_exactly() {
     assert_eq!(seen.len(), told);
     let keys: std::collections::HashSet<_> = seen.iter().map(|(_, _, key)| key).collect();
     assert_eq!(keys.len(), MISSES, "each key missed once");
+}
+
+/// What CLIENT LIST says of our subscription.
+async fn subscription(server: &RedisServer) -> String {
+    let mut connection = server.connection().await.expect("connects");
+    let list = redis::cmd("CLIENT").arg("LIST").arg("TYPE").arg("pubsub").clone();
+    list.query_async(&mut connection).await.expect("lists")
+}
+
+#[tokio::test]
+async fn a_subscription_ends_by_itself_and_is_renewed_without_missing_or_repeating_an_event() {
+    const LONG_ENOUGH: Duration = Duration::from_secs(3);
+    let server = announcing("Emxe").await;
+    let mut watch = Watch::new();
+    tokio::spawn(run(watch.context.clone(), node(&server.address()), EventsOptions::default()));
+    began(&mut watch).await;
+    let first = subscription(&server).await;
+    assert!(first.contains(" cmd=wait "), "it waits for its own end: {first}");
+    let mut connection = server.connection().await.expect("connects");
+    let missing = tokio::spawn(async move {
+        let (begun, mut missed) = (std::time::Instant::now(), 0);
+        while begun.elapsed() < LONG_ENOUGH {
+            let mut pipeline = redis::pipe();
+            for number in missed..missed + 100 {
+                pipeline.cmd("GET").arg(format!("missing:{number}"));
+            }
+            pipeline.exec_async(&mut connection).await.expect("reads");
+            missed += 100;
+        }
+        redis::cmd("GET").arg("last").exec_async(&mut connection).await.expect("reads");
+        missed
+    });
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    while seen.last().is_none_or(|key| key != b"last") {
+        seen.extend(events(&mut watch, 1).await.into_iter().map(|(_, _, key)| key));
+    }
+    let missed = missing.await.expect("the reader ends");
+    let expected: Vec<_> = (0..missed)
+        .map(|number| format!("missing:{number}").into_bytes())
+        .chain([b"last".to_vec()])
+        .collect();
+    assert!(seen == expected, "{} events of {}", seen.len(), expected.len());
+    let id = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    assert_eq!(id(&subscription(&server).await), id(&first), "it is the same connection still");
+}
+
+#[tokio::test]
+async fn a_subscription_that_nobody_renews_is_over_and_what_was_missed_is_told() {
+    let server = announcing("Emxe").await;
+    let mut watch = Watch::new();
+    tokio::spawn(run(watch.context.clone(), node(&server.address()), EventsOptions::default()));
+    began(&mut watch).await;
+    // Nothing of this program runs for longer than two leases.
+    std::thread::sleep(Duration::from_secs(3));
+    lost_and_found(&mut watch).await;
+    let mut connection = server.connection().await.expect("connects");
+    redis::cmd("GET").arg("missing").exec_async(&mut connection).await.expect("reads");
+    assert_eq!(events(&mut watch, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn whom_the_server_lets_not_wait_is_subscribed_until_it_closes() {
+    let users = vec!["ann on >pw ~* &* +@all -wait".to_owned()];
+    let options =
+        RedisOptions { users, notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() };
+    let server = server(options).await;
+    let mut watch = Watch::new();
+    tokio::spawn(run(watch.context.clone(), node(&format!("redis://ann:pw@{}", server.address())), QUICK));
+    began(&mut watch).await;
+    let line = subscription(&server).await;
+    assert!(line.contains(" cmd=subscribe ") || line.contains(" cmd=ping "), "{line}");
+    let mut connection = server.connection().await.expect("connects");
+    redis::cmd("GET").arg("missing").exec_async(&mut connection).await.expect("reads");
+    assert_eq!(events(&mut watch, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_server_tells_removals_and_no_misses_until_it_has_room_again() {
+    let server = announcing("Emxe").await;
+    let mut watch = Watch::new();
+    let node = node(&server.address());
+    // Every server is full, and no miss may cost anything.
+    let miss_limits =
+        MissLimits { full: 0.0, room: 0.0, share: 1e-9, full_for: Duration::ZERO, room_for: Duration::ZERO };
+    let options = EventsOptions { miss_limits, ..QUICK };
+    let every = InfoOptions { every: Duration::from_millis(100) };
+    tokio::spawn(info::run(watch.context.clone(), node.clone(), every));
+    tokio::spawn(run(watch.context.clone(), node, options));
+    assert_eq!(began(&mut watch).await.misses, Some(true));
+    let mut connection = server.connection().await.expect("connects");
+    let load = tokio::spawn({
+        let mut connection = connection.clone();
+        async move {
+            loop {
+                redis::cmd("GET").arg("missing").exec_async(&mut connection).await.expect("reads");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    });
+    let on = began(&mut watch).await;
+    assert_eq!((on.misses, on.evictions, on.expirations), (Some(false), Some(true), Some(true)));
+    let status = watch.status(SourceId::Events, SourceHealth::Partial).await;
+    assert!(status.detail.contains("has no CPU to spare"), "{}", status.detail);
+    let listens = |channel: &'static str| {
+        let mut connection = connection.clone();
+        async move {
+            let command = redis::cmd("PUBSUB").arg("NUMSUB").arg(channel).clone();
+            let (_, number): (String, u64) = command.query_async(&mut connection).await.expect("counts");
+            number
+        }
+    };
+    assert_eq!(listens("__keyevent@0__:keymiss").await, 0);
+    assert_eq!(listens("__keyevent@0__:expired").await, 1);
+    redis::cmd("SET").arg("soon").arg(1).arg("PX").arg(1).exec_async(&mut connection).await.expect("writes");
+    assert_eq!(events(&mut watch, 1).await, [(KeyEventKind::Expired, 0, b"soon".to_vec())]);
+
+    load.abort();
+    assert_eq!(began(&mut watch).await.misses, Some(true));
+    redis::cmd("GET").arg("missing").exec_async(&mut connection).await.expect("reads");
+    assert_eq!(events(&mut watch, 1).await, [(KeyEventKind::Miss, 0, b"missing".to_vec())]);
 }
 
 #[tokio::test]

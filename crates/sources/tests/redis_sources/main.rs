@@ -12,6 +12,7 @@ mod lookups;
 mod observer;
 mod probe;
 mod scan;
+mod scan_slots;
 mod settings;
 mod slow_log;
 mod watch;

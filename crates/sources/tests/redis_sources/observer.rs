@@ -46,7 +46,8 @@ fn everything(watch: &Watch, server: &RedisServer) {
     let node = node(&server.address());
     let info_options = InfoOptions { every: Duration::from_millis(3) };
     let quick = Duration::from_millis(5);
-    let events_options = EventsOptions { hand_on_every: quick, recheck_every: quick };
+    let events_options =
+        EventsOptions { hand_on_every: quick, recheck_every: quick, ..EventsOptions::default() };
     let scan_options = ScanOptions {
         mode: ScanMode::Exact,
         repeat_every: Some(Duration::ZERO),
@@ -149,8 +150,7 @@ async fn asking_for_capabilities_looks_up_nothing() {
         server(RedisOptions { users, notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() })
             .await;
     let mut watch = Watch::new();
-    let quick =
-        EventsOptions { hand_on_every: Duration::from_millis(5), recheck_every: Duration::from_secs(60) };
+    let quick = EventsOptions { hand_on_every: Duration::from_millis(5), ..EventsOptions::default() };
     tokio::spawn(events::run(watch.context.clone(), node(&server.address()), quick));
     watch.until(|what| matches!(what, Observed::EventsBegan(_)).then_some(())).await;
     for url in [server.address(), format!("redis://ann:pw@{}", server.address())] {

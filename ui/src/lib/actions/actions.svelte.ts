@@ -1,5 +1,4 @@
 import type { DeploymentId } from '../bindings/DeploymentId';
-import { page } from '../state/page.svelte';
 import type { ActionWish } from './scope';
 import { ActionSheet } from './sheet.svelte';
 
@@ -12,14 +11,11 @@ class Actions {
   /** Which deployment the section shows. */
   deployment = $state<DeploymentId | null>(null);
   part = $state<ActionsPart>('playbooks');
-  /** A warm plan that was asked for. */
-  warm = $state<string | null>(null);
   /** What had the focus before the sheet was opened. */
   #from: HTMLElement | null = null;
 
   open(wish: ActionWish): void {
-    if (wish.warm !== undefined) this.showWarm(wish.deployment, wish.warm);
-    else this.#show(ActionSheet.of(wish));
+    this.#show(ActionSheet.of(wish));
   }
 
   openRun(run: { run: string; deployment: DeploymentId; over: boolean }): void {
@@ -34,14 +30,6 @@ class Actions {
     queueMicrotask(() => {
       if (from?.isConnected) from.focus();
     });
-  }
-
-  /** Shows what the document says about warming; it can't be run yet. */
-  showWarm(deployment: DeploymentId, warm: string): void {
-    this.deployment = deployment;
-    this.warm = warm;
-    this.part = 'playbooks';
-    page.actions();
   }
 
   #show(sheet: ActionSheet): void {

@@ -16,6 +16,7 @@ const reading = (value: number | null, more: Partial<Reading> = {}): Reading => 
 const action = (more: Partial<PreviewedAction['preview']>): PreviewedAction =>
   ({
     preview: {
+      plan: { deployment: 'b', title: '', steps: [], how: {} },
       keys: 12_480,
       all_keys: 4_200_000,
       bytes: reading(61e6, { certainty: 'estimated', low: 60e6, high: 62e6 }),

@@ -7,6 +7,8 @@ import { count, goal, grouped, ratio, show, written } from '../format/numbers';
 import { explained, interval } from '../format/reading';
 import { span } from '../format/time';
 import type { Box } from './Boxes.svelte';
+import { warmBoxes } from './warm';
+import { deedOf } from './words';
 
 /** What the deployment does now, to hold the prediction against; `null` where not known. */
 export interface Now {
@@ -36,6 +38,7 @@ function sureness(unit: Unit, reading: Reading): string {
 }
 
 export function boxesOf({ preview, limits }: PreviewedAction, now: Now): Box[] {
+  if (deedOf(preview.plan) === 'fill') return warmBoxes(preview);
   const reads = preview.reads_per_second;
   const misses = preview.predicted_extra_misses_per_second;
   const readShare =

@@ -36,7 +36,11 @@ export function obstacles({ preview, approval, wants }: PreviewedAction, given: 
 
 /** Whether a plan does nothing but reach keys: with none of them it does nothing at all. */
 function onlyKeys({ plan }: PreviewedAction['preview']): boolean {
-  return plan.steps.every(({ action }) => action === 'remove' || action === 'soften' || action === 'shown');
+  return plan.steps.every(({ action, ...step }) => {
+    if (action === 'remove' || action === 'soften' || action === 'refresh' || action === 'shown') return true;
+    // One request may fill keys that only the application knows.
+    return 'warm' in step && step.warm.way.way !== 'request';
+  });
 }
 
 /** What to do about it, a few words. */
@@ -47,7 +51,7 @@ export const TO_DO: Record<Obstacle, string> = {
   name: 'Type the deployment’s name.',
   locked: 'The deployment is locked. Arm it.',
   reason: 'Give a reason.',
-  nothing: 'No key matches: there is nothing to do.',
+  nothing: 'No key is reached: there is nothing to do.',
 };
 
 /** Whether two ways to run are the same. */

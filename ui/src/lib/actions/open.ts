@@ -5,8 +5,8 @@ import type { ActionWish } from './scope';
 import { isOver } from './words';
 
 /**
- * Opens the sheet on what is wanted. With a playbook or a namespace the count begins at once, and nothing is
- * written before the operator approves it. A warm plan opens what its document says.
+ * Opens the sheet on what is wanted. With a playbook or a namespace to purge the count begins at once, and nothing is
+ * written before the operator approves it. A warm waits until it is said how keys are loaded.
  */
 export function openAction(wish: ActionWish): void {
   actions.open(wish);

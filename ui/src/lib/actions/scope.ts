@@ -2,6 +2,7 @@
 import type { ActionDraft } from '../bindings/ActionDraft';
 import type { DeploymentId } from '../bindings/DeploymentId';
 import type { PlaybookView } from '../bindings/PlaybookView';
+import { usualWarm, warmDraft, warmLine, warmMissing, type WarmForm } from './warm';
 
 /** What somebody wants to act on; whatever is known already. */
 export interface ActionWish {
@@ -14,9 +15,11 @@ export interface ActionWish {
   namespace?: string;
   /** With a namespace: only this tenant. */
   tenant?: string;
+  /** With a namespace: fill its keys instead of removing them. */
+  fill?: boolean;
 }
 
-export type ScopeKind = 'namespace' | 'pattern' | 'keys' | 'tag' | 'playbook';
+export type ScopeKind = 'namespace' | 'pattern' | 'keys' | 'tag' | 'playbook' | 'warm';
 
 export const KINDS: { value: ScopeKind; name: string }[] = [
   { value: 'namespace', name: 'Namespace' },
@@ -24,6 +27,7 @@ export const KINDS: { value: ScopeKind; name: string }[] = [
   { value: 'pattern', name: 'Pattern' },
   { value: 'keys', name: 'Keys' },
   { value: 'tag', name: 'Tag' },
+  { value: 'warm', name: 'Warm' },
 ];
 
 /** What is typed, of every kind, so that nothing is lost by looking at another kind. */
@@ -43,12 +47,16 @@ export interface ScopeForm {
   tag: string;
   playbook: string;
   parameters: Record<string, string>;
+  warm: WarmForm;
 }
 
 /** The form that a wish fills. */
-export function scopeOf(wish: Pick<ActionWish, 'playbook' | 'namespace' | 'tenant'>): ScopeForm {
+export function scopeOf(
+  wish: Pick<ActionWish, 'playbook' | 'namespace' | 'tenant' | 'warm' | 'fill'>,
+): ScopeForm {
+  const warms = wish.warm !== undefined || wish.fill === true;
   return {
-    kind: wish.playbook === undefined ? 'namespace' : 'playbook',
+    kind: warms ? 'warm' : wish.playbook === undefined ? 'namespace' : 'playbook',
     namespace: wish.namespace ?? '',
     tenant: wish.tenant ?? '',
     staleBelow: '',
@@ -61,6 +69,7 @@ export function scopeOf(wish: Pick<ActionWish, 'playbook' | 'namespace' | 'tenan
     tag: '',
     playbook: wish.playbook ?? '',
     parameters: {},
+    warm: { ...usualWarm, plan: wish.warm ?? '' },
   };
 }
 
@@ -105,6 +114,8 @@ export function missing(form: ScopeForm, playbooks: readonly PlaybookView[] | nu
       return keyLines(form.keys).length === 0 ? 'Name at least one key, one a line.' : null;
     case 'tag':
       return form.tag.trim() === '' ? 'Type a tag, such as tenant:7.' : null;
+    case 'warm':
+      return warmMissing(form.warm, form.namespace);
     case 'playbook': {
       if (form.playbook === '') return 'Choose a playbook.';
       const playbook = playbooks?.find(({ name }) => name === form.playbook);
@@ -137,6 +148,8 @@ export function draftOf(form: ScopeForm): ActionDraft {
       return { kind: 'keys', keys: keyLines(form.keys), database: database ?? 0 };
     case 'tag':
       return { kind: 'tag', tag: form.tag.trim() };
+    case 'warm':
+      return { kind: 'warm', warm: warmDraft(form.warm, form.namespace, form.tenant, keyLines(form.keys)) };
     case 'playbook':
       return { kind: 'playbook', name: form.playbook, parameters: { ...form.parameters } };
   }
@@ -155,6 +168,8 @@ export function scopeLine(form: ScopeForm): string {
     }
     case 'tag':
       return form.tag.trim();
+    case 'warm':
+      return warmLine(form.warm, form.namespace);
     case 'playbook':
       return Object.values(form.parameters).filter(Boolean).join(', ');
   }

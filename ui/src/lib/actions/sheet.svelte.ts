@@ -5,6 +5,7 @@ import type { PreviewedAction } from '../bindings/PreviewedAction';
 import type { PreviewProgress } from '../bindings/PreviewProgress';
 import type { Timestamp } from '../bindings/Timestamp';
 import type { UndoProgress } from '../bindings/UndoProgress';
+import type { WarmPlanView } from '../bindings/WarmPlanView';
 import type { WireError } from '../bindings/WireError';
 import { request } from '../host/host';
 import { asWireError } from '../host/wire-error';
@@ -36,6 +37,8 @@ export class ActionSheet {
   form = $state<ScopeForm>(scopeOf({}));
   /** The strategy's playbooks; `null` until they were read. */
   playbooks = $state.raw<PlaybookView[] | null>(null);
+  /** The strategy's warm plans; `null` until they were read. */
+  warms = $state.raw<WarmPlanView[] | null>(null);
   /** How the count goes. */
   progress = $state.raw<PreviewProgress | null>(null);
   #previewed = $state.raw<PreviewedAction | null>(null);
@@ -93,9 +96,21 @@ export class ActionSheet {
     void this.#ask(() => armed.read(this.deployment));
     await this.#ask(async () => {
       this.playbooks = await request({ request: 'playbooks', deployment: this.deployment });
+      this.warms = await request({ request: 'warm_plans', deployment: this.deployment });
     });
+    // A warm is looked at first: where keys are loaded from is seldom known beforehand.
+    if (this.form.kind === 'warm') return;
     const meant = wish.namespace !== undefined || wish.playbook !== undefined;
     if (meant && this.step === 'scope' && this.missing === null) await this.count();
+  }
+
+  /** Keeps the secret of the endpoint, under the name that the plan knows it by. */
+  async keepSecret(secret: string): Promise<void> {
+    const { deployment } = this;
+    const name = this.form.warm.secret;
+    await this.#ask(
+      async () => void (await request({ request: 'set_endpoint_secret', deployment, name, secret })),
+    );
   }
 
   /** Counts what the plan would reach. It writes nothing. */

@@ -35,6 +35,14 @@ const counts = (more: Partial<RunCounts>): RunCounts => ({
   scanned: 0,
   other_steps: 0,
   receivers: 0,
+  filled: 0,
+  there: 0,
+  claimed: 0,
+  failed: 0,
+  unfilled: 0,
+  wrong_ttl: 0,
+  requests: 0,
+  bytes: 0,
   ...more,
 });
 

@@ -1,4 +1,5 @@
 // Actions in words: what a button will do, what a run is doing, what it left alone.
+import type { Action } from '../bindings/Action';
 import type { Plan } from '../bindings/Plan';
 import type { Preview } from '../bindings/Preview';
 import type { RunCounts } from '../bindings/RunCounts';
@@ -52,16 +53,19 @@ const many = (count: number, one: string, more = `${one}s`) =>
 /** Keys in words: "1 key", "12,480 keys". */
 export const keysInWords = (count: number): string => many(count, 'key');
 
-type Deed = 'delete' | 'shorten' | 'other' | 'several';
+type Deed = 'delete' | 'shorten' | 'fill' | 'refresh' | 'other' | 'several';
+
+const DEEDS: Partial<Record<Action['action'], Deed>> = {
+  remove: 'delete',
+  soften: 'shorten',
+  warm: 'fill',
+  refresh: 'refresh',
+};
 
 /** What a plan does from here. Steps that others handle don't count. */
 export function deedOf(plan: Pick<Plan, 'steps'>): Deed {
   const deeds = new Set(
-    plan.steps
-      .filter(({ action }) => action !== 'shown')
-      .map(({ action }): Deed =>
-        action === 'remove' ? 'delete' : action === 'soften' ? 'shorten' : 'other',
-      ),
+    plan.steps.filter(({ action }) => action !== 'shown').map(({ action }): Deed => DEEDS[action] ?? 'other'),
   );
   const [only] = deeds;
   return deeds.size === 1 && only !== undefined ? only : deeds.size === 0 ? 'other' : 'several';
@@ -75,6 +79,10 @@ export function runButton(preview: Pick<Preview, 'plan' | 'keys' | 'steps'>): st
       return `Delete ${keysInWords(preview.keys)}`;
     case 'shorten':
       return `Soften ${keysInWords(preview.keys)}`;
+    case 'fill':
+      return preview.keys === 0 ? 'Warm' : `Load ${keysInWords(preview.keys)}`;
+    case 'refresh':
+      return `Replace ${keysInWords(preview.keys)}`;
     case 'other':
       return `Run ${steps}`;
     case 'several':
@@ -84,12 +92,26 @@ export function runButton(preview: Pick<Preview, 'plan' | 'keys' | 'steps'>): st
 
 /** A plan's title while it runs: "Deleting products of tenant t42". */
 export function doing(title: string): string {
-  return title.replace(/^(Delete|Purge|Soften)\b/, (verb) => `${verb.replace(/e$/, '')}ing`);
+  return title.replace(/^(Delete|Purge|Soften|Warm|Refresh)\b/, (verb) => `${verb.replace(/e$/, '')}ing`);
 }
 
 /** What was done to the keys that a run counted. */
 export function doneWord(plan: Pick<Plan, 'steps'>): string {
-  return deedOf(plan) === 'shorten' ? 'Softened' : 'Removed';
+  switch (deedOf(plan)) {
+    case 'shorten':
+      return 'Softened';
+    case 'fill':
+      return 'Loaded';
+    case 'refresh':
+      return 'Replaced';
+    default:
+      return 'Removed';
+  }
+}
+
+/** Keys that a run has dealt with: loaded where it only loads, otherwise removed or shortened. */
+export function doneKeys({ plan, counts }: { plan: Pick<Plan, 'steps'>; counts: RunCounts }): number {
+  return deedOf(plan) === 'fill' ? counts.filled : counts.removed;
 }
 
 /** What a run left alone, and why: one sentence a reason. */
@@ -100,6 +122,14 @@ export function leftAlone(counts: RunCounts): string[] {
     [counts.protected, (n) => `of protected namespaces ${were(n)} left alone`],
     [counts.too_large, (n) => `too large for the undo file ${were(n)} left alone`],
     [counts.contended, (n) => `that somebody kept writing ${were(n)} left alone`],
+    [counts.there, (n) => `${were(n)} there already`],
+    [counts.claimed, (n) => `${were(n)} being loaded by somebody else`],
+    [counts.failed, () => 'could not be loaded: the endpoint failed'],
+    [
+      counts.unfilled,
+      (n) => `${n === 1 ? 'is' : 'are'} not there although the endpoint says that it is done`,
+    ],
+    [counts.wrong_ttl, (n) => `${n === 1 ? 'lives' : 'live'} shorter or longer than documented`],
     [counts.moved, (n) => `${were(n)} moving to another server and ${were(n)} left alone`],
     [counts.in_doubt, () => 'may be gone or not: a server did not say whether it removed them'],
   ];
@@ -109,7 +139,14 @@ export function leftAlone(counts: RunCounts): string[] {
 /** The part of the expected keys that is done, from 0 to 1. */
 export function doneShare({ counts, expected }: Pick<RunSummary, 'counts' | 'expected'>): number {
   const seen =
-    counts.removed + counts.gone + counts.protected + counts.too_large + counts.contended + counts.moved;
+    counts.removed +
+    counts.gone +
+    counts.protected +
+    counts.too_large +
+    counts.contended +
+    counts.moved +
+    // What is only filled is in none of those; what is removed and filled again counts once.
+    (counts.removed > 0 ? 0 : counts.filled + counts.failed + counts.unfilled + counts.claimed);
   return expected > 0 ? Math.min(1, seen / expected) : 0;
 }
 

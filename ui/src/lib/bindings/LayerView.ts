@@ -6,6 +6,10 @@ import type { LayerTtlView } from "./LayerTtlView";
  */
 export type LayerView = { 
 /**
+ * Its short name, under which its figures stand in the reply to `layers`.
+ */
+name: string, 
+/**
  * What the document calls it.
  */
 title: string, 

@@ -43,4 +43,4 @@ other_steps: number,
 /**
  * Instances that received published messages.
  */
-receivers: number, };
+receivers: number, filled: number, there: number, claimed: number, failed: number, unfilled: number, wrong_ttl: number, requests: number, bytes: number, };

@@ -111,7 +111,7 @@ undo: string | null,
 /**
  * Its bytes.
  */
-undo_bytes: number, 
+undo_bytes: number, hit_rate_before: number | null, hit_rate: number | null, 
 /**
  * What was answered to requests, one line each.
  */

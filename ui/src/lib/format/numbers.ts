@@ -88,9 +88,13 @@ export function latency(seconds: number): Figure {
   return { text: seconds.toFixed(size < 9.95 ? 2 : 1), unit: 's' };
 }
 
+// Made once: `toLocaleString` makes one for every number, and a table has dozens of numbers a second.
+const SMALL = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 });
+const LARGE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
+
 /** A number with thousands separators and no unit. */
 export function grouped(value: number): string {
-  return value.toLocaleString('en-GB', { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 });
+  return (Math.abs(value) < 100 ? SMALL : LARGE).format(value);
 }
 
 /** A figure of any reading by its unit. */

@@ -6,6 +6,7 @@ import type { DeploymentId } from '../bindings/DeploymentId';
 import type { PlaybookView } from '../bindings/PlaybookView';
 import { containing } from '../deployment/filter';
 import { request } from '../host/host';
+import { visible } from '../format/names';
 import { WINDOWS } from '../format/time';
 import { live } from '../state/live.svelte';
 import { page } from '../state/page.svelte';
@@ -89,8 +90,8 @@ export class PaletteContents {
     return this.namespaces.map(({ namespace, title }) => ({
       id: `namespace ${namespace}`,
       group: 'Namespaces',
-      name: title || namespace,
-      ...(title === namespace ? {} : { about: namespace }),
+      name: visible(title || namespace),
+      ...(title === namespace ? {} : { about: visible(namespace) }),
       run: () => page.open(id, namespace),
     }));
   }
@@ -111,7 +112,7 @@ export class PaletteContents {
     const purges: Entry[] = this.namespaces.map(({ namespace, title }) => ({
       id: `purge ${namespace}`,
       group: 'Actions',
-      name: `Purge ${title || namespace}…`,
+      name: `Purge ${visible(title || namespace)}…`,
       about: 'opens the plan',
       run: () => openAction({ deployment: id, namespace }),
     }));

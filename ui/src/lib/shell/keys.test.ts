@@ -16,6 +16,7 @@ test.each<[string, Partial<Pressed>, Action]>([
   ['k', {}, 'up'],
   ['Enter', {}, 'open'],
   ['p', {}, 'purge'],
+  ['w', {}, 'warm'],
   ['Escape', {}, 'back'],
   ['1', { ctrlKey: true }, 'overview'],
   ['2', { metaKey: true }, 'deployment'],

@@ -7,6 +7,7 @@ export type Action =
   | 'open'
   | 'back'
   | 'purge'
+  | 'warm'
   | 'pin'
   | 'acknowledge'
   | 'silence'
@@ -52,6 +53,7 @@ export const KEYS: { where: string; entries: KeyEntry[] }[] = [
       { keys: ['j', 'k'], does: 'Next row, row before' },
       { keys: ['Enter'], does: 'Open the row' },
       { keys: ['p'], does: 'Purge the row’s keys: opens the plan' },
+      { keys: ['w'], does: 'Warm the row’s keys: opens the plan' },
       { keys: ['t'], does: 'Keep the row on top, or let it go' },
     ],
   },
@@ -119,6 +121,8 @@ export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean)
       return 'open';
     case 'p':
       return 'purge';
+    case 'w':
+      return 'warm';
     case 't':
       return 'pin';
     case 'a':

@@ -46,8 +46,8 @@ impl KnownSeries {
             entries[*place as usize].seen = true;
             return *place;
         }
-        let labels = labels.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect();
-        let series = Arc::new(Series { name: name.to_owned(), labels });
+        let labels = labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
+        let series = Arc::new(Series::new(name, labels));
         let place = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         entries.push(Entry { hash, series, seen: true, last: None });
         self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
@@ -71,13 +71,12 @@ impl KnownSeries {
 }
 
 fn is(series: &Series, name: &str, labels: &[RawLabel<'_>]) -> bool {
-    series.name == name
-        && series.labels.len() == labels.len()
+    series.name() == name
+        && series.labels().len() == labels.len()
         && series
-            .labels
-            .iter()
+            .labels()
             .zip(labels)
-            .all(|((name, value), label)| *name == label.name && *value == label.value)
+            .all(|((name, value), label)| name == label.name && value == label.value)
 }
 
 impl std::fmt::Debug for KnownSeries {

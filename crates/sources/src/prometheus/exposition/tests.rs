@@ -14,13 +14,7 @@ const AT: Timestamp = Timestamp(1_700_000_000_000);
 type Series<'p> = (&'p str, Vec<(&'p str, &'p str)>, f64);
 
 fn series(page: &Page) -> Vec<Series<'_>> {
-    page.samples
-        .iter()
-        .map(|sample| {
-            let labels = sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            (sample.name.as_str(), labels.collect(), sample.value)
-        })
-        .collect()
+    page.samples.iter().map(|sample| (sample.name(), sample.labels().collect(), sample.value)).collect()
 }
 
 #[test]
@@ -183,8 +177,9 @@ proptest! {
         prop_assert_eq!(&page.bad_lines, &[]);
         prop_assert_eq!(page.samples.len(), 1);
         let sample = &page.samples[0];
-        prop_assert_eq!(&sample.name, &name);
-        prop_assert_eq!(&sample.labels, &labels.into_iter().collect::<Vec<_>>());
+        prop_assert_eq!(sample.name(), &name);
+        let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        prop_assert_eq!(sample.labels().collect::<Vec<_>>(), labels);
         prop_assert!(sample.value == value || sample.value.is_nan() && value.is_nan());
     }
 

@@ -18,6 +18,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use cachescope_model::events::KeyEventKind;
 use cachescope_model::sample::CommandBurst;
 use redis::{ServerError, Value};
 use tokio::time::timeout;
@@ -26,13 +27,13 @@ use super::calibrate::Gauge;
 use super::collect::Collector;
 use super::cost::{Cost, Weight};
 use super::line::Line;
-use super::link::{EndsBy, Link, Manners, Request, value};
 use super::lookups::Lookups;
-use super::parse::{Broken, Item};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::background::Span;
 use crate::redis::command::{is_spelled, text};
 use crate::redis::failure::{refusal, was_executed};
+use crate::redis::feed::{Broken, Item};
+use crate::redis::link::{EndsBy, Link, Manners, Request, value};
 use crate::redis::node::RedisNode;
 
 /// The server's clock counts in whole milliseconds, and clocks differ a little: a burst may end so much earlier
@@ -125,7 +126,7 @@ pub(super) async fn run(
         lookups,
         token: token.into_bytes(),
         steps,
-        version: manners.version(),
+        manners,
         collector: Collector::default(),
         weight: Weight::default(),
         span: Some(span),
@@ -216,7 +217,7 @@ struct Reading<'a> {
     lookups: &'a mut Lookups,
     token: Vec<u8>,
     steps: VecDeque<Step>,
-    version: (u32, u32),
+    manners: &'a Manners,
     collector: Collector,
     weight: Weight,
     span: Option<Span>,
@@ -248,7 +249,8 @@ impl Reading<'_> {
                     self.line(&line, node, due);
                 }
                 Ok(Some(Item::Malformed)) => self.collector.malformed(),
-                Ok(Some(Item::Miss { database, key })) => self.miss(database, key),
+                Ok(Some(Item::Event { kind: KeyEventKind::Miss, database, key })) => self.miss(database, key),
+                Ok(Some(Item::Event { .. })) => {}
                 Ok(Some(Item::Push)) => {
                     if self.steps.front() == Some(&Step::Subscribe) {
                         self.steps.pop_front();
@@ -284,7 +286,7 @@ impl Reading<'_> {
         }
         if self.began.is_none() && self.steps.front() == Some(&Step::Block) {
             self.began = Some((Instant::now(), line.micros));
-            let at_its_end = self.counted_when_it_ends();
+            let at_its_end = self.manners.counts_blocked_at_their_end();
             self.ran(u64::from(!at_its_end));
             // What follows is executed when the time is up: declared before the first span closes.
             let mut end = node.background().span_from(due.checked_sub(EARLIER).unwrap_or(due));
@@ -319,16 +321,10 @@ impl Reading<'_> {
         let executed = match step {
             // Counted when it began.
             Step::Block if self.began.is_some() => false,
-            Step::End if matches!(reply, Value::Okay) => self.version >= (7, 2),
+            Step::End if matches!(reply, Value::Okay) => self.manners.counts_quit(),
             _ => was_executed(reply),
         };
         self.ran(u64::from(executed));
-    }
-
-    /// Up to Redis 7.0 a command that blocks is counted as processed when it begins to; since 7.2 when it is
-    /// served, its time is up or its client is gone (`updateStatsOnUnblock` in Redis's blocked.c).
-    fn counted_when_it_ends(&self) -> bool {
-        self.version >= (7, 2)
     }
 
     fn ran(&mut self, commands: u64) {

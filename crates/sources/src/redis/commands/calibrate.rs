@@ -9,6 +9,7 @@
 //! measurement makes sampling dearer, never cheaper than the budget allows.
 
 use super::cost::Weight;
+use crate::redis::info_reply::main_thread_seconds;
 
 /// Of so many bursts …
 const CYCLE: u32 = 10;
@@ -43,10 +44,7 @@ impl Gauge {
             info.lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse::<f64>().ok())
         };
-        let cpu = |kind: &str| {
-            find(&format!("used_cpu_{kind}_main_thread")).or_else(|| find(&format!("used_cpu_{kind}")))
-        };
-        Some(Self { cpu: cpu("user")? + cpu("sys")?, commands: find("total_commands_processed")? })
+        Some(Self { cpu: main_thread_seconds(info)?, commands: find("total_commands_processed")? })
     }
 
     /// What came since; nothing where a counter went back.

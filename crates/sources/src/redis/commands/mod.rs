@@ -11,9 +11,7 @@ mod calibrate;
 mod collect;
 mod cost;
 mod line;
-mod link;
 mod lookups;
-mod parse;
 mod session;
 mod settings;
 mod strain;
@@ -26,13 +24,11 @@ use std::time::Duration;
 use cachescope_model::source::{SourceHealth, SourceId};
 use tokio::sync::watch;
 
-pub(super) use link::monitor_for_a_moment;
-
+pub use super::feed::{Broken, Feed, Item};
 pub use budget::Limits;
 pub use collect::Collector;
 pub use line::{Argument, Arguments, Line};
 pub use lookups::Lookups;
-pub use parse::{Broken, Feed, Item};
 
 use super::backoff::Backoff;
 use super::info::report;

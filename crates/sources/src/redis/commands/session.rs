@@ -10,7 +10,6 @@ use redis::Value;
 use super::budget::Budget;
 use super::burst::{self, Outcome, Plan, Step};
 use super::calibrate::Calibration;
-use super::link::{EndsBy, Link, Manners};
 use super::lookups::Lookups;
 use super::settings::{self, Settings};
 use super::strain::Strain;
@@ -19,12 +18,17 @@ use crate::context::SourceContext;
 use crate::error::SourceError;
 use crate::redis::backoff::Backoff;
 use crate::redis::command::text;
+use crate::redis::link::{EndsBy, Link, Manners, Purpose};
 use crate::redis::node::RedisNode;
 
 /// How often our own output buffer is looked at while a burst lasts.
 const BUFFER_CHECK: Duration = Duration::from_millis(250);
 /// More than this waiting for us in the server's output buffer: we are too slow.
 const BUFFER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A burst lasts half a second at most.
+const PURPOSE: Purpose =
+    Purpose { does: "samples commands", expects_replies_for: Duration::from_millis(500) };
 
 /// Why bursts ended.
 pub(super) enum Ended {
@@ -106,7 +110,7 @@ impl<'a> Session<'a> {
             self.pause(due.wait).await?;
             let mut current = match link.take() {
                 Some(link) => link,
-                None => Link::connect(self.node, &mut self.node.gate().await).await?,
+                None => Link::connect(self.node, &mut self.node.gate().await, PURPOSE).await?,
             };
             let outcome = self.burst(&mut server, &mut current, due).await?;
             self.judge(&mut server, &outcome)?;
@@ -125,7 +129,7 @@ impl<'a> Session<'a> {
     async fn meet(&self) -> Result<(Server, Link), SourceError> {
         let mut gate = self.node.gate().await;
         gate.hello().await?;
-        let mut link = Link::connect(self.node, &mut gate).await?;
+        let mut link = Link::connect(self.node, &mut gate, PURPOSE).await?;
         let manners = link.greet(&mut gate).await?;
         drop(gate);
         if matches!(manners.hello.role.as_str(), "replica" | "slave") {

@@ -3,12 +3,11 @@
 
 use redis::Value;
 
-use super::link::Manners;
 use super::lookups::Lookups;
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::command::text;
-use crate::redis::events::{count_databases, read_setting};
-use crate::redis::inbox::{KINDS, channel};
+use crate::redis::events::{count_databases, miss_channels, read_setting};
+use crate::redis::link::Manners;
 use crate::redis::node::{Gate, RedisNode};
 use crate::redis::permissions::is_refusal;
 
@@ -41,9 +40,7 @@ pub(super) async fn read(node: &RedisNode, manners: &Manners) -> Result<Settings
         _ => count_databases(&mut gate).await?.min(MOST_DATABASES),
     };
     let largest_request = largest_request(&mut gate).await?;
-    let (_, keymiss) = KINDS[0];
-    let channels = (0..databases).map(|database| channel(database, keymiss)).collect();
-    Ok(Settings { misses, largest_request, channels })
+    Ok(Settings { misses, largest_request, channels: miss_channels(databases) })
 }
 
 /// `client_recent_max_input_buffer`, of the last seconds, since Redis 6.0.

@@ -15,6 +15,7 @@
 mod cursor;
 mod pace;
 mod request;
+mod slots;
 mod steering;
 mod strata;
 mod walk;

@@ -9,11 +9,13 @@ use cachescope_model::scan::{ScanChunk, ScanMode, ScanStarted};
 use cachescope_model::server::DatabaseKeys;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::super::hello::ServerHello;
 use super::super::node::{Gate, RedisNode};
 use super::super::raw::RawConnection;
 use super::cursor::{keys_in_all, share_visited};
 use super::pace::{Pace, Step as Paced};
 use super::request::{Ask, Met, Refused, Request, Step};
+use super::slots::{self, Segment};
 use super::strata::Strata;
 use super::{ScanOptions, send};
 use crate::context::SourceContext;
@@ -69,6 +71,8 @@ struct Database {
     cursor: Option<u64>,
     /// Keys that are there in all, as far as is known.
     keys: u64,
+    /// The part of it that is meant, where it is walked through in several.
+    segment: Option<Segment>,
 }
 
 /// A scan under way.
@@ -96,6 +100,9 @@ pub(super) struct Walk<'a> {
     tables: bool,
     /// Whether a cursor tells how much was met, and a part of the walk is a random sample.
     by_hash: bool,
+    /// Whether it goes by segments of slots, and met a key with a hash tag.
+    segmented: bool,
+    tagged: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -113,6 +120,7 @@ impl<'a> Walk<'a> {
             met: 0,
             cursor: Some(0),
             keys: keys.keys,
+            segment: None,
         };
         Self {
             context,
@@ -135,6 +143,8 @@ impl<'a> Walk<'a> {
             enough: false,
             tables,
             by_hash: false,
+            segmented: false,
+            tagged: false,
         }
     }
 
@@ -178,9 +188,14 @@ impl<'a> Walk<'a> {
                  stall the server",
                 self.too_large
             )),
-            _ if self.precise() && !self.by_hash && self.keys_met() > 0 => said(
-                "this server walks over its keys slot by slot, so a part of them is no random sample: every \
-                 key was met"
+            _ if self.precise() && self.segmented && self.tagged => said(
+                "keys with hash tags lie together in slots, so a part of the slots is no random sample: every key \
+                 was met"
+                    .to_owned(),
+            ),
+            _ if self.precise() && !self.may_stop() && self.keys_met() > 0 => said(
+                "this server walks over its keys in an order of its own, so a part of them is no random sample: \
+                 every key was met"
                     .to_owned(),
             ),
             _ => None,
@@ -219,9 +234,48 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Whether a part of the walk is a random sample of the keys.
+    fn may_stop(&self) -> bool {
+        self.by_hash || self.segmented && !self.tagged
+    }
+
+    /// Goes by segments of slots from here on. A cluster has one database.
+    fn go_by_segments(&mut self) {
+        let Some(&Database { number, told, .. }) = self.databases.first() else { return };
+        let mut segments = slots::segments(|range| rand::random_range(range));
+        // Of those that are as far the first in this order has its turn: no slots come sooner than others.
+        segments.sort_by_cached_key(|_| rand::random::<u32>());
+        let keys = told / segments.len() as u64;
+        let database = |segment: Segment| Database {
+            number,
+            told,
+            met: 0,
+            cursor: Some(segment.cursor()),
+            keys,
+            segment: Some(segment),
+        };
+        self.databases = segments.into_iter().map(database).collect();
+        self.segmented = true;
+        self.ready.clear();
+        let first = self.next_step();
+        self.ready.extend(first);
+    }
+
+    /// Begins again in one go: this server doesn't begin where it is told to.
+    fn go_in_one(&mut self, place: usize) {
+        for (number, database) in self.databases.iter_mut().enumerate() {
+            database.segment = None;
+            database.cursor = (number == place).then_some(0);
+            database.keys = if number == place { database.told } else { 0 };
+        }
+        self.segmented = false;
+        self.ready.push_back(Request::step(place, 0));
+    }
+
     fn look_whether_enough(&mut self) {
-        let enough =
-            self.precise() && self.by_hash && self.options.steering.is_enough(&self.context.node, self.scan);
+        let enough = self.precise()
+            && self.may_stop()
+            && self.options.steering.is_enough(&self.context.node, self.scan);
         if enough && !self.enough {
             self.enough = true;
             for request in &mut self.ready {
@@ -262,6 +316,10 @@ impl<'a> Walk<'a> {
                 let older = hello.server == "redis" && before_slot_tables(&hello.version);
                 self.by_hash =
                     self.tables && (hello.mode == "standalone" || hello.mode == "cluster" && older);
+                let by_slot = self.tables && hello.mode == "cluster" && keeps_slot_tables(hello);
+                if by_slot && self.precise() && !self.segmented && self.keys_met() == 0 {
+                    self.go_by_segments();
+                }
                 connection
             }
         };
@@ -368,7 +426,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Decides on the keys that a step brought, and on the next step.
-    fn take_step(&mut self, place: usize, step: Step) {
+    fn take_step(&mut self, place: usize, mut step: Step) {
+        if let Some(segment) = self.databases[place].segment {
+            if self.keys_met() == 0 && step.keys.iter().any(|key| segment.is_behind(key)) {
+                return self.go_in_one(place);
+            }
+            step.keys.retain(|key| segment.holds(key));
+            self.tagged |= step.keys.iter().any(|key| slots::hash_tag(key).is_some());
+        }
         self.too_long += step.too_long;
         if step.bytes > CHUNK_BYTES {
             self.count = (self.count / 2).max(1);
@@ -378,9 +443,11 @@ impl<'a> Walk<'a> {
         }
         let database = &mut self.databases[place];
         database.met += step.keys.len() as u64 + step.too_long;
-        database.cursor = Some(step.cursor).filter(|cursor| *cursor != 0);
+        let left = database.segment.map_or(step.cursor == 0, |segment| segment.is_left_at(step.cursor));
+        database.cursor = (!left).then_some(step.cursor);
         database.keys = match database.cursor {
             None => database.met,
+            Some(_) if database.segment.is_some() => database.keys.max(database.met),
             Some(cursor) => {
                 let share = share_visited(cursor).filter(|_| self.by_hash);
                 keys_in_all(database.met, share, database.told)
@@ -407,7 +474,8 @@ impl<'a> Walk<'a> {
             met.push(Met::new(key, choice));
         }
         self.in_turn += met.len() as u64;
-        let turn_is_over = self.precise() && self.databases.len() > 1 && self.in_turn >= TURN;
+        let turn = if self.segmented { 0 } else { TURN };
+        let turn_is_over = self.precise() && self.databases.len() > 1 && self.in_turn >= turn;
         let scan = self.databases[place].cursor.filter(|_| !turn_is_over && !self.enough);
         self.ready.push_back(Request { place, scan, asks, later: Vec::new(), met, first: true });
         if scan.is_none()
@@ -498,9 +566,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn finish(&mut self, place: usize, keys: Vec<cachescope_model::scan::ScannedKey>) {
-        let Database { number, keys: database_keys, .. } = self.databases[place];
-        let chunk = ScanChunk { scan: self.scan, database: number, database_keys, keys };
+    fn finish(&mut self, place: usize, met: Vec<cachescope_model::scan::ScannedKey>) {
+        let Database { number, mut keys, told, segment, .. } = self.databases[place];
+        if segment.is_some() {
+            keys = told.max(self.keys_met());
+        }
+        let chunk = ScanChunk { scan: self.scan, database: number, database_keys: keys, keys: met };
         self.finished.push_back(Observed::ScanChunk(chunk));
     }
 
@@ -515,6 +586,15 @@ impl<'a> Walk<'a> {
         }
         self.pace.rested(began.elapsed());
         Ok(())
+    }
+}
+
+/// Whether a server in cluster mode is known to keep a table for each slot.
+fn keeps_slot_tables(hello: &ServerHello) -> bool {
+    match hello.server.as_str() {
+        "redis" => !before_slot_tables(&hello.version),
+        "valkey" => hello.major().is_some_and(|major| major >= 8),
+        _ => false,
     }
 }
 

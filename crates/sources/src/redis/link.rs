@@ -1,4 +1,4 @@
-//! The connection that bursts run on: bytes out, items in, and what the server at its other end can do.
+//! A connection that listens: bytes out, items in, and what the server at its other end can do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::parse::{Broken, Feed, Item};
+use super::command::spelled;
+use super::connect::{CLIENT_NAME, Counted};
+use super::failure::{refusal, user_of, was_executed};
+use super::feed::{Broken, Feed, Item};
+use super::hello::{ServerHello, client_id, parse_hello};
+use super::node::{Gate, RedisNode};
+use super::stream::{self, Reading, ServerStream, lower_first, no_answer};
+use super::target::RedisTarget;
 use crate::error::{ErrorCode, SourceError};
-use crate::redis::command::spelled;
-use crate::redis::connect::{CLIENT_NAME, Counted};
-use crate::redis::failure::{refusal, user_of, was_executed};
-use crate::redis::hello::{ServerHello, client_id, parse_hello};
-use crate::redis::node::{Gate, RedisNode};
-use crate::redis::stream::{self, Reading, ServerStream, lower_first, no_answer};
-use crate::redis::target::RedisTarget;
 
 /// How a burst makes the server stop telling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,16 @@ pub(super) enum EndsBy {
     Quit,
 }
 
-/// What a server can do, as far as bursts are concerned.
+/// What a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose {
+    /// What it does, for the words of an error: "samples commands".
+    pub(super) does: &'static str,
+    /// For so long after something was written a reply is looked for often.
+    pub(super) expects_replies_for: Duration,
+}
+
+/// What a server can do, as far as a connection that listens is concerned.
 #[derive(Clone, Debug)]
 pub(super) struct Manners {
     /// What it says of itself.
@@ -44,6 +53,17 @@ impl Manners {
         let mut numbers = self.hello.version.split('.').map(|part| part.parse().unwrap_or(0));
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
     }
+
+    /// Up to Redis 7.0 a command that blocks is counted as processed when it begins to; since 7.2 when it is
+    /// served, its time is up or its client is gone (`updateStatsOnUnblock` in Redis's blocked.c).
+    pub(super) fn counts_blocked_at_their_end(&self) -> bool {
+        self.version() >= (7, 2)
+    }
+
+    /// Whether QUIT is counted as processed.
+    pub(super) fn counts_quit(&self) -> bool {
+        self.version() >= (7, 2)
+    }
 }
 
 /// A connection without the redis crate.
@@ -54,18 +74,29 @@ pub(super) struct Link {
     deadline: Duration,
     /// The connection's number at the server.
     pub(super) id: Option<i64>,
+    purpose: Purpose,
     _counted: Counted,
 }
 
 impl Link {
     /// Connects, under the gate, so that the server's count of clients can be told apart from ours.
-    pub(super) async fn connect(node: &RedisNode, gate: &mut Gate<'_>) -> Result<Self, SourceError> {
+    pub(super) async fn connect(
+        node: &RedisNode,
+        gate: &mut Gate<'_>,
+        purpose: Purpose,
+    ) -> Result<Self, SourceError> {
         let options = node.options();
         let target = node.target_shared();
-        let stream = stream::open(&target, &options.tls, options.connect_timeout, Reading::Leisurely).await?;
+        let stream = stream::open(
+            &target,
+            &options.tls,
+            options.connect_timeout,
+            Reading::Leisurely(purpose.expects_replies_for),
+        )
+        .await?;
         let _counted = gate.count_connection();
         let deadline = options.command_timeout;
-        Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, _counted })
+        Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, purpose, _counted })
     }
 
     /// Learns how to talk to the server: who it is, and how a burst can end. The connection is as new after that.
@@ -114,6 +145,13 @@ impl Link {
         }
     }
 
+    /// Asks whether it still stands; the reply comes among what else comes.
+    pub(super) async fn ping(&mut self) -> Result<(), SourceError> {
+        let mut request = Request::default();
+        request.command(&[b"PING"]);
+        self.write(&request.bytes).await
+    }
+
     async fn reply(&mut self) -> Result<Value, SourceError> {
         loop {
             match self.feed.take() {
@@ -130,7 +168,10 @@ impl Link {
     pub(super) fn unreadable(&self) -> SourceError {
         SourceError::new(
             ErrorCode::Protocol,
-            format!("{} sent something while sampling commands that can't be read", self.target),
+            format!(
+                "the connection to {} that {} brought something that can't be read",
+                self.target, self.purpose.does
+            ),
             "check what stands between here and the server, such as a proxy",
         )
     }
@@ -139,7 +180,7 @@ impl Link {
         let why = error.map(|error| format!(": {}", lower_first(&error.to_string()))).unwrap_or_default();
         SourceError::new(
             ErrorCode::Closed,
-            format!("{} closed the connection that samples commands{why}", self.target),
+            format!("{} closed the connection that {}{why}", self.target, self.purpose.does),
             "it is made again by itself; a server cuts clients that read too slowly \
              (client-output-buffer-limit), and an operator may have",
         )
@@ -154,10 +195,12 @@ impl Link {
     }
 }
 
+const PROBE: Purpose = Purpose { does: "samples commands", expects_replies_for: Duration::from_millis(500) };
+
 /// Whether this user may run MONITOR, tried on a connection of its own that asks to be closed in the same breath.
-pub(in crate::redis) async fn monitor_for_a_moment(gate: &mut Gate<'_>) -> Result<(), SourceError> {
+pub(super) async fn monitor_for_a_moment(gate: &mut Gate<'_>) -> Result<(), SourceError> {
     let resp3 = gate.hello().await?.major().is_some_and(|major| major >= 6);
-    let mut link = Link::connect(gate.node(), gate).await?;
+    let mut link = Link::connect(gate.node(), gate, PROBE).await?;
     let mut request = Request::default();
     let introduced = request.introduction(&link.target, resp3);
     request.command(&[b"MONITOR"]);

@@ -1,18 +1,17 @@
 //! Where the reader of events leaves them: packed, bounded, never waiting.
 //!
-//! A subscriber that doesn't read is cut by the server at 32 MB and costs it memory until then. So the reader
-//! always reads; when the engine is too slow, events are dropped here, counted, and reported as lost.
+//! What a subscriber doesn't read costs the server memory. So the reader always reads; when the engine is too slow,
+//! events are dropped here, counted, and reported as lost.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cachescope_model::events::{KeyEventBatch, KeyEventKind};
 use cachescope_model::time::Timestamp;
-use redis::aio::{AsyncPushSender, SendError};
-use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 
 use crate::context::SessionClock;
+use crate::error::SourceError;
 
 /// A batch is handed on when its keys pass this many bytes, or earlier when its time is up.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -28,8 +27,12 @@ pub(super) struct Taken {
     pub(super) batches: Vec<(Timestamp, KeyEventBatch)>,
     /// Events dropped after those batches.
     pub(super) dropped: u64,
-    /// The connection has ended.
-    pub(super) ended: bool,
+    /// After those batches the subscription was interrupted for a moment, or begins or ceases to hear misses.
+    pub(super) lapsed: bool,
+    /// Misses are left out of the subscription now.
+    pub(super) without_misses: bool,
+    /// The subscription has ended, and why.
+    pub(super) ended: Option<SourceError>,
 }
 
 #[derive(Debug, Default)]
@@ -38,10 +41,12 @@ struct Contents {
     current: KeyEventBatch,
     bytes: usize,
     dropped: u64,
-    ended: bool,
+    lapsed: bool,
+    without_misses: bool,
+    ended: Option<SourceError>,
 }
 
-/// Receives the push messages of one connection.
+/// Receives the events of one connection.
 #[derive(Debug)]
 pub(super) struct Inbox {
     clock: SessionClock,
@@ -63,21 +68,30 @@ impl Inbox {
             batches.push((self.clock.now(), std::mem::take(&mut contents.current)));
         }
         contents.bytes = 0;
-        Taken { batches, dropped: std::mem::take(&mut contents.dropped), ended: contents.ended }
+        Taken {
+            batches,
+            dropped: std::mem::take(&mut contents.dropped),
+            lapsed: std::mem::take(&mut contents.lapsed),
+            without_misses: contents.without_misses,
+            ended: contents.ended.take(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn event(&self, kind: KeyEventKind, database: u16, key: &[u8]) {
+    /// An event; the key is `None` where it is too long to keep.
+    pub(super) fn event(&self, kind: KeyEventKind, database: u16, key: Option<&[u8]>) {
         let mut contents = self.lock();
-        let bytes = key.len() + EVENT_BYTES;
-        // Once something was dropped, everything is until the rest is taken: what is handed on has no gaps.
-        if contents.dropped > 0 || contents.bytes + bytes > BOUND_BYTES {
+        // Once something is missing, everything is until the rest is taken: what is handed on has no gaps.
+        let whole = contents.dropped == 0 && !contents.lapsed;
+        let Some(key) = key.filter(|key| whole && contents.bytes + key.len() + EVENT_BYTES <= BOUND_BYTES)
+        else {
             contents.dropped += 1;
             return;
-        }
+        };
+        let bytes = key.len() + EVENT_BYTES;
         contents.bytes += bytes;
         contents.current.push(kind, database, key);
         if contents.current.key_bytes() + contents.current.len() * EVENT_BYTES >= BATCH_BYTES {
@@ -87,24 +101,26 @@ impl Inbox {
         }
     }
 
-    fn ended(&self) {
-        self.lock().ended = true;
+    /// For a moment nobody was subscribed.
+    pub(super) fn lapsed(&self) {
+        self.lock().lapsed = true;
         self.ready.notify_one();
     }
-}
 
-impl AsyncPushSender for Inbox {
-    fn send(&self, push: PushInfo) -> Result<(), SendError> {
-        match (push.kind, push.data.as_slice()) {
-            (PushKind::Message, [Value::BulkString(channel), Value::BulkString(key)]) => {
-                if let Some((kind, database)) = parse_channel(channel) {
-                    self.event(kind, database, key);
-                }
-            }
-            (PushKind::Disconnection, _) => self.ended(),
-            _ => {}
+    /// Whether misses are among what is subscribed to from here on. A change is a gap: nothing is handed on in between,
+    /// so that it is never half known what is heard.
+    pub(super) fn hears_misses(&self, hears: bool) {
+        let mut contents = self.lock();
+        if contents.without_misses == hears {
+            contents.without_misses = !hears;
+            contents.lapsed = true;
+            self.ready.notify_one();
         }
-        Ok(())
+    }
+
+    pub(super) fn end(&self, error: SourceError) {
+        self.lock().ended = Some(error);
+        self.ready.notify_one();
     }
 }
 
@@ -125,15 +141,8 @@ pub(super) fn channel(database: u16, event: &str) -> String {
     format!("__keyevent@{database}__:{event}")
 }
 
-/// The database that a channel announces misses of; `None`: it is another channel.
-pub(super) fn miss_in(channel: &[u8]) -> Option<u16> {
-    match parse_channel(channel)? {
-        (KeyEventKind::Miss, database) => Some(database),
-        _ => None,
-    }
-}
-
-fn parse_channel(channel: &[u8]) -> Option<(KeyEventKind, u16)> {
+/// What is announced on a channel; `None`: it is another one.
+pub(in crate::redis) fn announced_on(channel: &[u8]) -> Option<(KeyEventKind, u16)> {
     let rest = channel.strip_prefix(b"__keyevent@")?;
     let end = rest.iter().position(|byte| *byte == b'_')?;
     let database = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
@@ -146,22 +155,17 @@ fn parse_channel(channel: &[u8]) -> Option<(KeyEventKind, u16)> {
 mod tests {
     use super::*;
 
-    fn message(channel: &str, key: &[u8]) -> PushInfo {
-        let data = vec![Value::BulkString(channel.as_bytes().to_vec()), Value::BulkString(key.to_vec())];
-        PushInfo { kind: PushKind::Message, data }
-    }
-
     #[test]
     fn channels_are_written_and_read_back() {
         for (kind, name) in KINDS {
             for database in [0, 3, 15, 9999] {
-                assert_eq!(parse_channel(channel(database, name).as_bytes()), Some((kind, database)));
+                assert_eq!(announced_on(channel(database, name).as_bytes()), Some((kind, database)));
             }
         }
         for other in
             ["", "__keyevent@0__:set", "__keyspace@0__:del", "__keyevent@x__:del", "__keyevent@0_:del"]
         {
-            assert_eq!(parse_channel(other.as_bytes()), None, "{other}");
+            assert_eq!(announced_on(other.as_bytes()), None, "{other}");
         }
     }
 
@@ -171,10 +175,10 @@ mod tests {
         let mut pushed = 0u64;
         while inbox.lock().full.is_empty() {
             let key = pushed.to_be_bytes();
-            inbox.send(message("__keyevent@3__:keymiss", &key)).expect("the inbox takes all");
+            inbox.event(KeyEventKind::Miss, 3, Some(&key));
             pushed += 1;
         }
-        inbox.send(message("__keyevent@0__:expired", b"last")).expect("the inbox takes all");
+        inbox.event(KeyEventKind::Expired, 0, Some(b"last"));
         let taken = inbox.take();
         let keys: Vec<_> = taken.batches.iter().flat_map(|(_, batch)| batch.iter()).collect();
         assert_eq!(keys.len() as u64, pushed + 1);
@@ -189,23 +193,52 @@ mod tests {
         let inbox = Inbox::new(SessionClock::start());
         let big = vec![b'k'; BOUND_BYTES - 2 * EVENT_BYTES];
         for key in [b"first".as_slice(), &big, b"later"] {
-            inbox.send(message("__keyevent@0__:keymiss", key)).expect("the inbox takes all");
+            inbox.event(KeyEventKind::Miss, 0, Some(key));
         }
         let taken = inbox.take();
         let kept: Vec<_> =
             taken.batches.iter().flat_map(|(_, batch)| batch.iter()).map(|event| event.2).collect();
         assert_eq!(kept, [b"first"], "nothing after the first drop is kept, though it would fit");
         assert_eq!(taken.dropped, 2);
-        inbox.send(message("__keyevent@0__:keymiss", b"again")).expect("the inbox takes all");
+        inbox.event(KeyEventKind::Miss, 0, Some(b"again"));
         assert_eq!(inbox.take().batches.len(), 1, "after taking, there is room again");
     }
 
     #[test]
-    fn the_end_of_the_connection_is_seen() {
+    fn after_a_lapse_and_a_key_too_long_to_keep_nothing_is_kept_until_the_rest_is_taken() {
+        for interrupt in [Inbox::lapsed, |inbox: &Inbox| inbox.event(KeyEventKind::Miss, 0, None)] {
+            let inbox = Inbox::new(SessionClock::start());
+            inbox.event(KeyEventKind::Miss, 0, Some(b"before"));
+            interrupt(&inbox);
+            inbox.event(KeyEventKind::Miss, 0, Some(b"behind"));
+            let taken = inbox.take();
+            let keys: Vec<_> =
+                taken.batches.iter().flat_map(|(_, batch)| batch.iter()).map(|event| event.2).collect();
+            assert_eq!(keys, [b"before"]);
+            assert!(taken.dropped > 0);
+            inbox.event(KeyEventKind::Miss, 0, Some(b"again"));
+            let taken = inbox.take();
+            assert_eq!((taken.batches.len(), taken.dropped, taken.lapsed), (1, 0, false));
+        }
+    }
+
+    #[test]
+    fn that_misses_are_heard_no_more_is_a_gap_and_that_they_still_are_is_none() {
         let inbox = Inbox::new(SessionClock::start());
-        inbox
-            .send(PushInfo { kind: PushKind::Disconnection, data: Vec::new() })
-            .expect("the inbox takes all");
-        assert!(inbox.take().ended);
+        inbox.hears_misses(true);
+        let taken = inbox.take();
+        assert_eq!((taken.lapsed, taken.without_misses), (false, false));
+        for hears in [false, true] {
+            inbox.hears_misses(hears);
+            let taken = inbox.take();
+            assert_eq!((taken.lapsed, taken.without_misses), (true, !hears));
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_connection_is_seen_with_its_reason() {
+        let inbox = Inbox::new(SessionClock::start());
+        inbox.end(SourceError::new(crate::error::ErrorCode::Closed, "closed", ""));
+        assert_eq!(inbox.take().ended.map(|error| error.to_string()), Some("closed".to_owned()));
     }
 }

@@ -2,20 +2,31 @@
 //!
 //! One connection subscribes to the exact channels of every kind in every database. Channels whose flag is off
 //! stay silent, so a flag that is switched on later is heard at once. The setting itself is never changed.
+//!
+//! The subscription is a `lease`: it ends by itself when this process is stopped. `listener` reads and renews it, and
+//! leaves what came in the `inbox`.
+
+mod inbox;
+mod lease;
+mod listener;
+mod shedding;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+pub(super) use inbox::announced_on;
+pub use shedding::MissLimits;
 
 use cachescope_model::observation::{EventChannels, Observed};
 use cachescope_model::source::{SourceHealth, SourceId};
 use redis::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::inbox::{Inbox, KINDS, channel};
+use self::listener::{Lapses, Listening};
 use super::backoff::Backoff;
 use super::command::text;
-use super::connect::Connection;
 use super::event_flags::EventFlags;
-use super::inbox::{Inbox, KINDS, channel};
 use super::info::report;
 use super::node::{Gate, RedisNode};
 use crate::context::SourceContext;
@@ -33,11 +44,17 @@ pub struct EventsOptions {
     pub hand_on_every: Duration,
     /// How often the server is asked which events are switched on, and whether the connection still stands.
     pub recheck_every: Duration,
+    /// Until when misses are listened to.
+    pub miss_limits: MissLimits,
 }
 
 impl Default for EventsOptions {
     fn default() -> Self {
-        Self { hand_on_every: Duration::from_millis(100), recheck_every: Duration::from_secs(30) }
+        Self {
+            hand_on_every: Duration::from_millis(100),
+            recheck_every: Duration::from_secs(30),
+            miss_limits: MissLimits::DEFAULT,
+        }
     }
 }
 
@@ -59,11 +76,11 @@ enum Ended {
     Broken { error: SourceError, began: bool },
 }
 
-async fn listen_on(context: &SourceContext, node: &RedisNode, options: EventsOptions) {
-    let mut backoff = Backoff::default();
+async fn listen_on(context: &SourceContext, node: &Arc<RedisNode>, options: EventsOptions) {
+    let (mut backoff, lapses) = (Backoff::default(), Lapses::default());
     context.status(SourceId::Events, SourceHealth::Starting, "", "").await;
     loop {
-        match listen(context, node, options, &mut backoff).await {
+        match listen(context, node, options, &lapses, &mut backoff).await {
             Ended::Unwanted => return,
             Ended::Broken { error, began } => {
                 if began && !context.send(Observed::EventsLost).await {
@@ -82,39 +99,62 @@ type Setting = Option<EventFlags>;
 
 async fn listen(
     context: &SourceContext,
-    node: &RedisNode,
+    node: &Arc<RedisNode>,
     options: EventsOptions,
+    lapses: &Lapses,
     backoff: &mut Backoff,
 ) -> Ended {
     let inbox = Arc::new(Inbox::new(context.clock));
-    let (connection, setting) = match subscribe(node, &inbox).await {
+    let how = listener::Options {
+        lapses: lapses.clone(),
+        ping_every: options.recheck_every,
+        miss_limits: options.miss_limits,
+    };
+    let (listening, setting) = match subscribe(node, &inbox, how).await {
         Ok(made) => made,
         Err(error) => return Ended::Broken { error, began: false },
     };
     backoff.reset();
-    let mut subscription =
-        Subscription { context, node, inbox, connection, setting, announced: None, dropped: 0 };
+    let mut subscription = Subscription {
+        context,
+        node,
+        inbox,
+        _listening: listening,
+        setting,
+        announced: None,
+        without_misses: false,
+        dropped: 0,
+    };
     if !subscription.announce().await {
         return Ended::Unwanted;
     }
     subscription.run(options).await
 }
 
-async fn subscribe(node: &RedisNode, inbox: &Arc<Inbox>) -> Result<(Connection, Setting), SourceError> {
+async fn subscribe(
+    node: &Arc<RedisNode>,
+    inbox: &Arc<Inbox>,
+    how: listener::Options,
+) -> Result<(Listening, Setting), SourceError> {
     let mut gate = node.gate().await;
     let hello = gate.hello().await?;
     let setting = read_setting(&mut gate).await?;
     let databases = if hello.mode == "cluster" { 1 } else { count_databases(&mut gate).await? };
     let channels: Vec<_> =
         (0..databases).flat_map(|database| KINDS.map(|(_, event)| channel(database, event))).collect();
-    let mut connection = gate.connect_for_push(Arc::<Inbox>::clone(inbox)).await?;
-    gate.subscribe_on(&mut connection, &channels).await?;
-    Ok((connection, setting))
+    let listening = listener::listen(node, &mut gate, inbox, channels, how).await?;
+    Ok((listening, setting))
 }
 
 /// Which flags are set; `None` where the server doesn't let us know.
 pub(super) async fn read_setting(gate: &mut Gate<'_>) -> Result<Setting, SourceError> {
     Ok(config(gate, "notify-keyspace-events").await?.map(|flags| EventFlags::new(&flags)))
+}
+
+/// The channels that misses are announced on.
+pub(super) fn miss_channels(databases: u16) -> Vec<String> {
+    let (_, keymiss) = KINDS[0];
+    (0..databases).map(|database| channel(database, keymiss)).collect()
 }
 
 pub(super) async fn count_databases(gate: &mut Gate<'_>) -> Result<u16, SourceError> {
@@ -147,9 +187,11 @@ struct Subscription<'a> {
     context: &'a SourceContext,
     node: &'a RedisNode,
     inbox: Arc<Inbox>,
-    connection: Connection,
+    _listening: Listening,
     setting: Setting,
     announced: Option<EventChannels>,
+    /// Misses are left out for now.
+    without_misses: bool,
     dropped: u64,
 }
 
@@ -194,23 +236,19 @@ impl Subscription<'_> {
                 return Ok(false);
             }
         }
-        if taken.dropped > 0 {
-            self.dropped += taken.dropped;
-            tracing::warn!(dropped = taken.dropped, "events came faster than they were taken");
+        self.without_misses = taken.without_misses;
+        if taken.dropped > 0 || taken.lapsed {
+            // What came right behind a lapse was dropped with it, and not because we were too slow.
+            if !taken.lapsed {
+                self.dropped += taken.dropped;
+                tracing::warn!(dropped = taken.dropped, "events came faster than they were taken");
+            }
             self.announced = None;
             if !self.context.send(Observed::EventsLost).await || !self.announce().await {
                 return Ok(false);
             }
         }
-        if taken.ended {
-            return Err(SourceError::new(
-                ErrorCode::Closed,
-                format!("{} closed the event subscription", self.node.target()),
-                "it is made again by itself; a server cuts subscribers that read too slowly \
-                 (client-output-buffer-limit pubsub)",
-            ));
-        }
-        Ok(true)
+        taken.ended.map_or(Ok(true), Err)
     }
 
     /// Whether any kind of events is known, or may be, to be on.
@@ -222,18 +260,18 @@ impl Subscription<'_> {
         })
     }
 
-    /// Asks again which events are on, and whether the connection stands.
+    /// Asks again which events are on.
     async fn recheck(&mut self) -> Result<bool, SourceError> {
-        let mut gate = self.node.gate().await;
-        gate.ask_on(&mut self.connection, &redis::cmd("PING")).await?;
-        self.setting = read_setting(&mut gate).await?;
-        drop(gate);
+        self.setting = read_setting(&mut self.node.gate().await).await?;
         Ok(self.announce().await)
     }
 
     /// Says which events arrive from now on, if that is news, and how the source is doing.
     async fn announce(&mut self) -> bool {
-        let channels = self.setting.as_ref().map(EventFlags::channels).unwrap_or_default();
+        let mut channels = self.setting.as_ref().map(EventFlags::channels).unwrap_or_default();
+        if self.without_misses {
+            channels.misses = Some(false);
+        }
         if self.announced != Some(channels) {
             // What was on and is off now may have been off for a while: nobody knows which events are missing.
             let lost = self.announced.is_some_and(|before| switched_off(before, channels));
@@ -262,6 +300,14 @@ impl Subscription<'_> {
             );
         };
         match flags.missing() {
+            None if self.without_misses => (
+                SourceHealth::Partial,
+                format!(
+                    "{target} has no CPU to spare, and telling every miss would take more than 1 % of a core: \
+                     misses are not listened to until it has room"
+                ),
+                "the source commands estimates them meanwhile".to_owned(),
+            ),
             None if self.dropped > 0 => (
                 SourceHealth::Partial,
                 format!(

@@ -1,10 +1,11 @@
-//! The stream of a connection in MONITOR mode, taken apart: lines of MONITOR, `keymiss` events that are pushed
-//! in between (RESP3), and replies to our own commands. Bounded memory, whatever comes.
+//! The stream of a connection that listens, taken apart: lines of MONITOR, keyspace events that are pushed in between
+//! (RESP3), and replies to our own commands. Bounded memory, whatever comes.
 
+use cachescope_model::events::KeyEventKind;
 use memchr::memchr;
 
-use super::line::Line;
-use crate::redis::inbox::miss_in;
+use super::commands::Line;
+use super::events::announced_on;
 
 /// What is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -19,8 +20,10 @@ pub enum Item<'a> {
     Line(Line<'a>, usize),
     /// A line that can't be read.
     Malformed,
-    /// A key that was looked up and not there.
-    Miss {
+    /// A keyspace event.
+    Event {
+        /// What happened to the key.
+        kind: KeyEventKind,
         /// The logical database.
         database: u16,
         /// The key; `None` where it is too long to keep.
@@ -114,9 +117,9 @@ impl Feed {
             Frame::Partial { needs } if needs <= LINE_BYTES => Ok(None),
             // Only the last text of a message may be long: the key. The length of the whole is known then.
             Frame::Partial { needs } => match too_long(waiting) {
-                Some(database) => {
+                Some((kind, database)) => {
                     self.skip = Skip::Bytes(needs);
-                    Ok(Some(Item::Miss { database, key: None }))
+                    Ok(Some(Item::Event { kind, database, key: None }))
                 }
                 None => Err(Broken),
             },
@@ -210,19 +213,19 @@ fn frame(bytes: &[u8]) -> Frame {
 }
 
 fn pushed(bytes: &[u8], texts: Texts) -> Item<'_> {
-    let [kind, channel, key] = texts.map(|(from, to)| &bytes[from..to]);
-    match (kind, miss_in(channel)) {
-        (b"message", Some(database)) => Item::Miss { database, key: Some(key) },
+    let [message, channel, key] = texts.map(|(from, to)| &bytes[from..to]);
+    match (message, announced_on(channel)) {
+        (b"message", Some((kind, database))) => Item::Event { kind, database, key: Some(key) },
         _ => Item::Push,
     }
 }
 
-/// The database of a message about a key that is too long to keep.
-fn too_long(bytes: &[u8]) -> Option<u16> {
+/// What a message tells of a key that is too long to keep.
+fn too_long(bytes: &[u8]) -> Option<(KeyEventKind, u16)> {
     let rest = bytes.strip_prefix(b">3\r\n$7\r\nmessage\r\n$")?;
     let from = memchr(b'\n', rest)? + 1;
     let to = from + memchr(b'\r', &rest[from..])?;
-    miss_in(&rest[from..to])
+    announced_on(&rest[from..to])
 }
 
 #[cfg(test)]
@@ -252,8 +255,8 @@ mod tests {
                         format!("{} {}{broken}", line.database, words.join(" "))
                     }
                     Item::Malformed => "malformed".to_owned(),
-                    Item::Miss { database, key } => {
-                        format!("miss {database} {}", key.map_or("…".into(), String::from_utf8_lossy))
+                    Item::Event { kind, database, key } => {
+                        format!("{kind:?} {database} {}", key.map_or("…".into(), String::from_utf8_lossy))
                     }
                     Item::Push => "push".to_owned(),
                     Item::Reply(reply) => format!("reply {}", reply.len()),
@@ -284,13 +287,13 @@ mod tests {
             "push",
             "reply 5",
             "0 GET a\r\n",
-            "miss 7 +1.\r\n",
+            "Miss 7 +1.\r\n",
             "malformed",
             "reply 5",
             "reply 3",
             "reply 4",
             "reply 12",
-            "push",
+            "Expired 7 ",
             "reply 8",
         ];
         for step in [1, 2, 3, 7, 64, usize::MAX] {
@@ -315,7 +318,7 @@ mod tests {
         bytes.push_str(&"\n".repeat(2 * LINE_BYTES));
         bytes.push_str("\r\n+OK\r\n");
         for step in [1000, usize::MAX] {
-            assert_eq!(all(bytes.as_bytes(), step).expect("the protocol"), ["miss 3 …", "reply 5"]);
+            assert_eq!(all(bytes.as_bytes(), step).expect("the protocol"), ["Miss 3 …", "reply 5"]);
         }
     }
 

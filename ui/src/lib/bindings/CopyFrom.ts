@@ -1,0 +1,1 @@
+export type CopyFrom = { "from": "deployment", name: string } | { "from": "undo", run: string };

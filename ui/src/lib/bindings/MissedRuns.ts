@@ -1,0 +1,1 @@
+export type MissedRuns = "skip" | "run_once";

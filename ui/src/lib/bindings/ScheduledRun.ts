@@ -1,0 +1,2 @@
+import type { Timestamp } from "./Timestamp";
+export type ScheduledRun = { at: Timestamp, run: string, said: string };

@@ -1,0 +1,1 @@
+export type SecretHeader = { header: string, prefix: string, name: string };

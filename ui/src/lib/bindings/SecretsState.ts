@@ -1,0 +1,1 @@
+export type SecretsState = { "state": "keychain" } | { "state": "session_only", reason: string };

@@ -1,0 +1,1 @@
+export type WarmLimits = { per_minute: number, concurrency: number, most_bytes: number, most_bytes_of_answer: number, errors_percent: number, most_errors: number, timeout_ms: number, retries: number };

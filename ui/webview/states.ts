@@ -1,0 +1,59 @@
+// Every screen and state of the page, and how one gets there by the keyboard.
+
+export interface State {
+  name: string;
+  /** Of the invented figures (src/lib/host/fixture.ts). */
+  scene: string;
+  /** Which part of an action's life. */
+  act?: string;
+  keys: string[];
+  /** What is there once it is reached. */
+  shows: string;
+}
+
+const state = (name: string, scene: string, keys: string[], shows: string, act?: string): State => ({
+  name,
+  scene,
+  keys,
+  shows,
+  ...(act === undefined ? {} : { act }),
+});
+
+const DEPLOYMENT = ['Control+2'];
+const ROW = '[data-testid="row"]';
+const PANEL = '[data-testid="namespace-panel"]';
+
+export const STATES: readonly State[] = [
+  state('overview', 'busy', [], '[data-testid="overview-row"]'),
+  state('first start', 'empty', [], '[data-testid="first-url"]'),
+  state('first start without the demo', 'nodemo', [], '[data-testid="first-url"]'),
+  state('deployment', 'busy', DEPLOYMENT, ROW),
+  state('deployment, 5,000 namespaces', 'many', DEPLOYMENT, ROW),
+  state('deployment, connecting', 'connecting', DEPLOYMENT, '[data-testid="state-banner"]'),
+  state('deployment, failed', 'failed', DEPLOYMENT, '[data-testid="state-banner"]'),
+  state('deployment, lost', 'lost', DEPLOYMENT, '[data-testid="state-banner"]'),
+  state('deployment, no traffic', 'idle', DEPLOYMENT, ROW),
+  state('deployment, no strategy', 'found', DEPLOYMENT, ROW),
+  state('deployment, nothing fires', 'calm', DEPLOYMENT, ROW),
+  state('namespace', 'busy', [...DEPLOYMENT, 'j', 'Enter'], PANEL),
+  state('namespace, found', 'found', [...DEPLOYMENT, 'j', 'Enter'], PANEL),
+  state('filter', 'busy', [...DEPLOYMENT, '/'], '[data-testid="filter"]:focus'),
+  state(
+    'filter that can not be read',
+    'busy',
+    [...DEPLOYMENT, '/', ...'size>5'],
+    '[data-testid="filter-error"]',
+  ),
+  state('palette', 'busy', ['Control+k'], '[data-testid="command"]'),
+  state('keys', 'busy', ['?'], 'dialog[open]'),
+  state('purge', 'busy', [...DEPLOYMENT, 'j', 'p'], 'dialog[open]'),
+  state('alerts', 'busy', ['Control+3'], '[data-testid="alert-row"]'),
+  state('alerts, none', 'calm', ['Control+3'], '[data-testid="alerts"]'),
+  state('alerts, very many', 'flood', ['Control+3'], '[data-testid="alert-row"]'),
+  state('actions', 'busy', ['Control+4'], '[data-testid="actions-page"]'),
+  state('layers', 'busy', ['Control+5'], '[data-testid="layers-page"] ol'),
+  state('layers, no strategy', 'found', ['Control+5'], '[data-testid="layers-page"] h2'),
+  state('strategy', 'busy', ['Control+6'], '[data-testid="ttl-audit"]'),
+  state('strategy, none', 'found', ['Control+6'], '[data-testid="strategy"] h2'),
+  state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
+];
