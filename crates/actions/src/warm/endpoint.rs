@@ -248,9 +248,9 @@ mod tests {
         assert!(Requests::new(&endpoint, Some("a:{id}"), &secrets, None).is_err(), "the secret is not known");
         secrets.insert("token".to_owned(), SecretString::from("hunter2"));
         let requests = Requests::new(&endpoint, Some("a:{id}"), &secrets, Some(7)).expect("known");
-        let call = requests.of_key(br#"a:x","y":"z"#).expect("filled");
+        let call = requests.of_key(br#"a:x","y"="z\"#).expect("filled");
         let body: serde_json::Value = serde_json::from_str(&call.body).expect("JSON");
-        assert_eq!(body["id"], r#"x","y":"z"#);
+        assert_eq!(body["id"], r#"x","y"="z\"#);
         assert!(!format!("{call:?}").contains("hunter2"), "{call:?}");
         let sent = call.headers.iter().find(|(name, _)| name == "Authorization").expect("sent");
         assert_eq!(sent.1.expose_secret(), "Bearer hunter2");
