@@ -42,7 +42,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "page-webview",
         says: "every screen and state of the page, in the webview",
-        run: |_| quick(page::webview_tests()),
+        run: |_| slow(page::webview_tests()),
     },
     Step { name: "page", says: "the page builds", run: Shared::page },
     Step { name: "clippy", says: "Rust is linted", run: clippy },
