@@ -70,8 +70,8 @@ async fn until<T>(mut asked: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, waited).await.expect("it becomes so")
 }
 
-async fn preview(app: &App, deployment: &DeploymentId) -> PreviewedAction {
-    let draft = ActionDraft::Pattern { pattern: "k:*".to_owned(), database: None };
+async fn preview(app: &App, deployment: &DeploymentId, pattern: &str) -> PreviewedAction {
+    let draft = ActionDraft::Pattern { pattern: pattern.to_owned(), database: None };
     // One wave, at the pace that nobody feels: it takes a while.
     let how = HowToRun { watch_between_waves_ms: 0, ..HowToRun::default() };
     let asked = Request::PreviewAction { deployment: deployment.clone(), draft, how: Some(how) };
@@ -118,11 +118,12 @@ async fn a_signal_of_a_real_prometheus_halts_a_run_and_keeps_the_next_one_from_s
         panic!("saved")
     };
     // Until its value is known, it can't halt anything; the preview says how it stands.
-    let previewed = until(async || {
-        let previewed = preview(&app, &deployment).await;
-        previewed.stop_rules.iter().any(|rule| rule.name == "Database CPU" && rule.known).then_some(previewed)
+    until(async || {
+        let previewed = preview(&app, &deployment, "k:1").await;
+        previewed.stop_rules.iter().any(|rule| rule.name == "Database CPU" && rule.known).then_some(())
     })
     .await;
+    let previewed = preview(&app, &deployment, "k:*").await;
     assert!(previewed.stop_rules.iter().all(|rule| !rule.breached), "{:?}", previewed.stop_rules);
     let asked = Request::RunAction {
         deployment: deployment.clone(),
@@ -147,7 +148,7 @@ async fn a_signal_of_a_real_prometheus_halts_a_run_and_keeps_the_next_one_from_s
     .await;
     assert_eq!(halted.phase, RunPhase::Halted, "{} of 150,000 removed", halted.counts.removed);
     assert!(halted.why.contains("Database CPU"), "{}", halted.why);
-    let refused = preview(&app, &deployment).await;
+    let refused = preview(&app, &deployment, "k:1").await;
     assert!(refused.approval.is_none(), "no action starts while it is breached");
     assert!(refused.preview.checks.iter().any(|check| check.code == "stop-rule"));
     app.stop().await;

@@ -42,7 +42,7 @@ fn engine() -> Engine {
     };
     let mut engine = Engine::new(&strategy, EngineOptions::default());
     let node: Arc<str> = Arc::from("redis:6379");
-    let mut see = |engine: &mut Engine, seconds: i64, what: Observed| {
+    let see = |engine: &mut Engine, seconds: i64, what: Observed| {
         engine.observe(&Observation { at: at(seconds), node: node.clone(), what });
     };
     let on = Some(true);

@@ -86,8 +86,8 @@ impl<'e> Requests<'e> {
         };
         let found = matcher.find(0, key).ok_or_else(foreign)?;
         let field = |name: &str| matcher.field(found, key, name).ok_or_else(foreign);
-        let url = filled(&self.endpoint.url, &field, |value| in_url(value))?;
-        let body = filled(&self.endpoint.body, &field, |value| in_json(value))?;
+        let url = filled(&self.endpoint.url, &field, in_url)?;
+        let body = filled(&self.endpoint.body, &field, in_json)?;
         self.call(url, body)
     }
 

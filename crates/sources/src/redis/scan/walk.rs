@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
     /// Goes by segments of slots from here on. A cluster has one database.
     fn go_by_segments(&mut self) {
         let Some(&Database { number, told, .. }) = self.databases.first() else { return };
-        let mut segments = slots::segments(|range| rand::random_range(range));
+        let mut segments = slots::segments(rand::random_range);
         // Of those that are as far the first in this order has its turn: no slots come sooner than others.
         segments.sort_by_cached_key(|_| rand::random::<u32>());
         let keys = told / segments.len() as u64;
