@@ -195,7 +195,7 @@ async fn the_suggested_warm_is_three_times_as_fast_as_waiting_and_a_rolling_refr
     let run = stage.purge().await;
     let base = stage.lab.service_urls()[0].clone();
     let url = format!("{base}/api/{{namespace}}?{{query}}");
-    let warming = stage.run(&[
+    let fill = [
         "warm",
         "run",
         "--unattended",
@@ -208,7 +208,8 @@ async fn the_suggested_warm_is_three_times_as_fast_as_waiting_and_a_rolling_refr
         "60000",
         "--concurrency",
         "32",
-    ]);
+    ];
+    let warming = stage.run(&fill);
     let ((warmed, warm_peak), _) = tokio::join!(way_back(&stage, &before), warming);
     calm(&stage, Duration::from_secs(130)).await;
 

@@ -27,9 +27,9 @@ const CALM: f64 = 1.2;
 const CALM_SLACK: Duration = Duration::from_micros(50);
 /// What others feel may grow by this factor over the baseline …
 pub(crate) const FELT_LIMIT: f64 = 1.5;
-/// … and a halt needs this much more than the baseline, in absolute terms: scheduling on a busy machine alone makes
-/// differences of a millisecond.
-const FELT_SLACK: Duration = Duration::from_millis(5);
+/// … and a halt needs this much more than the baseline, in absolute terms: scheduling alone makes differences of many
+/// milliseconds on a machine that is busy with other things.
+const FELT_SLACK: Duration = Duration::from_millis(25);
 
 /// Steers one server's part of a run.
 #[derive(Debug)]
@@ -132,6 +132,6 @@ mod tests {
 
     #[test]
     fn a_halt_needs_half_as_much_again_and_some_milliseconds() {
-        assert_eq!((halts_at(MS), halts_at(MS * 100)), (MS * 6, MS * 150));
+        assert_eq!((halts_at(MS), halts_at(MS * 100)), (MS * 26, MS * 150));
     }
 }

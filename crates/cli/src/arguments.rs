@@ -90,12 +90,12 @@ pub(crate) enum Command {
     /// Remove keys: plan, preview, run with an approval, undo.
     Purge {
         #[command(subcommand)]
-        command: PurgeCommand,
+        command: Box<PurgeCommand>,
     },
     /// Fill keys before they are asked for: plan, preview, run with an approval or from a crontab.
     Warm {
         #[command(subcommand)]
-        command: WarmCommand,
+        command: Box<WarmCommand>,
     },
     /// Show, verify and export what was done.
     Audit {

@@ -62,8 +62,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mark(command) => commands::mark::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Rules { command } => commands::rules::run(command, &common).await,
-        Command::Purge { command } => Box::pin(commands::purge::run(command, &common)).await,
-        Command::Warm { command } => Box::pin(commands::warm::run(command, &common)).await,
+        Command::Purge { command } => Box::pin(commands::purge::run(*command, &common)).await,
+        Command::Warm { command } => Box::pin(commands::warm::run(*command, &common)).await,
         Command::Audit { command } => commands::audit::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }

@@ -96,7 +96,8 @@ async fn slots_that_move_to_another_server_meanwhile_are_followed_and_nothing_is
     let () = redis::cmd("SET").arg("out:{moving}").arg("v").query_async(&mut connection).await.expect("set");
     let slot = slot_of(b"{moving}").to_string();
     let bench = Bench::on(&cluster.url()).await;
-    let slow = HowToRun { watch_between_waves_ms: 0, ..HowToRun::default() };
+    // Slots move while it watches between its waves.
+    let slow = HowToRun { watch_between_waves_ms: 3_000, ..fast() };
     let run = bench.start("1", bench.pattern("in:*", slow)).await.expect("it starts");
     until(|| run.state().counts.removed > 50).await;
 

@@ -91,7 +91,7 @@ async fn an_approval_is_void_after_a_restart_and_a_second_run_waits_for_the_firs
     let names: Vec<String> = (0..5_000).map(|number| format!("a:{number}")).collect();
     set(&server, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     // It is still watching after its first wave when it is cancelled.
-    let slow = HowToRun { watch_between_waves_ms: 60_000, ..HowToRun::default() };
+    let slow = HowToRun { watch_between_waves_ms: 60_000, ..fast() };
     let first = bench.preview(bench.pattern("a:*", slow.clone())).await.expect("counted");
     let (one, two) =
         (bench.approve(&first).await.expect("approved"), bench.approve(&first).await.expect("approved"));

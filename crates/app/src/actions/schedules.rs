@@ -94,7 +94,7 @@ impl Desk {
             .ok_or_else(|| bad(format!("the plan {name:?} has no schedule"), "give it one in the strategy"))?
             .to_owned();
         // What can't be planned now could not be run later. The keys are those of then.
-        self.plan(session, &ActionDraft::Warm { warm: draft.clone() }, None).await?;
+        self.plan(session, &ActionDraft::Warm { warm: Box::new(draft.clone()) }, None).await?;
         let now = self.now();
         let kept = Kept {
             draft,
@@ -186,7 +186,8 @@ impl Desk {
         if !schedule::take(&servers, &hash, run.at, self.operator()).await? {
             return Ok(None);
         }
-        let plan = self.plan(session, &ActionDraft::Warm { warm: kept.draft.clone() }, None).await?;
+        let plan =
+            self.plan(session, &ActionDraft::Warm { warm: Box::new(kept.draft.clone()) }, None).await?;
         let found = self.preview(session, plan, &Arc::default(), &CancellationToken::new()).await?;
         if let Some(check) = refusal(&found.preview.checks) {
             return Err(

@@ -55,7 +55,7 @@ pub enum ActionDraft {
     /// Keys that are filled, or whose values are replaced.
     Warm {
         /// How.
-        warm: WarmDraft,
+        warm: Box<WarmDraft>,
     },
     /// A playbook of the strategy.
     Playbook {

@@ -162,7 +162,7 @@ async fn ready(
             session
         }
     };
-    let draft = ActionDraft::Warm { warm: draft(what, how, has_token, from) };
+    let draft = ActionDraft::Warm { warm: Box::new(draft(what, how, has_token, from)) };
     let how = how_to_run(how, session.deployment().environment());
     let plan = desk.plan(&session, &draft, Some(how)).await?;
     Ok(Ready { plan, session, source })
