@@ -26,7 +26,7 @@ deployment: string,
  */
 deployment_name: string, 
 /**
- * What happened: `purge.previewed`, `purge.approved`, `purge.refused`, `purge.started`, `purge.finished`, …
+ * What happened: `purge.previewed`, `purge.refused`, `purge.started`, `warm.finished`, …
  */
 event: string, 
 /**

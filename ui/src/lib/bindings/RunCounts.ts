@@ -43,4 +43,36 @@ other_steps: number,
 /**
  * Instances that received published messages.
  */
-receivers: number, filled: number, there: number, claimed: number, failed: number, unfilled: number, wrong_ttl: number, requests: number, bytes: number, };
+receivers: number, 
+/**
+ * Keys that were filled and are there.
+ */
+filled: number, 
+/**
+ * Keys that were to be filled and were there already.
+ */
+there: number, 
+/**
+ * Keys that somebody else was loading.
+ */
+claimed: number, 
+/**
+ * Keys whose request failed.
+ */
+failed: number, 
+/**
+ * Keys that are not there although the endpoint says that it is done.
+ */
+unfilled: number, 
+/**
+ * Keys that were filled with another time to live than the documented one.
+ */
+wrong_ttl: number, 
+/**
+ * Requests that were sent, repetitions among them.
+ */
+requests: number, 
+/**
+ * Bytes that were copied, or that endpoints answered.
+ */
+bytes: number, };

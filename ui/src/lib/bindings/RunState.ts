@@ -111,7 +111,15 @@ undo: string | null,
 /**
  * Its bytes.
  */
-undo_bytes: number, hit_rate_before: number | null, hit_rate: number | null, 
+undo_bytes: number, 
+/**
+ * The hit rate of the namespaces that are filled, before; `None` where it is not known.
+ */
+hit_rate_before: number | null, 
+/**
+ * The same as last seen.
+ */
+hit_rate: number | null, 
 /**
  * What was answered to requests, one line each.
  */
