@@ -135,14 +135,20 @@ impl Service {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        // What was evicted before and not looked at since must not be taken for flushed.
+        // What was evicted before and not looked at since must not be taken for flushed. All in one transaction: between
+        // two commands the server may evict once more.
+        let mut pipe = redis::pipe();
+        pipe.atomic();
         for key in 0..KEYS {
-            if self.keys[key].is_ok() {
-                let there = self.ask(&["MEMORY", "USAGE", &name(key)]).await?;
-                self.keys[key] = Err(if there == Value::Nil { Gone::Evicted } else { Gone::Flushed });
+            pipe.cmd("MEMORY").arg("USAGE").arg(name(key));
+        }
+        pipe.cmd("FLUSHDB").ignore();
+        let there: Vec<Option<u64>> = pipe.query_async(&mut self.connection).await?;
+        for (state, there) in self.keys.iter_mut().zip(there) {
+            if state.is_ok() {
+                *state = Err(if there.is_some() { Gone::Flushed } else { Gone::Evicted });
             }
         }
-        self.ask(&["FLUSHDB"]).await?;
         Ok(())
     }
 

@@ -277,7 +277,7 @@ fn a_rule_says_one_thing_of_one_subject() {
         (
             "reading = \"hit_rate\"\nbelow = 0.8\nfor = \"-1\"",
             "shop.toml:12: rule \"R\": `for`: \"-1\" is not a duration",
-            "such as 30s",
+            "such as 30s, 15m or 1h30m",
         ),
         (
             "reading = \"latency_p99_seconds\"\nabove = 10",
