@@ -47,6 +47,7 @@ export const STATES: readonly State[] = [
   state('palette', 'busy', ['Control+k'], '[data-testid="command"]'),
   state('keys', 'busy', ['?'], 'dialog[open]'),
   state('purge', 'busy', [...DEPLOYMENT, 'j', 'p'], 'dialog[open]'),
+  state('warm', 'busy', [...DEPLOYMENT, 'j', 'w'], 'dialog[open]'),
   state('alerts', 'busy', ['Control+3'], '[data-testid="alert-row"]'),
   state('alerts, none', 'calm', ['Control+3'], '[data-testid="alerts"]'),
   state('alerts, very many', 'flood', ['Control+3'], '[data-testid="alert-row"]'),

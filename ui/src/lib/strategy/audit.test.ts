@@ -27,6 +27,11 @@ test('what the core found decides, in its words', () => {
   expect(verdict.sentence).toBe('ttl-beyond it is');
 });
 
+test('keys without a time to live are never as documented, also where no finding names them', () => {
+  const verdict = ttlVerdict(row, { ...scanned, no_ttl_ratio: exact(0.01) }, []);
+  expect(verdict.status.word).toBe('differs');
+});
+
 test('without a scan nothing is as documented', () => {
   expect(ttlVerdict(row, {}, []).status.word).toBe('not known');
   expect(ttlVerdict(row, scanned, []).status.word).toBe('as documented');

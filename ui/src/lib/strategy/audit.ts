@@ -50,6 +50,9 @@ export function ttlVerdict(
   if (cells.keys?.value === 0) return { status: EMPTY, sentence: 'The scan found no key of it.' };
   if (cells.ttl_p50_seconds?.value === undefined && cells.no_ttl_ratio?.value === undefined)
     return { status: UNKNOWN, sentence: 'Times to live come from a scan, and none has finished.' };
+  // What a scan has shown counts before the core has made a finding of it, too.
+  if ((cells.no_ttl_ratio?.value ?? 0) > 0)
+    return { status: OFF, sentence: 'Some of its keys have no time to live.' };
   return { status: OK, sentence: 'The scan found no key without a time to live or with a longer one.' };
 }
 
