@@ -3,6 +3,7 @@
 //! Tables for people, `--json` for programs. Exit status: 0 fine, 1 an alert fires or a check fails, 2 bad
 //! usage or input, 3 a server can't be reached or refuses. Errors are one line on standard error.
 
+mod action_arguments;
 mod arguments;
 mod commands;
 mod custody;

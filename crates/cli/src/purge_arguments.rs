@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::action_arguments::{Gentleness, Signature, parameter};
 use crate::arguments::{Target, duration};
 
 /// `purge …`.
@@ -97,21 +98,8 @@ pub(crate) struct How {
     /// Keep nothing: what is removed can't be put back.
     #[arg(long)]
     pub(crate) no_undo: bool,
-    /// Work as fast as the server can, whatever others feel.
-    #[arg(long, conflicts_with = "throttled")]
-    pub(crate) unthrottled: bool,
-    /// Spare other clients also where the environment would not ask for it.
-    #[arg(long)]
-    pub(crate) throttled: bool,
-    /// Watch the server this long after the first 1 % and the first 10 % [default: by environment].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(crate) watch_between: Option<Duration>,
-    /// Include keys of protected namespaces.
-    #[arg(long)]
-    pub(crate) protected_too: bool,
-    /// Go beyond the limits of the share of keys and reads.
-    #[arg(long)]
-    pub(crate) beyond_limits: bool,
+    #[command(flatten)]
+    pub(crate) gentleness: Gentleness,
 }
 
 /// `purge preview`.
@@ -135,15 +123,8 @@ pub(crate) struct Run {
     /// Let this interrupted or halted run go on.
     #[arg(long, value_name = "RUN", conflicts_with = "approve")]
     pub(crate) resume: Option<String>,
-    /// The deployment's name, typed; production wants it.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) type_name: Option<String>,
-    /// Why, for the audit; production wants it.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    /// Arm the deployment; production wants it.
-    #[arg(long)]
-    pub(crate) arm: bool,
+    #[command(flatten)]
+    pub(crate) signature: Signature,
 }
 
 /// `purge undo`.
@@ -184,13 +165,4 @@ pub(crate) enum ExportFormat {
     Jsonl,
     /// CSV.
     Csv,
-}
-
-pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
-            Ok((name.to_owned(), value.to_owned()))
-        }
-        _ => Err("write FIELD=VALUE, such as tenantId=7".to_owned()),
-    }
 }

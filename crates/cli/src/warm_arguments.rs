@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use crate::action_arguments::{Gentleness, Signature, parameter};
 use crate::arguments::{Target, duration};
-use crate::purge_arguments::parameter;
 
 /// `warm …`.
 #[derive(Clone, Debug, Subcommand)]
@@ -109,21 +109,8 @@ pub(crate) struct How {
     /// How often a request that failed for a while is repeated.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) retries: Option<u32>,
-    /// Copy as fast as the servers can, whatever others feel.
-    #[arg(long, conflicts_with = "throttled")]
-    pub(crate) unthrottled: bool,
-    /// Spare other clients also where the environment would not ask for it.
-    #[arg(long)]
-    pub(crate) throttled: bool,
-    /// Watch the server this long after the first 1 % and the first 10 % [default: by environment].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(crate) watch_between: Option<Duration>,
-    /// Include keys of protected namespaces.
-    #[arg(long)]
-    pub(crate) protected_too: bool,
-    /// Go beyond the limits of the share of keys and reads.
-    #[arg(long)]
-    pub(crate) beyond_limits: bool,
+    #[command(flatten)]
+    pub(crate) gentleness: Gentleness,
 }
 
 /// `warm preview`.
@@ -159,13 +146,6 @@ pub(crate) struct Run {
     /// Where somebody else runs the same plan, wait so long for them instead of leaving.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) wait: Option<Duration>,
-    /// The deployment's name, typed; production wants it.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) type_name: Option<String>,
-    /// Why, for the audit; production wants it.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    /// Arm the deployment; production wants it.
-    #[arg(long)]
-    pub(crate) arm: bool,
+    #[command(flatten)]
+    pub(crate) signature: Signature,
 }

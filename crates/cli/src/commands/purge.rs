@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_actions::clock::MachineClock;
-use cachescope_actions::guards::{ARMED_FOR, Said};
 use cachescope_actions::plan::{HowToRun, Plan};
 use cachescope_actions::request::{Token, Tokens};
 use cachescope_actions::run::RunHandle;
 use cachescope_actions::run_state::{RunPhase, RunState};
-use cachescope_app::actions::{Desk, Endpoints, planning};
+use cachescope_app::actions::{Desk, Endpoints};
 use cachescope_app::host::state_directory;
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_app::wire::{ActionDraft, EndpointsDraft, PreviewedAction, UndoPart};
@@ -154,16 +153,7 @@ fn draft(what: What) -> Result<ActionDraft, Failure> {
 }
 
 fn how(how: &How, environment: Environment) -> HowToRun {
-    let usual = planning::how(environment);
-    HowToRun {
-        undo: !how.no_undo,
-        throttle: how.throttled || (usual.throttle && !how.unthrottled),
-        watch_between_waves_ms: how
-            .watch_between
-            .map_or(usual.watch_between_waves_ms, |watch| watch.as_millis() as u64),
-        protected_too: how.protected_too,
-        beyond_limits: how.beyond_limits,
-    }
+    HowToRun { undo: !how.no_undo, ..how.gentleness.how(environment) }
 }
 
 /// Tokens of endpoints, as the environment has them: they came with this very command, for whomever it asks.
@@ -203,6 +193,11 @@ async fn plan(command: Planned, common: &Common) -> Result<(), Failure> {
     let (desk, _) = desk(common).await?;
     let session = session(&command.target, common, false).await?;
     let plan = planned(&desk, &session, command.what, &command.how, &command.asking).await?;
+    tell_plan(&plan, common)
+}
+
+/// Prints a plan with its hash.
+pub(super) fn tell_plan(plan: &Plan, common: &Common) -> Result<(), Failure> {
     let hash = plan.hash()?;
     if common.json {
         return output::json(&json!({ "plan": plan, "plan_hash": hash }));
@@ -341,12 +336,7 @@ async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
     };
     let (target, common) = recall(&store, &what, &command.target, common).await?;
     let session = session(&target, &common, false).await?;
-    let now = cachescope_actions::clock::Clock::read(&MachineClock).wall;
-    let said = Said {
-        name: command.type_name,
-        reason: command.reason,
-        armed_until: command.arm.then(|| now.plus_millis(ARMED_FOR.as_millis() as i64)),
-    };
+    let said = command.signature.said();
     desk.set_endpoints(&session.deployment().id, Endpoints::default(), tokens());
     let handle = match (&command.approve, &command.resume) {
         (Some(token), _) => desk.run(&session, token, None, said).await?,

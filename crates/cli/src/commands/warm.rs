@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cachescope_actions::clock::{Clock as _, MachineClock};
-use cachescope_actions::guards::{ARMED_FOR, Said};
-use cachescope_actions::plan::{HowToRun, Plan};
+use cachescope_actions::plan::Plan;
 use cachescope_actions::warm::WarmLimits;
-use cachescope_app::actions::{Desk, planning, warm_plans};
+use cachescope_app::actions::{Desk, warm_plans};
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_app::wire::{ActionDraft, CopyFromDraft, PreviewedAction, WarmDraft, WarmKeys};
-use cachescope_model::deployment::Environment;
 use cachescope_model::source::SourceId;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::purge::{desk, preview_json, preview_text, recall, remember, session, told, until_ended};
+use super::purge::{
+    desk, preview_json, preview_text, recall, remember, session, tell_plan, told, until_ended,
+};
 use crate::arguments::{Common, Target};
 use crate::failure::Failure;
 use crate::warm_arguments::{How, Planned, Preview, Run, WarmCommand, What};
@@ -95,19 +94,6 @@ fn limits(how: &How) -> Option<WarmLimits> {
     (typed != usual).then_some(typed)
 }
 
-fn how_to_run(how: &How, environment: Environment) -> HowToRun {
-    let usual = planning::how(environment);
-    HowToRun {
-        throttle: how.throttled || (usual.throttle && !how.unthrottled),
-        watch_between_waves_ms: how
-            .watch_between
-            .map_or(usual.watch_between_waves_ms, |watch| watch.as_millis() as u64),
-        protected_too: how.protected_too,
-        beyond_limits: how.beyond_limits,
-        ..usual
-    }
-}
-
 /// The source of a copy, made known to the desk under its address as it may be shown.
 async fn source(
     desk: &Desk,
@@ -163,7 +149,7 @@ async fn ready(
         }
     };
     let draft = ActionDraft::Warm { warm: Box::new(draft(what, how, has_token, from)) };
-    let how = how_to_run(how, session.deployment().environment());
+    let how = how.gentleness.how(session.deployment().environment());
     let plan = desk.plan(&session, &draft, Some(how)).await?;
     Ok(Ready { plan, session, source })
 }
@@ -188,17 +174,9 @@ async fn plan(command: Planned, common: &Common) -> Result<(), Failure> {
         return list(&command.target, common).await;
     }
     let ready = ready(&desk, &command, None, common).await?;
-    let (plan, hash) = (ready.plan.clone(), ready.plan.hash()?);
+    let plan = ready.plan.clone();
     ready.stop().await;
-    if common.json {
-        return output::json(&json!({ "plan": plan, "plan_hash": hash }));
-    }
-    let mut text = format!("{}\n", plan.title);
-    for (place, step) in plan.steps.iter().enumerate() {
-        text.push_str(&format!("{}. {step}\n", place + 1));
-    }
-    text.push_str(&format!("plan {hash}\n"));
-    output::text(&text)
+    tell_plan(&plan, common)
 }
 
 /// The documented plans, with their next runs.
@@ -287,12 +265,7 @@ fn refusal(found: &PreviewedAction) -> Result<(), Failure> {
 async fn started(command: Run, common: &Common) -> Result<(), Failure> {
     let (desk, store) = desk(common).await?;
     desk.wait_for_others(command.wait.unwrap_or_default());
-    let now = MachineClock.read().wall;
-    let said = Said {
-        name: command.type_name.clone(),
-        reason: command.reason.clone(),
-        armed_until: command.arm.then(|| now.plus_millis(ARMED_FOR.as_millis() as i64)),
-    };
+    let said = command.signature.said();
     if command.unattended {
         let ready = ready(&desk, &command.planned, command.watch_for, common).await?;
         let hash = ready.plan.hash()?;
