@@ -7,7 +7,7 @@ use redis::{Pipeline, Value};
 
 use crate::failure::Failure;
 use crate::selection::Selection;
-use crate::servers::Servers;
+use crate::servers::{Server, Servers};
 
 /// Keys of one page that belong to the scope.
 #[derive(Debug, Default)]
@@ -64,21 +64,48 @@ impl Feed {
     }
 }
 
+/// All pages of a scope at one server, one logical database after the other.
+pub(crate) struct Walk<'s> {
+    /// What asks for the pages; between two of them it may be asked about their keys.
+    pub(crate) connection: ActingConnection,
+    selection: &'s Selection,
+    count: usize,
+    databases: std::vec::IntoIter<u16>,
+    feed: Option<Feed>,
+}
+
+impl<'s> Walk<'s> {
+    /// Pages of about `count` keys.
+    pub(crate) fn new(server: &Server, selection: &'s Selection, count: usize) -> Self {
+        Self {
+            connection: ActingConnection::new(Arc::clone(&server.node)),
+            selection,
+            count,
+            databases: crate::preview::databases(server, selection).into_iter(),
+            feed: None,
+        }
+    }
+
+    /// The database and the keys of the next page, which may be none; `None` after the last. It does not go on after a
+    /// failure.
+    pub(crate) async fn next(&mut self) -> Result<Option<(u16, Vec<Vec<u8>>)>, Failure> {
+        let begun = self.feed.take().or_else(|| self.databases.next().map(|database| Feed::new(database, 0)));
+        let Some(mut feed) = begun else { return Ok(None) };
+        let page = feed.next(&mut self.connection, self.selection, self.count).await?;
+        let database = feed.database;
+        self.feed = Some(feed).filter(|_| !page.last);
+        Ok(Some((database, page.keys)))
+    }
+}
+
 /// Whether any server holds a key of a selection; looks until it meets the first.
 pub(crate) async fn any(servers: &Servers, selection: &Selection) -> Result<bool, Failure> {
     const COUNT: usize = 1_000;
     for server in &servers.primaries {
-        let mut connection = ActingConnection::new(Arc::clone(&server.node));
-        for database in crate::preview::databases(server, selection) {
-            let mut feed = Feed::new(database, 0);
-            loop {
-                let page = feed.next(&mut connection, selection, COUNT).await?;
-                if !page.keys.is_empty() {
-                    return Ok(true);
-                }
-                if page.last {
-                    break;
-                }
+        let mut walk = Walk::new(server, selection, COUNT);
+        while let Some((_, keys)) = walk.next().await? {
+            if !keys.is_empty() {
+                return Ok(true);
             }
         }
     }

@@ -2,19 +2,17 @@
 //! from a session, which counts them.
 
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use cachescope_sources::redis::acting::ActingConnection;
 use redis::{Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::placed::ttl_lookups;
 use super::source::OpensUndo;
 use crate::failure::Failure;
-use crate::feed::Feed;
+use crate::feed::Walk;
 use crate::plan::{KeyName, Scope};
-use crate::preview::{cancelled, databases};
+use crate::preview::cancelled;
 use crate::selection::{Attribution, Selection};
 use crate::servers::Servers;
 
@@ -48,35 +46,30 @@ pub async fn expiring(
     // The longest-lived is on top and gives way.
     let mut soonest: BinaryHeap<(i64, Candidate)> = BinaryHeap::new();
     for server in &servers.primaries {
-        let mut connection = ActingConnection::new(Arc::clone(&server.node));
-        for database in databases(server, &selection) {
-            let mut feed = Feed::new(database, 0);
-            loop {
-                if cancel.is_cancelled() {
-                    return Err(cancelled());
+        let mut walk = Walk::new(server, &selection, PAGE);
+        loop {
+            if cancel.is_cancelled() {
+                return Err(cancelled());
+            }
+            let Some((database, keys)) = walk.next().await? else { break };
+            if keys.is_empty() {
+                continue;
+            }
+            let mut asked = Pipeline::with_capacity(keys.len());
+            keys.iter().for_each(|key| {
+                asked.cmd("PTTL").arg(key);
+            });
+            let answer = walk.connection.ask(database, &asked, ttl_lookups).await?;
+            for (key, left) in keys.into_iter().zip(answer.replies) {
+                let Value::Int(left @ 0..) = left else { continue };
+                if left <= within {
+                    soonest.push((left, Candidate { database, key: KeyName(key) }));
                 }
-                let page = feed.next(&mut connection, &selection, PAGE).await?;
-                if !page.keys.is_empty() {
-                    let mut asked = Pipeline::with_capacity(page.keys.len());
-                    page.keys.iter().for_each(|key| {
-                        asked.cmd("PTTL").arg(key);
-                    });
-                    let answer = connection.ask(database, &asked, ttl_lookups).await?;
-                    for (key, left) in page.keys.into_iter().zip(answer.replies) {
-                        let Value::Int(left @ 0..) = left else { continue };
-                        if left <= within {
-                            soonest.push((left, Candidate { database, key: KeyName(key) }));
-                        }
-                        if soonest.len() > MOST {
-                            soonest.pop();
-                        }
-                    }
-                    tokio::time::sleep(answer.round_trip).await;
-                }
-                if page.last {
-                    break;
+                if soonest.len() > MOST {
+                    soonest.pop();
                 }
             }
+            tokio::time::sleep(answer.round_trip).await;
         }
     }
     Ok(soonest.into_sorted_vec().into_iter().map(|(_, candidate)| candidate).collect())

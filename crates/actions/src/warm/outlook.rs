@@ -17,10 +17,10 @@ use super::plan::{Warm, WarmWay};
 use super::source::{CopySource, WarmContext};
 use super::strain::Strain;
 use crate::failure::{Failure, FailureKind};
-use crate::feed::Feed;
+use crate::feed::Walk;
 use crate::guards::Check;
 use crate::plan::KeyName;
-use crate::preview::{cancelled, databases};
+use crate::preview::cancelled;
 use crate::reads::Reads;
 use crate::selection::{Attribution, Selection};
 use crate::servers::Servers;
@@ -226,20 +226,14 @@ async fn copied(
             let mut written = 0;
             for server in &sources.primaries {
                 written = written.max(version_read_by(server).await?);
-                let mut connection = ActingConnection::new(Arc::clone(&server.node));
-                for database in databases(server, &selection) {
-                    let mut feed = Feed::new(database, 0);
-                    loop {
-                        if cancel.is_cancelled() {
-                            return Err(cancelled());
-                        }
-                        let page = feed.next(&mut connection, &selection, PAGE).await?;
-                        let held = weighed(&mut connection, database, page.keys).await?;
-                        missing(found, placed, database, held).await?;
-                        if page.last {
-                            break;
-                        }
+                let mut walk = Walk::new(server, &selection, PAGE);
+                loop {
+                    if cancel.is_cancelled() {
+                        return Err(cancelled());
                     }
+                    let Some((database, keys)) = walk.next().await? else { break };
+                    let held = weighed(&mut walk.connection, database, keys).await?;
+                    missing(found, placed, database, held).await?;
                 }
             }
             for server in &servers.primaries {

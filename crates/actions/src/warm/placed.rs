@@ -81,6 +81,7 @@ impl Placed {
                 continue;
             };
             let (first, last) = (usize::try_from(*first).unwrap_or(0), usize::try_from(*last).unwrap_or(0));
+            // Not a slice: a server's odd range, beyond the slots or backwards, must end nothing.
             for slot in slots.iter_mut().take(last + 1).skip(first) {
                 *slot = *place;
             }
