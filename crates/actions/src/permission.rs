@@ -101,6 +101,8 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
                 let claim = format!("{}x", crate::warm::claims::PREFIX);
                 if !cluster {
                     need("+unlink", false, &[b"UNLINK", claim.as_bytes()]);
+                    need("+pexpire", false, &[b"PEXPIRE", claim.as_bytes(), b"1000"]);
+                    need("+getrange", false, &[b"GETRANGE", claim.as_bytes(), b"0", b"-1"]);
                 }
             }
             _ => {}

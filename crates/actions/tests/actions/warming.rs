@@ -21,7 +21,7 @@ use cachescope_model::deployment::DeploymentId;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 
-use crate::support::{Bench, fast};
+use crate::support::{Bench, fast, until};
 
 /// How the endpoint behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -248,7 +248,97 @@ async fn two_plans_that_share_keys_load_each_of_them_once() {
     assert_eq!((first.phase, second.phase), (RunPhase::Finished, RunPhase::Finished), "{}", second.why);
     assert_eq!((application.loads(), application.most_loads_of_a_key()), (200, 1));
     let all = second.counts;
-    assert_eq!(all.filled + all.there + all.claimed, 199, "{all:?}");
+    // What the first is loading is waited for.
+    assert_eq!((all.filled + all.there, all.claimed), (199, 0), "{all:?}");
+}
+
+/// The key of a claim, which is made here as somebody else would make it.
+fn claim_of(key: &str) -> String {
+    let mut of = 0_u16.to_le_bytes().to_vec();
+    of.extend(key.as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, &of);
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("cachescope:lock:load:{}", &hex[..32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_one_who_died_had_claimed_are_loaded_when_their_claims_end_and_what_stays_claimed_is_counted() {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Fills).await;
+    let mut connection = server.connection().await.expect("it answers");
+    for (number, lives_ms) in [(3, "2500"), (70, "3000"), (71, "3000"), (99, "")] {
+        let mut set = redis::cmd("SET");
+        set.arg(claim_of(&format!("item:{number}"))).arg("somebody");
+        if !lives_ms.is_empty() {
+            set.arg("PX").arg(lives_ms);
+        }
+        let () = set.query_async(&mut connection).await.expect("set");
+    }
+    let bench = Bench::on(&server.url()).await;
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..100, gentle()) }))
+        .await
+        .expect("it starts");
+    // One of them is filled by its holder after all.
+    until(|| run.state().counts.filled == 96).await;
+    set(&server, 71..72).await;
+    // A pause holds while claims are waited for.
+    run.pause();
+    until(|| run.state().phase == RunPhase::Paused).await;
+    let before = application.loads();
+    run.go_on();
+    let state = run.ended().await;
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    let counts = state.counts;
+    assert_eq!((counts.filled, counts.there, counts.claimed, counts.failed), (98, 1, 1, 0), "{counts:?}");
+    assert_eq!((before, application.loads(), application.most_loads_of_a_key()), (96, 98, 1));
+    assert_eq!(run.record().waiting, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_are_kept_while_a_slow_endpoint_is_at_it_and_outlive_what_was_broken_off() {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Hangs).await;
+    let bench = Bench::on(&server.url()).await;
+    // Claims that nobody renews live for this deadline and ten seconds.
+    let limits = WarmLimits { concurrency: 2, timeout_ms: 30_000, ..gentle() };
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..5, limits) }))
+        .await
+        .expect("it starts");
+    until(|| application.loads() == 2).await;
+    let mut connection = server.connection().await.expect("it answers");
+    let mut left = async || -> Vec<i64> {
+        let mut pipe = redis::pipe();
+        (0..5).for_each(|number| {
+            pipe.cmd("PTTL").arg(claim_of(&format!("item:{number}")));
+        });
+        pipe.query_async(&mut connection).await.expect("asked")
+    };
+    let first = left().await;
+    assert!(first.iter().all(|left| (1..=40_000).contains(left)), "{first:?}");
+    let renewed = async {
+        // Each look finds less left, until they are renewed.
+        let mut before = first[4];
+        loop {
+            let now = left().await[4];
+            if now > before {
+                return;
+            }
+            before = now;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), renewed).await.expect("they are renewed");
+    run.cancel();
+    assert_eq!(run.ended().await.phase, RunPhase::Cancelled);
+    let mut sent: Vec<usize> = application.loads.lock().keys().filter_map(|id| id.parse().ok()).collect();
+    sent.sort_unstable();
+    let after = left().await;
+    for number in 0..5 {
+        // What was sent may be worked on still; what was not is free again.
+        assert_eq!(after[number] > 0, sent.contains(&number), "{number}: {after:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
