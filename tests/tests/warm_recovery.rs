@@ -242,7 +242,7 @@ async fn warming() -> Way {
     let (before, normal) = normal(&stage).await;
     let (run, url) = (stage.purge().await, stage.url());
     // As fast as the loaders can: their peak is the price.
-    let warming = stage.run(&[
+    let arguments = [
         "warm",
         "run",
         "--unattended",
@@ -257,8 +257,8 @@ async fn warming() -> Way {
         "32",
         "--watch-between",
         "0s",
-    ]);
-    let ((back, peak), _) = tokio::join!(way_back(&stage, &before), warming);
+    ];
+    let ((back, peak), _) = tokio::join!(way_back(&stage, &before), stage.run(&arguments));
     Way { before, normal, back, peak }
 }
 
@@ -316,7 +316,10 @@ async fn the_suggested_warm_is_three_times_as_fast_as_waiting_and_a_rolling_refr
     for (name, rate) in &waited.before {
         let (waiting, warming) = (waited.back[name].as_secs_f64(), warmed.back[name].as_secs_f64());
         let ratio = waiting / warming;
-        println!("{name:<10}  {:6.1} %   {waiting:5.1} s   {warming:5.1} s, {ratio:.1} times as fast", rate * 100.0);
+        println!(
+            "{name:<10}  {:6.1} %   {waiting:5.1} s   {warming:5.1} s, {ratio:.1} times as fast",
+            rate * 100.0
+        );
         ratios.insert(name.clone(), ratio);
     }
     println!("the loaders' peak over {} s, in times of their normal work:", LOAD_OVER.as_secs());

@@ -94,7 +94,8 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
                 need("+publish", false, &[b"PUBLISH", channel.as_bytes(), message.as_bytes()]);
             }
             Action::Warm { warm } if matches!(warm.way, WarmWay::Copy { .. }) => {
-                need("+restore", false, &[b"RESTORE", key, b"1", b""]);
+                need("+restore", false, &[b"RESTORE", key, b"1", b"", b"ABSTTL"]);
+                need("+time", false, &[b"TIME"]);
             }
             Action::Warm { .. } | Action::Refresh { .. } => {
                 need("+pttl", false, &[b"PTTL", key]);

@@ -95,7 +95,7 @@ async fn fill(connection: &mut impl ConnectionLike) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_is_exact_to_the_byte_and_near_the_millisecond_and_leaves_what_is_there() {
+async fn a_copy_is_exact_to_the_byte_and_within_ten_milliseconds_and_leaves_what_is_there() {
     let (source, target) = (server().await, server().await);
     let (mut from, mut to) =
         (source.connection().await.expect("it answers"), target.connection().await.expect("it answers"));
@@ -120,22 +120,18 @@ async fn a_copy_is_exact_to_the_byte_and_near_the_millisecond_and_leaves_what_is
     }
     let outside: bool = redis::cmd("EXISTS").arg("out:1").query_async(&mut to).await.expect("asked");
     assert!(!outside);
-    // Absolute ends of life, which don't move while they are asked for. A copy carries what is left to live, so it is
-    // off by as long as an exchange waits for a busy machine: seldom, and never by much.
-    let mut off = Vec::new();
+    // Both servers have this machine's clock, so an end of life is the same moment at either, however long the copy took.
+    let mut most = 0;
     for key in keys.iter().filter(|key| key.as_slice() != b"t:string") {
-        let ends = |connection: redis::aio::MultiplexedConnection| async move {
-            let mut connection = connection;
-            let at: i64 =
-                redis::cmd("PEXPIRETIME").arg(key).query_async(&mut connection).await.expect("it answers");
-            at
-        };
-        off.push((ends(from.clone()).await - ends(to.clone()).await).abs());
+        let (at_source, at_target) = (ends(&mut from, key).await, ends(&mut to, key).await);
+        most = most.max((at_source - at_target).abs());
     }
-    off.sort_unstable();
-    let median = off[off.len() / 2];
-    assert!(median <= 10, "{off:?}");
-    assert!(off.iter().all(|off| *off <= 500), "{off:?}");
+    assert!(most <= 10, "{most} ms");
+}
+
+/// When a key's life ends by its server's clock.
+async fn ends(connection: &mut impl ConnectionLike, key: &[u8]) -> i64 {
+    redis::cmd("PEXPIRETIME").arg(key).query_async(connection).await.expect("it answers")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +180,10 @@ async fn what_a_purge_removed_can_be_copied_from_its_undo_file() {
     let mut connection = server.connection().await.expect("it answers");
     let keys = fill(&mut connection).await;
     let before = dumps(&mut connection, &keys).await;
+    let mut ended = HashMap::new();
+    for key in &keys {
+        ended.insert(key.clone(), ends(&mut connection, key).await);
+    }
     let mut bench = Bench::on(&server.url()).await;
     let purged = bench.start("p", bench.pattern("t:*", fast())).await.expect("it starts").ended().await;
     assert_eq!(purged.counts.removed, keys.len() as u64, "{}", purged.why);
@@ -198,6 +198,8 @@ async fn what_a_purge_removed_can_be_copied_from_its_undo_file() {
     assert_eq!(after.len(), keys.len());
     for (key, (dump, _)) in before {
         assert_eq!(after[&key].0, dump, "{}", String::from_utf8_lossy(&key));
+        let end = ends(&mut connection, &key).await;
+        assert_eq!(end, ended[&key], "to the millisecond: {}", String::from_utf8_lossy(&key));
     }
 }
 

@@ -262,7 +262,8 @@ fn claim_of(key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_one_who_died_had_claimed_are_loaded_when_their_claims_end_and_what_stays_claimed_is_counted() {
+async fn keys_that_one_who_died_had_claimed_are_loaded_when_their_claims_end_and_what_stays_claimed_is_counted()
+ {
     let server = server().await;
     let (application, front) = Application::start(&server, Way::Fills).await;
     let mut connection = server.connection().await.expect("it answers");
