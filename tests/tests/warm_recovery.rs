@@ -121,7 +121,7 @@ impl Stage {
     /// Purges everything; gives the run.
     async fn purge(&self) -> String {
         let preview = self
-            .run(&["purge", "preview", "--pattern", "n*", "--beyond-limits", "--watch-between", "0s"])
+            .run(&["purge", "preview", "--pattern", "n*", "--beyond-limits", "--watch-between", "1ms"])
             .await;
         let token = preview["token"].as_str().expect("a token").to_owned();
         let run = self.run(&["purge", "run", "--approve", &token]).await;
@@ -256,7 +256,7 @@ async fn warming() -> Way {
         "--concurrency",
         "32",
         "--watch-between",
-        "0s",
+        "1ms",
     ];
     let ((back, peak), _) = tokio::join!(way_back(&stage, &before), stage.run(&arguments));
     Way { before, normal, back, peak }

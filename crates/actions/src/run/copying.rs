@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cachescope_sources::redis::acting::spelled;
 use redis::{Pipeline, Value};
 
 use super::driver::Driver;
@@ -113,7 +114,11 @@ impl Driver {
             self.shared.record.lock().state.counts.gone += (before - some.len()) as u64;
             let keys: Vec<&[u8]> = some.iter().map(|dumped| dumped.key.as_slice()).collect();
             let command = |pipe: &mut Pipeline, place: usize| {
-                pipe.cmd("RESTORE").arg(keys[place]).arg(ends[place]).arg(&some[place].payload).arg("ABSTTL");
+                pipe.cmd(spelled::RESTORE)
+                    .arg(keys[place])
+                    .arg(ends[place])
+                    .arg(&some[place].payload)
+                    .arg("ABSTTL");
             };
             let replies = placed.each(database, &keys, command, |_| (0, 0)).await?;
             longest = longest.max(replies.longest);

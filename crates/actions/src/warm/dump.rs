@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 use tokio::sync::mpsc;
 
@@ -246,11 +246,11 @@ async fn dump(
 ) -> Result<(Vec<Dumped>, Duration), Failure> {
     let mut asked = Pipeline::with_capacity(keys.len() * 3);
     for key in keys {
-        asked.cmd("DUMP").arg(key);
+        asked.cmd(spelled::DUMP).arg(key);
         if tells_expiry {
-            asked.cmd("PEXPIRETIME").arg(key);
+            asked.cmd(spelled::PEXPIRETIME).arg(key);
         } else {
-            asked.cmd("TIME").cmd("PTTL").arg(key);
+            asked.cmd(spelled::TIME).cmd(spelled::PTTL).arg(key);
         }
     }
     let lookups = |replies: &[Value]| {

@@ -38,11 +38,15 @@ enum Way {
     Denies,
     /// Asks once to be left alone for a second.
     Busy,
+    /// Fills, and takes its time for it.
+    Dawdles,
+    /// Fills, and answers with so many bytes.
+    FillsAndTells(usize),
 }
 
 struct Application {
     redis: MultiplexedConnection,
-    way: Way,
+    way: Mutex<Way>,
     loads: Mutex<HashMap<String, u64>>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
@@ -56,7 +60,7 @@ impl Application {
         cachescope_lab::servers::install_crypto();
         let application = Arc::new(Self {
             redis: server.connection().await.expect("it answers"),
-            way,
+            way: Mutex::new(way),
             loads: Mutex::default(),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
@@ -92,8 +96,10 @@ async fn load(
         *count += 1;
         *count
     };
-    tokio::time::sleep(application.takes).await;
-    let answer = match application.way {
+    let way = *application.way.lock();
+    let takes = if way == Way::Dawdles { Duration::from_millis(150) } else { application.takes };
+    tokio::time::sleep(takes).await;
+    let answer = match way {
         Way::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Way::FailsFirst(times) if tries <= times => StatusCode::BAD_GATEWAY.into_response(),
         Way::Hangs => std::future::pending().await,
@@ -106,7 +112,7 @@ async fn load(
         Way::Busy if application.busy.fetch_add(1, Ordering::SeqCst) == 0 => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response()
         }
-        Way::Fills | Way::FailsFirst(_) | Way::Busy => {
+        Way::Fills | Way::FailsFirst(_) | Way::Busy | Way::Dawdles | Way::FillsAndTells(_) => {
             let mut redis = application.redis.clone();
             let set: redis::RedisResult<()> = redis::cmd("SET")
                 .arg(format!("item:{id}"))
@@ -117,7 +123,10 @@ async fn load(
                 .await;
             // As many applications do: what can't be stored is answered all the same.
             drop(set);
-            StatusCode::OK.into_response()
+            match way {
+                Way::FillsAndTells(bytes) => "x".repeat(bytes).into_response(),
+                _ => StatusCode::OK.into_response(),
+            }
         }
     };
     application.under_way.fetch_sub(1, Ordering::SeqCst);
@@ -370,7 +379,130 @@ async fn an_endpoint_that_misbehaves_halts_the_run_in_one_sentence_that_the_audi
         assert_eq!(state.counts.filled, 0, "{way:?}");
         assert!(application.loads() <= most, "{way:?}: {} requests", application.loads());
         assert_eq!(bench.records.events.lock().last().map(String::as_str), Some("warm.halted"), "{way:?}");
+        assert_eq!(*bench.records.why.lock(), state.why, "{way:?}");
+        assert!(!state.why.contains(". ") && !state.remedy.is_empty(), "one sentence: {}", state.why);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_takes_its_time_is_given_it_and_one_that_tells_too_much_in_all_is_left() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    let (application, front) = Application::start(&server, Way::Dawdles).await;
+    let limits = WarmLimits { concurrency: 3, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..20, limits) })).await;
+    assert_eq!((state.phase, state.counts.filled), (RunPhase::Finished, 20), "{}", state.why);
+    assert_eq!((application.loads(), application.most_under_way.load(Ordering::SeqCst)), (20, 3));
+
+    let (application, front) = Application::start(&server, Way::FillsAndTells(5_000)).await;
+    let limits = WarmLimits { most_bytes: 50_000, ..gentle() };
+    let state = run(&bench, "2", plan(Action::Warm { warm: warm(endpoint(&front), 100..600, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("more than 50000 bytes"), "{}", state.why);
+    assert!(application.loads() < 40, "{} requests", application.loads());
+    assert_eq!(*bench.records.why.lock(), state.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_beyond_their_number_halt_the_run_although_their_share_is_small() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    let (_, front) = Application::start(&server, Way::FailsFirst(1)).await;
+    // Each of the first tries fails: 100 % may, but no more than three.
+    let limits = WarmLimits { errors_percent: 100, most_errors: 3, retries: 0, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..100, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("more than the plan allows"), "{}", state.why);
+    // The fourth halts it; those that were under way may have failed too.
+    assert!((4..=11).contains(&state.counts.failed), "{:?}", state.counts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_whose_certificate_nobody_vouches_for_is_sent_nothing() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    // Whatever speaks TLS will do: it does not come to HTTP.
+    let tls = RedisOptions { tls: true, ..RedisOptions::default() };
+    let other = RedisServer::start(tls).await.expect("redis-server is installed");
+    let (_, front) = Application::start(&server, Way::Fills).await;
+    let mut endpoint = endpoint(&front);
+    endpoint.url = format!("https://127.0.0.1:{}/load/{{id}}", other.port());
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint, 0..50, gentle()) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("certificate"), "{}", state.why);
+    assert!(state.counts.requests <= 8, "{:?}", state.counts);
+    assert_eq!(*bench.records.why.lock(), state.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_warm_has_nothing_under_way_and_a_halted_one_goes_on_where_it_stood() {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Fills).await;
+    let bench = Bench::on(&server.url()).await;
+    let limits = WarmLimits { retries: 0, ..gentle() };
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..300, limits) }))
+        .await
+        .expect("it starts");
+    until(|| application.loads() >= 30).await;
+    run.pause();
+    until(|| run.state().phase == RunPhase::Paused).await;
+    let paused = application.loads();
+    assert_eq!(application.under_way.load(Ordering::SeqCst), 0);
+    assert!(paused < 300, "it was paused before its end");
+    *application.way.lock() = Way::Fails;
+    assert_eq!(application.loads(), paused);
+    run.go_on();
+    let halted = run.ended().await;
+    assert_eq!(halted.phase, RunPhase::Halted);
+    assert!(halted.counts.filled >= 30 && halted.counts.filled <= paused, "{:?}", halted.counts);
+    let mut connection = server.connection().await.expect("it answers");
+    let mut there = async || -> Vec<String> {
+        redis::cmd("KEYS").arg("item:*").query_async(&mut connection).await.expect("listed")
+    };
+    let before = there().await;
+    assert_eq!(before.len() as u64, halted.counts.filled);
+    *application.way.lock() = Way::Fills;
+    let context = bench.context("1", false).await.expect("a context");
+    let resumed = cachescope_actions::run::resume(run.record(), context).await.expect("it goes on");
+    let state = resumed.ended().await;
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    assert_eq!((there().await.len(), state.counts.filled), (300, 300));
+    let loads = application.loads.lock();
+    let once = before.iter().all(|key| loads[key.trim_start_matches("item:")] == 1);
+    assert!(once, "what was filled before is not loaded again");
+    let events = bench.records.events.lock().clone();
+    let words =
+        ["warm.started", "warm.paused", "warm.resumed", "warm.halted", "warm.resumed", "warm.finished"];
+    assert_eq!(events, words);
+}
+
+/// A hit rate that stays where it is.
+struct Stuck;
+
+impl cachescope_actions::run::StopRules for Stuck {
+    fn judge(&self) -> Vec<cachescope_actions::run_state::StopRuleState> {
+        Vec::new()
+    }
+
+    fn hit_rate(&self, _namespaces: &[String]) -> Option<f64> {
+        Some(0.5)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "waits 90 s for a hit rate that does not rise; cargo test -p cachescope-actions --test actions -- --ignored rise"]
+async fn a_warm_that_does_not_make_the_hit_rate_rise_halts() {
+    let server = server().await;
+    let (_, front) = Application::start(&server, Way::Fills).await;
+    let mut bench = Bench::on(&server.url()).await;
+    bench.rules = Arc::new(Stuck);
+    let limits = WarmLimits { per_minute: 120, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..1_000, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("the hit rate does not rise, it is 50.0 %"), "{}", state.why);
+    assert!(state.counts.filled >= 150, "{:?}", state.counts);
+    assert_eq!(*bench.records.why.lock(), state.why);
 }
 
 #[tokio::test(flavor = "multi_thread")]
