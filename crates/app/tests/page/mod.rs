@@ -1,4 +1,5 @@
 //! A deployment and what the page asks of it, without a page.
+#![allow(dead_code)] // each test uses its part of it
 
 use std::sync::Arc;
 use std::time::Duration;
