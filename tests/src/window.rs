@@ -270,7 +270,7 @@ impl Window {
     ///
     /// # Errors
     /// When it never is, or takes no keys.
-    pub async fn press(&self, selector: &str, key: Key) -> Result<()> {
+    pub async fn press_on(&self, selector: &str, key: Key) -> Result<()> {
         self.wait_for(selector).await?;
         let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
         answered(&format!("pressing a key on {selector}"), element.send_keys(&key.to_string())).await

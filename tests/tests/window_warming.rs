@@ -56,7 +56,7 @@ async fn finished(window: &Window) -> Result<()> {
 
 /// Goes on by keyboard as soon as a button can be pressed.
 async fn press(window: &Window, button: &str) -> Result<()> {
-    window.press(&format!("[data-testid='{button}']:enabled"), Key::Enter).await
+    window.press_on(&format!("[data-testid='{button}']:enabled"), Key::Enter).await
 }
 
 async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
@@ -88,7 +88,7 @@ async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
         })
         .await?;
     let window = Window::open_again(state, Options { dark, ..Options::default() }).await?;
-    window.press("[data-testid='row'][data-namespace='product:{id}']", Key::Enter).await?;
+    window.press_on("[data-testid='row'][data-namespace='product:{id}']", Key::Enter).await?;
     press(&window, "purge-namespace").await?;
     window.wait_for("[data-testid='preview-keys'][data-value]").await?;
     press(&window, "run").await?;
@@ -99,10 +99,10 @@ async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
 
     press(&window, "warm-removed").await?;
     window.wait_for("[data-testid='scope-fields'][data-kind='warm']").await?;
-    window.press("[data-testid='warm-private']", Key::Space).await?;
+    window.press_on("[data-testid='warm-private']", Key::Space).await?;
     window.fill("[data-testid='warm-url']", &format!("{}/products/{{id}}", front.url())).await?;
     window.screenshot(&picture("scope")).await?;
-    window.press("[data-testid='warm-url']", Key::Enter).await?;
+    window.press_on("[data-testid='warm-url']", Key::Enter).await?;
     window.wait_for("[data-testid='preview-keys'][data-value]").await?;
     let due = window.value("[data-testid='preview-keys']").await?.context("the preview counts")?;
     assert_eq!(due, KEYS as f64);
