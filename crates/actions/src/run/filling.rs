@@ -31,6 +31,8 @@ pub(super) struct Filling {
     pub(super) looked: Instant,
     pub(super) began: Instant,
     pub(super) fence: Option<u64>,
+    /// Bytes of answers that the run's counts have already.
+    pub(super) noted_bytes: u64,
     /// How the requests came out, and the last bad one in words.
     good: u64,
     bad: u64,
@@ -59,6 +61,7 @@ impl Filling {
             looked: Instant::now(),
             began: Instant::now(),
             fence,
+            noted_bytes: 0,
             good: 0,
             bad: 0,
             why: String::new(),
