@@ -141,13 +141,15 @@ impl Driver {
         if !filling.warm.success.exists {
             filling.good += good.len() as u64;
             self.shared.record.lock().state.counts.filled += good.len() as u64;
-            return Ok(others);
+        } else {
+            let missing = self.verify(filling, database, &good).await?;
+            filling.good += good.len() as u64 - missing;
+            for _ in 0..missing {
+                filling.bad("the endpoint says that it is done, and the key is not there".to_owned());
+            }
         }
-        let missing = self.verify(filling, database, &good).await?;
-        filling.good += good.len() as u64 - missing;
-        for _ in 0..missing {
-            filling.bad("the endpoint says that it is done, and the key is not there".to_owned());
-        }
+        // Before the page counts as done: where too many failed, the rest of it was not sent.
+        self.ending.unless(filling.check_share(false))?;
         Ok(others)
     }
 

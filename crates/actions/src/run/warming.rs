@@ -153,7 +153,6 @@ impl Driver {
             self.wait_for_claims(database, filled?);
             at = to;
             self.shared.record.lock().cursors.insert(name.clone(), at as u64);
-            self.ending.unless(filling.check_share(false))?;
         }
         self.revisit(&mut filling).await?;
         self.ending.unless(filling.check_share(true))
@@ -177,7 +176,6 @@ impl Driver {
         let filled = self.fill(&mut filling, database, &self.unprotected(database, keys)).await;
         self.note_traffic(&mut filling);
         self.wait_for_claims(database, filled?);
-        self.ending.unless(filling.check_share(false))?;
         *kept = Some(filling);
         Ok(())
     }
