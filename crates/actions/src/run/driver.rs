@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream;
 use parking_lot::Mutex;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, watch};
+use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, watch};
 
 use super::control::{Shared, Wanted};
 use super::ending::{Ended, Ending, Stop};
@@ -43,6 +43,8 @@ pub(super) struct Driver {
     floor: RwLock<()>,
     /// Keys that are being removed and count to the present wave.
     pub(super) reserved: Mutex<u64>,
+    /// Some of them are not any more.
+    pub(super) given_back: Notify,
     pub(super) felt: Mutex<HashMap<String, Arc<Felt>>>,
     pub(super) values: Semaphore,
     /// Keys of which was sent that they go, and not heard that they went.
@@ -68,6 +70,7 @@ impl Driver {
             wanted,
             floor: RwLock::new(()),
             reserved: Mutex::new(0),
+            given_back: Notify::new(),
             felt: Mutex::default(),
             values: Semaphore::new(VALUES_AT_ONCE as usize),
             in_doubt: AtomicU64::new(0),
@@ -253,7 +256,7 @@ impl Driver {
         }
         let felt = self.ending.or(Felt::start(server)).await?;
         let felt = Arc::new(self.ending.unless(felt)?);
-        let baseline = felt.baseline().as_secs_f64();
+        let baseline = felt.baseline().p99.as_secs_f64();
         {
             let state = &mut self.shared.record.lock().state;
             // Of several servers the slowest counts.
