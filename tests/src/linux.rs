@@ -1,7 +1,9 @@
-//! What only Linux tells, in `/proc` (proc(5)): how old a process is, and what memory it and its children have.
+//! What only Linux tells, in `/proc` (proc(5)): how old a process is, and what memory it and its children have; and a
+//! clock for one process that can be set (faketime(1)).
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -71,6 +73,54 @@ pub fn memory_of_tree(root: u32) -> Result<Vec<Memory>> {
 pub fn peak_memory(id: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     kibibytes(&status, "VmHWM:").with_context(|| format!("process {id} has ended"))
+}
+
+/// A wall clock for one process, which can be set while it runs; its monotonic clock goes on.
+#[derive(Debug)]
+pub struct FakeClock {
+    library: PathBuf,
+    offset: tempfile::NamedTempFile,
+}
+
+impl FakeClock {
+    /// A clock that is right so far.
+    ///
+    /// # Errors
+    /// Where Debian's `libfaketime` is not installed.
+    pub fn new() -> Result<Self> {
+        let folders = fs::read_dir("/usr/lib").context("/usr/lib can't be read")?.flatten();
+        let library = folders
+            .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
+            .find(|library| library.exists())
+            .context("libfaketime is missing; `cargo xtask setup` installs it")?;
+        let clock = Self { library, offset: tempfile::NamedTempFile::new()? };
+        clock.set(0)?;
+        Ok(clock)
+    }
+
+    /// So many seconds ahead of the true time, or behind it.
+    ///
+    /// # Errors
+    /// When the file that says so can't be written.
+    pub fn set(&self, seconds: i64) -> Result<()> {
+        // Put in place in one go: the library reads it at every look at the clock.
+        let folder = self.offset.path().parent().unwrap_or_else(|| Path::new("."));
+        let mut next = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut next, format!("{seconds:+}\n").as_bytes())?;
+        next.persist(self.offset.path())?;
+        Ok(())
+    }
+
+    /// The environment of the process that is to go by it.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, &Path); 4] {
+        [
+            ("LD_PRELOAD", &self.library),
+            ("FAKETIME_TIMESTAMP_FILE", self.offset.path()),
+            ("FAKETIME_NO_CACHE", Path::new("1")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", Path::new("1")),
+        ]
+    }
 }
 
 /// A line such as `Pss:   123 kB`, in bytes.

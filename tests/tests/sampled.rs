@@ -20,6 +20,10 @@ const SETTLED_AFTER: Duration = Duration::from_secs(4);
 /// How far a hit rate may be off where a namespace has a hundredth of the lookups or more.
 const WITHIN: f64 = 0.01;
 
+/// How many of the eight namespaces may be outside of their 95 % intervals: three or more are, by chance alone, in one
+/// run of 170 (binomial). That 95 in 100 hold is shown where thousands are compared, by `sampled_shapes`.
+const MAY_BE_OUTSIDE: usize = 2;
+
 /// How many of the server's clients listen to misses, or did lately; the lab's own is one of them.
 async fn clients(lab: &Lab) -> Result<usize> {
     let mut connection = lab.redis().connection().await?;
@@ -95,8 +99,7 @@ async fn hit_rates_without_the_applications_metrics_are_the_ledgers() -> Result<
     }
     let report = format!("{}\ncommands: {}", wrong.join("\n"), figures.source("commands"));
     assert!(compared >= 6, "only {compared} namespaces had lookups; {report}");
-    // One in twenty may be outside of a 95 % interval.
-    assert!(inside * 10 >= compared * 9, "{inside} of {compared} inside; {report}");
+    assert!(inside + MAY_BE_OUTSIDE >= compared, "{inside} of {compared} inside; {report}");
     assert!(!wrong.iter().any(|line| !line.starts_with("outside")), "{report}");
     lab.shutdown().await;
     Ok(())

@@ -34,6 +34,7 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
     ("xauth", Probe::Program("xauth"), Purpose::Test),
     ("dbus", Probe::Program("dbus-run-session"), Purpose::Test),
     ("gnome-keyring", Probe::Program("gnome-keyring-daemon"), Purpose::Test),
+    ("faketime", Probe::Program("faketime"), Purpose::Test),
 ];
 
 /// Packages whose service Debian would start at once and at every boot. The tests and the demo start their

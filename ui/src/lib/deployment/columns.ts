@@ -66,7 +66,7 @@ export const COLUMNS: readonly Column[] = [
     descending: false,
     numeric: false,
     explained: 'Keys that one template names.',
-    width: 118,
+    width: 168,
     grows: 3,
     yields: null,
     usual: true,
