@@ -26,6 +26,10 @@ use crate::servers::Servers;
 const TAKE_WHEN_FULL: &str = "local h=redis.call('GETRANGE',KEYS[1],0,-1) if h~='' and h~=ARGV[3] then return h end \
      redis.call('UNLINK',KEYS[1]) redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1";
 
+/// Does something to the lock there, while its value is `ARGV[1]`.
+const REPLACE_WHEN_FULL: &str = "if redis.call('GETRANGE',KEYS[1],0,-1)~=ARGV[1] then return 0 end \
+     redis.call(unpack(ARGV,2)) return 1";
+
 /// Locks are named as ours, counted to no namespace and never removed by a purge.
 const PREFIX: &str = "cachescope:lock:";
 /// How long the server remembers the last fence of a plan.
@@ -299,7 +303,38 @@ async fn replace(
     });
     transaction.cmd("EXEC");
     let answer = connection.ask_without_lookups(0, &transaction).await?;
+    let full = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "OOM");
+    if answer.replies.iter().any(full) {
+        return replace_when_full(connection, name, value, with).await;
+    }
     Ok(matches!(answer.replies.last(), Some(Value::Array(_))))
+}
+
+/// The same at a server that is full, which queues nothing for a transaction.
+async fn replace_when_full(
+    connection: &mut ActingConnection,
+    name: &LockName,
+    value: &[u8],
+    with: &Pipeline,
+) -> Result<bool, Failure> {
+    let mut asked = Pipeline::new();
+    for command in with.cmd_iter() {
+        let eval = asked.cmd("EVAL").arg(REPLACE_WHEN_FULL).arg(1).arg(name.key()).arg(value);
+        for argument in command.args_iter() {
+            if let redis::Arg::Simple(argument) = argument {
+                eval.arg(argument);
+            }
+        }
+    }
+    let lookups = |replies: &[Value]| (replies.len() as u64, 0);
+    match connection.ask(0, &asked, lookups).await?.replies.first() {
+        Some(Value::Int(done)) => Ok(*done == 1),
+        Some(Value::ServerError(error)) => Err(Failure::server(
+            format!("{} is out of memory and keeps no lock: {}", connection.node().name(), said(error)),
+            "let the user run EVAL on cachescope:lock:*",
+        )),
+        _ => Ok(false),
+    }
 }
 
 /// Counts a plan's holders. The deployment's own lock has no fence: what it guards is compared at the server.

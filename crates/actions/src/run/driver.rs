@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -47,6 +47,8 @@ pub(super) struct Driver {
     pub(super) given_back: Notify,
     pub(super) felt: Mutex<HashMap<String, Arc<Felt>>>,
     pub(super) values: Semaphore,
+    /// A server was found to be full, and takes no transactions.
+    pub(super) full: AtomicBool,
     /// Keys of which was sent that they go, and not heard that they went.
     pub(super) in_doubt: AtomicU64,
     /// The small step that was sent, in words, until it is answered.
@@ -73,6 +75,7 @@ impl Driver {
             given_back: Notify::new(),
             felt: Mutex::default(),
             values: Semaphore::new(VALUES_AT_ONCE as usize),
+            full: AtomicBool::new(false),
             in_doubt: AtomicU64::new(0),
             small_step: Mutex::new(None),
             lock: Some(lock),

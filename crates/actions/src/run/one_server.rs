@@ -238,6 +238,7 @@ impl<'d> OneServer<'d> {
                 tells_expiry: self.server.version >= (7, 0),
                 ending: &self.driver.ending,
                 values: &self.driver.values,
+                full: &self.driver.full,
                 in_doubt: &self.driver.in_doubt,
             };
             removal.remove(keys, &mut outcome).await

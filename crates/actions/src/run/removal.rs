@@ -10,12 +10,13 @@
 //!    and the keys are tried again in smaller groups, in the end one by one. A key that is written faster than that
 //!    is left alone and counted.
 //!
-//! A Cluster runs no transaction over several slots, and nearly every key is in a slot of its own. There step 4 is a
-//! script for each key, which removes it only if its dump and its time to live are what was kept. One key a script:
+//! A Cluster runs no transaction over several slots, and nearly every key is in a slot of its own; and a server that is
+//! full and evicts nothing queues no command for a transaction, not even one that makes room. There step 4 is a script
+//! for each key, which removes it only if its dump and its time to live are what was kept. One key a script:
 //! nobody waits longer for it than for a DUMP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cachescope_sources::redis::acting::{ActingConnection, Answer, Packed, spelled};
 use redis::Value;
@@ -65,6 +66,8 @@ pub(super) struct Removal<'a> {
     pub(super) ending: &'a Ending,
     /// Room for values in memory.
     pub(super) values: &'a Semaphore,
+    /// A server was found to be full.
+    pub(super) full: &'a AtomicBool,
     /// Keys whose removal was sent and not answered.
     pub(super) in_doubt: &'a AtomicU64,
 }
@@ -169,7 +172,7 @@ impl Removal<'_> {
         while let Some(Group { keys, bytes }) = groups.pop() {
             let single = keys.len() == 1;
             let _room = room_for(bytes, self.values, self.ending).await?;
-            let changed = if self.cluster {
+            let changed = if self.cluster || self.full.load(Ordering::Relaxed) {
                 self.try_by_script(keys, bytes, undo, outcome).await?
             } else {
                 self.try_by_transaction(keys, bytes, undo, outcome).await?
@@ -263,6 +266,11 @@ impl Removal<'_> {
                     None => {}
                 }
                 Ok(Vec::new())
+            }
+            [_, Value::ServerError(error), _] if error.code() == "OOM" => {
+                self.full.store(true, Ordering::Relaxed);
+                let keys = kept.iter().map(|kept| kept.key.clone()).collect();
+                self.try_by_script(keys, bytes, undo, outcome).await
             }
             [_, refused @ Value::ServerError(_), _] | [refused @ Value::ServerError(_), ..] => {
                 self.one_refused(refused, outcome)?;
