@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use cachescope_app::host::{Doing, state_directory};
+use cachescope_app::wire::{Place, WireError, WireErrorCode};
 use cachescope_app::{App, Host, Notice, Standing};
 use cachescope_model::strategy::Severity;
 use cachescope_notifications::{Notification, Notifier};
 use tauri::AppHandle;
 
-use crate::{tray, window};
+use crate::{tray, windows};
 
 /// The desktop as a host: the platform's data folder, the command that is installed beside the window, its
 /// notifications and its tray.
@@ -56,8 +57,7 @@ impl Host for DesktopHost {
         };
         let clicked = move || {
             if let Some((handle, app)) = shell.get() {
-                app.open_alert(notice.alert);
-                window::bring_to_front(handle);
+                windows::lead_to(handle, app, Place::Alert { alert: notice.alert });
             }
         };
         Box::pin(async move {
@@ -73,6 +73,24 @@ impl Host for DesktopHost {
         if let Some((handle, _)) = self.shell.get() {
             tray::show(handle, standing);
         }
+    }
+
+    fn open_window(&self, place: Place) -> Doing<Result<(), WireError>> {
+        let shell = Arc::clone(&self.shell);
+        Box::pin(async move {
+            // The event loop opens it, and is waited for.
+            let opened = tokio::task::spawn_blocking(move || match shell.get() {
+                Some((handle, app)) => windows::open_beside(handle, app, place),
+                None => Err(WireError::new(WireErrorCode::Refused, "the first window is not open yet")),
+            });
+            opened.await.unwrap_or_else(|error| {
+                Err(WireError::new(WireErrorCode::Internal, format!("the opening broke off: {error}")))
+            })
+        })
+    }
+
+    fn has_tray(&self) -> bool {
+        self.shell.get().is_some_and(|(handle, _)| tray::is_there(handle))
     }
 
     fn keeper(&self) -> Option<PathBuf> {

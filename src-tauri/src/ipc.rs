@@ -4,13 +4,36 @@ use std::collections::HashMap;
 
 use cachescope_app::wire::{Frame, Reply, Request, View, WireError};
 use cachescope_app::{App, Watch};
+use cachescope_model::deployment::DeploymentId;
 use parking_lot::Mutex;
 use tauri::ipc::Channel;
-use tauri::{Manager, State, Window, WindowEvent};
+use tauri::{State, Window};
+
+use crate::windows;
 
 /// What each window looks at, by the window's label. A window looks at one thing.
 #[derive(Default)]
-pub(crate) struct Watches(Mutex<HashMap<String, Watch>>);
+pub(crate) struct Watches(Mutex<HashMap<String, Looking>>);
+
+/// What a window looks at, for as long as it is fed.
+struct Looking {
+    deployment: Option<DeploymentId>,
+    _fed: Watch,
+}
+
+impl Watches {
+    /// The window that looks at this deployment.
+    pub(crate) fn at(&self, deployment: &DeploymentId) -> Option<String> {
+        let watches = self.0.lock();
+        let mut looking = watches.iter().filter(|(_, it)| it.deployment.as_ref() == Some(deployment));
+        looking.next().map(|(window, _)| window.clone())
+    }
+
+    /// Feeds a window no more.
+    pub(crate) fn end(&self, window: &str) {
+        self.0.lock().remove(window);
+    }
+}
 
 /// Asks the app.
 #[tauri::command]
@@ -27,15 +50,16 @@ pub(crate) async fn watch(
     view: View,
     frames: Channel<Frame>,
 ) -> Result<(), WireError> {
-    let watch = app.watch(view, move |frame| frames.send(frame).is_ok());
+    let deployment = match &view {
+        View::Deployment { deployment, .. } => Some(deployment.clone()),
+        View::Overview { .. } => None,
+        // Hidden: it still is where it was.
+        View::None => watches.0.lock().get(window.label()).and_then(|looking| looking.deployment.clone()),
+    };
+    let name = deployment.as_ref().and_then(|deployment| app.deployment_name(deployment));
+    windows::title(&window, name.as_deref());
+    let fed = app.watch_in(window.label(), view, move |frame| frames.send(frame).is_ok());
     // What was watched before ends with this.
-    watches.0.lock().insert(window.label().to_owned(), watch);
+    watches.0.lock().insert(window.label().to_owned(), Looking { deployment, _fed: fed });
     Ok(())
-}
-
-/// A closed window must not be sent frames for the rest of the program's life.
-pub(crate) fn end_watch_of_destroyed_window(window: &Window, event: &WindowEvent) {
-    if let WindowEvent::Destroyed = event {
-        window.state::<Watches>().0.lock().remove(window.label());
-    }
 }

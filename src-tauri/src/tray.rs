@@ -9,7 +9,7 @@ use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
 use tauri::tray::{TrayIcon, TrayIconBuilder};
 use tauri::{AppHandle, Manager, Wry};
 
-use crate::window;
+use crate::windows;
 
 const STANDING: &str = "standing";
 const SHOW: &str = "show";
@@ -47,12 +47,17 @@ fn build(shell: &AppHandle) -> tauri::Result<Tray> {
         .tooltip("Cachescope")
         .menu(&menu)
         .on_menu_event(|shell, event| match event.id().as_ref() {
-            SHOW => window::bring_to_front(shell),
+            SHOW => windows::bring_last_to_front(shell),
             QUIT => shell.exit(0),
             _ => {}
         })
         .build(shell)?;
     Ok(Tray { icon, line, shown: Mutex::default() })
+}
+
+/// Whether there is a tray to stay in.
+pub(crate) fn is_there(shell: &AppHandle) -> bool {
+    shell.try_state::<Tray>().is_some()
 }
 
 /// Shows how everything stands. Returns at once.

@@ -77,7 +77,7 @@ impl Pushed {
                 self.parts = self.parts.max(self.parts_now);
                 self.rows = part.offset as usize + part.rows.len();
             }
-            Frame::DeploymentsChanged | Frame::OpenAlert { .. } => {}
+            Frame::DeploymentsChanged | Frame::Open { .. } => {}
         }
     }
 }

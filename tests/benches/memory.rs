@@ -77,7 +77,7 @@ async fn empty_window() -> Result<u64> {
         );
     }
     let driver = Driver::start(&window::environment(state.path(), true))?;
-    let client = driver.open(&program).await?;
+    let client = driver.open(&program, &[]).await?;
     client.set_window_size(1440, 900).await?;
     tokio::time::sleep(SETTLE).await;
     let id = driver.program_id().context("the empty window is gone")?;

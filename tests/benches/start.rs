@@ -111,7 +111,7 @@ async fn of_window(lab: &Lab) -> Result<(Duration, Duration)> {
     let state = tempfile::tempdir()?;
     kept::keep(state.path(), lab, lab.strategy()).await?;
     let driver = Driver::start(&window::environment(state.path(), true))?;
-    let client = driver.open(&programs::desktop()?).await?;
+    let client = driver.open(&programs::desktop()?, &[]).await?;
     let id = driver.program_id().context("the program is gone already")?;
     let age = || linux::age_seconds(id).map(Duration::from_secs_f64);
     let mut first = None;

@@ -44,12 +44,12 @@ impl Driver {
         Ok(Self { child, port })
     }
 
-    /// Opens a session, which starts `program`.
+    /// Opens a session, which starts `program` with these arguments.
     ///
     /// # Errors
     /// When the program does not open a window that can be driven.
-    pub async fn open(&self, program: &Path) -> Result<Client> {
-        let options = json!({ "binary": program, "args": [] });
+    pub async fn open(&self, program: &Path, arguments: &[String]) -> Result<Client> {
+        let options = json!({ "binary": program, "args": arguments });
         let capabilities = [("webkitgtk:browserOptions".to_owned(), options)];
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.into_iter().collect());

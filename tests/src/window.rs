@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use fantoccini::key::Key;
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, Locator};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,11 +35,13 @@ pub struct Options {
     pub size: (u32, u32),
     /// Environment of the program, on top of the harness's own.
     pub environment: Vec<(String, String)>,
+    /// What the program is started with.
+    pub arguments: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dark: true, size: (1440, 900), environment: Vec::new() }
+        Self { dark: true, size: (1440, 900), environment: Vec::new(), arguments: Vec::new() }
     }
 }
 
@@ -82,16 +85,75 @@ impl Window {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_again(state: TempDir, options: Options) -> Result<Self> {
+        let (width, height) = options.size;
+        let window = Self::open_as_left(state, options).await?;
+        window.resize(width, height).await?;
+        Ok(window)
+    }
+
+    /// The same, in the size that the program gives it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_as_left(state: TempDir, options: Options) -> Result<Self> {
         let mut environment = environment(state.path(), options.dark);
         environment.extend(options.environment);
 
         let driver = Driver::start(&environment)?;
-        let client = driver.open(&programs::desktop()?).await?;
+        let client = driver.open(&programs::desktop()?, &options.arguments).await?;
         let window = Self { client, driver, state };
-        let (width, height) = options.size;
-        window.resize(width, height).await?;
         window.wait_for("body[data-ready='true']").await?;
         Ok(window)
+    }
+
+    /// Starts the program once more on the same state, with these arguments, waits until it has ended, and says
+    /// whether it ended well.
+    ///
+    /// # Errors
+    /// When it stays, as a window of its own would.
+    pub async fn start_another(&self, arguments: &[&str]) -> Result<bool> {
+        let mut command = Command::new(programs::desktop()?);
+        command.envs(environment(self.state.path(), true)).env_remove("TAURI_WEBVIEW_AUTOMATION");
+        let mut other = command.args(arguments).spawn()?;
+        let ended = wait_for("the second program ends", async || Ok(other.try_wait()?)).await;
+        if ended.is_err() {
+            other.kill()?;
+            other.wait()?;
+        }
+        Ok(ended?.success())
+    }
+
+    /// The windows that are open, as the driver calls them, in no order.
+    ///
+    /// # Errors
+    /// When the program is gone.
+    pub async fn handles(&self) -> Result<Vec<WindowHandle>> {
+        answered("listing the windows", self.client.windows()).await
+    }
+
+    /// Looks at another window from now on.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn look_at(&self, handle: &WindowHandle) -> Result<()> {
+        answered("looking at another window", self.client.switch_to_window(handle.clone())).await
+    }
+
+    /// Closes the window that is looked at, as a click on its cross does; another one must be looked at next.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn close_this(&self) -> Result<()> {
+        answered("closing the window", self.client.close_window()).await
+    }
+
+    /// Presses keys on whatever has the focus; `Key`s are characters.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub async fn press(&self, keys: &str) -> Result<()> {
+        let element = answered("finding the focus", self.client.active_element()).await?;
+        answered("pressing keys", element.send_keys(keys)).await
     }
 
     /// Where the program keeps its state.

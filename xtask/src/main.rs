@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `setup`, `demo`, `test`, `bench`, `bindings`, `screenshots` | the commands, one file each |
+//! | `setup`, `demo`, `test`, `bench`, `bindings`, `bundle`, `screenshots` | the commands, one file or folder each |
 //! | `packages` | which packages of the system are needed for what, and how they are installed |
 //! | `page` | the page: its packages, its checks, its build |
 //! | `built_tests` | the test programs, compiled once and run one by one |
@@ -15,6 +15,8 @@
 mod bench;
 mod bindings;
 mod built_tests;
+#[cfg(target_os = "linux")]
+mod bundle;
 mod demo;
 mod display;
 mod packages;
@@ -38,6 +40,7 @@ usage: cargo xtask COMMAND
                   --list        name the steps
   bench         the benchmarks, in release builds, and their ratios
   bindings      write the page's types of the wire contract to ui/src/lib/bindings
+  bundle        on Linux: a Debian package of both programs, in target/bundle
   screenshots   the real window in several sizes and both themes, to artifacts/screenshots";
 
 fn main() -> ExitCode {
@@ -52,6 +55,8 @@ fn main() -> ExitCode {
         },
         ["bench"] => bench::run(),
         ["bindings"] => bindings::write(),
+        #[cfg(target_os = "linux")]
+        ["bundle"] => bundle::run(),
         ["screenshots"] => screenshots::run(),
         [] | ["help" | "--help" | "-h"] => {
             eprintln!("{USAGE}");

@@ -23,6 +23,7 @@ use crate::alerts::Alerts;
 use crate::custody::{Approvals, Custody, Guarded};
 use crate::demo::{self, DemoProcess};
 use crate::host::Host;
+use crate::places::{MAIN_WINDOW, Openings, of_alert};
 use crate::session::{Session, SessionPlan};
 use crate::watch::{Watch, start as start_watch};
 use crate::wire::{
@@ -55,6 +56,7 @@ struct Inner {
     demo: tokio::sync::Mutex<Option<RunningDemo>>,
     notices: Vec<String>,
     changes: watch::Sender<u64>,
+    openings: Openings,
     /// Whether the kept deployments have their sessions.
     begun: watch::Sender<bool>,
     /// The deployment of the running demo, readable while another one is starting.
@@ -109,6 +111,7 @@ impl App {
                 demo: tokio::sync::Mutex::new(None),
                 notices,
                 changes: watch::channel(0).0,
+                openings: Openings::default(),
                 begun: watch::channel(false).0,
                 demo_deployment: Mutex::new(None),
                 clock,
@@ -140,7 +143,7 @@ impl App {
     }
 
     /// Waits until the kept deployments have their sessions, so that none is taken for missing at start.
-    async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         let mut begun = self.inner.begun.subscribe();
         // An error means that the app is going down: then nothing is to be waited for.
         if begun.wait_for(|begun| *begun).await.is_err() {
@@ -162,6 +165,13 @@ impl App {
                 readings: ReadingKind::ALL.to_vec(),
                 sources: SourceId::ALL.to_vec(),
             }),
+            Request::LinkTo { place } => Reply::LinkTo(self.link_to(place)?),
+            Request::OpenWindow { place } => {
+                self.inner.host.open_window(place).await?;
+                Reply::OpenWindow(Nothing {})
+            }
+            Request::WindowSettings {} => Reply::WindowSettings(self.window_settings().await),
+            Request::StayInTray { stay } => Reply::StayInTray(self.set_stay_in_tray(stay).await?),
             Request::Deployments {} => Reply::Deployments(self.deployment_views()),
             Request::TestConnection { draft } => {
                 let kept = self.kept_secrets(draft.id.as_ref()).await;
@@ -318,7 +328,14 @@ impl App {
     /// `false`. Must be called within a tokio runtime.
     #[must_use]
     pub fn watch(&self, view: View, sink: impl Fn(Frame) -> bool + Send + 'static) -> Watch {
-        start_watch(self.clone(), view, sink)
+        self.watch_in(MAIN_WINDOW, view, sink)
+    }
+
+    /// The same in one of several windows, which is also led where [`App::open`] wants it. Must be called within a
+    /// tokio runtime.
+    #[must_use]
+    pub fn watch_in(&self, window: &str, view: View, sink: impl Fn(Frame) -> bool + Send + 'static) -> Watch {
+        start_watch(self.clone(), window.to_owned(), view, sink)
     }
 
     /// Watches a deployment that is not kept: a command's, a test's or the demo's.
@@ -351,9 +368,24 @@ impl App {
         }
     }
 
-    /// Somebody wants to see an alert, by a click on its notification: the next window that looks shows it.
+    /// Somebody wants to see an alert, by a click on its notification: the main window shows it.
     pub fn open_alert(&self, alert: AlertRef) {
-        self.inner.alerts.open(alert);
+        self.open(MAIN_WINDOW, of_alert(alert));
+    }
+
+    /// What windows are asked to show.
+    pub(crate) fn openings(&self) -> &Openings {
+        &self.inner.openings
+    }
+
+    /// The local store, where it can be used.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.inner.store.as_ref()
+    }
+
+    /// The shell around the app.
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.inner.host
     }
 
     /// Everything about alerts.

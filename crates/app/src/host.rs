@@ -1,10 +1,15 @@
 //! What the app needs from the shell around it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+
+use cachescope_store::owner_only;
 
 use crate::alerts::Pace;
 use crate::alerts::notice::{Notice, Standing};
+use crate::wire::{Place, WireError, WireErrorCode};
 
 /// What a shell does in its own time.
 pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -42,6 +47,18 @@ pub trait Host: Send + Sync + 'static {
         tracing::trace!(firing = standing.firing, "this shell has no tray");
     }
 
+    /// Opens one more window on a place.
+    fn open_window(&self, place: Place) -> Doing<Result<(), WireError>> {
+        drop(place);
+        let refused = WireError::new(WireErrorCode::Refused, "this program has no windows");
+        Box::pin(std::future::ready(Err(refused)))
+    }
+
+    /// Whether there is a tray that the program could stay in without a window.
+    fn has_tray(&self) -> bool {
+        false
+    }
+
     /// How fast alerts are judged and told.
     fn pace(&self) -> Pace {
         Pace::default()
@@ -52,6 +69,28 @@ pub trait Host: Send + Sync + 'static {
     fn uses_keychain(&self) -> bool {
         true
     }
+}
+
+/// Opens a file of the state directory for reading and writing, readable by its owner alone; makes both where they
+/// are missing.
+///
+/// # Errors
+/// When it can't be made or opened.
+pub fn open_in_state_directory(directory: &Path, name: &str) -> io::Result<File> {
+    owner_only::create_directory(directory)?;
+    owner_only::open_file(&directory.join(name))
+}
+
+/// Writes a small file of the state directory whole, or leaves the one before as it was.
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_in_state_directory(directory: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
+    owner_only::create_directory(directory)?;
+    // Readable by its owner alone, as temporary files are made.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(contents)?;
+    file.persist(directory.join(name)).map(drop).map_err(|error| error.error)
 }
 
 /// Where state is kept: `named`, or else the platform's data folder (on Linux `$XDG_DATA_HOME/cachescope`).

@@ -12,6 +12,7 @@
 //! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
 //! | how is a cache purged, and who says so? | [`actions`] |
+//! | where does a link lead, and which window shows it? | [`places`] |
 //! | how does the demo run? | [`demo`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
@@ -35,6 +36,7 @@ mod frame_size;
 mod frames;
 mod history;
 pub mod host;
+pub mod places;
 pub mod prices;
 pub mod rows;
 pub mod rule_files;

@@ -29,12 +29,17 @@ impl Drop for Watch {
 }
 
 /// Starts pushing. `sink` returns `false` when its window is gone.
-pub(crate) fn start(app: App, view: View, sink: impl Fn(Frame) -> bool + Send + 'static) -> Watch {
+pub(crate) fn start(
+    app: App,
+    name: String,
+    view: View,
+    sink: impl Fn(Frame) -> bool + Send + 'static,
+) -> Watch {
     let task = tokio::spawn(async move {
         match view {
             View::None => {}
-            View::Overview { window } => overview(app, window, sink).await,
-            View::Deployment { deployment, window } => one(app, deployment, window, sink).await,
+            View::Overview { window } => overview(app, &name, window, sink).await,
+            View::Deployment { deployment, window } => one(app, &name, deployment, window, sink).await,
         }
     });
     Watch { task: task.abort_handle() }
@@ -50,16 +55,16 @@ fn push_overview(app: &App, window: Window, sink: &impl Fn(Frame) -> bool) -> bo
     frame_size::in_parts(app.now(), window, rows).into_iter().all(sink)
 }
 
-/// Shows the alert that somebody clicked on. Returns whether the window is still there.
-fn push_opening(app: &App, sink: &impl Fn(Frame) -> bool) -> bool {
-    app.alerts().take_opening().is_none_or(|alert| sink(Frame::OpenAlert { alert }))
+/// Leads the window of this name to where it is wanted. Returns whether it is still there.
+fn push_opening(app: &App, name: &str, sink: &impl Fn(Frame) -> bool) -> bool {
+    app.openings().take(name).is_none_or(|place| sink(Frame::Open { place }))
 }
 
-async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
+async fn overview(app: App, name: &str, window: Window, sink: impl Fn(Frame) -> bool) {
     let mut changes = app.changes();
-    let mut openings = app.alerts().openings();
+    let mut openings = app.openings().changes();
     loop {
-        if !push_opening(&app, &sink) || !push_overview(&app, window, &sink) {
+        if !push_opening(&app, name, &sink) || !push_overview(&app, window, &sink) {
             return;
         }
         tokio::select! {
@@ -74,11 +79,11 @@ async fn overview(app: App, window: Window, sink: impl Fn(Frame) -> bool) {
     }
 }
 
-async fn one(app: App, deployment: DeploymentId, window: Window, sink: impl Fn(Frame) -> bool) {
+async fn one(app: App, name: &str, deployment: DeploymentId, window: Window, sink: impl Fn(Frame) -> bool) {
     let mut changes = app.changes();
-    let mut openings = app.alerts().openings();
+    let mut openings = app.openings().changes();
     loop {
-        if !push_opening(&app, &sink) {
+        if !push_opening(&app, name, &sink) {
             return;
         }
         // Looked up anew each time: a changed deployment has a new session under the old identity.

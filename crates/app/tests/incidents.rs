@@ -268,7 +268,9 @@ async fn play(
             }
         }
         if fired.is_some_and(|at| at.elapsed() > RIGHT_WITHIN) || begun.elapsed() > LASTS + RIGHT_WITHIN {
-            break last;
+            let sources = session.snapshot(Window::FiveMinutes).sources.clone();
+            let told = sources.iter().map(|status| format!("{:?}: {}", status.source, status.detail));
+            break format!("{last}\n  {}", told.collect::<Vec<_>>().join("\n  "));
         }
     };
     end(played).await;

@@ -33,11 +33,10 @@ mod views;
 use std::sync::Arc;
 
 use cachescope_model::deployment::DeploymentId;
-use cachescope_model::telling::AlertRef;
 use cachescope_sources::context::SessionClock;
 use cachescope_store::{Secrets, Store};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use self::channels::Channels;
 use self::judging::Judged;
@@ -61,8 +60,6 @@ pub(crate) struct Alerts {
     news: mpsc::Sender<News>,
     /// Why the desktop could not tell; empty where it could.
     desktop_trouble: Arc<Mutex<String>>,
-    /// The alert that somebody wants to see; a window takes it.
-    opening: watch::Sender<Option<AlertRef>>,
 }
 
 impl Alerts {
@@ -83,7 +80,6 @@ impl Alerts {
             judged: Mutex::default(),
             news,
             desktop_trouble: Arc::default(),
-            opening: watch::channel(None).0,
         });
         tokio::spawn(telling::run(Arc::downgrade(&alerts), host, heard));
         alerts
@@ -139,25 +135,5 @@ impl Alerts {
 
     pub(super) fn silences(&self) -> Vec<cachescope_model::telling::Silence> {
         self.people.lock().silences.clone()
-    }
-
-    /// Asks whichever window looks next to show an alert.
-    pub(crate) fn open(&self, alert: AlertRef) {
-        self.opening.send_replace(Some(alert));
-    }
-
-    /// Changes when an alert is to be shown.
-    pub(crate) fn openings(&self) -> watch::Receiver<Option<AlertRef>> {
-        self.opening.subscribe()
-    }
-
-    /// The alert to be shown; it is given to one window only.
-    pub(crate) fn take_opening(&self) -> Option<AlertRef> {
-        let mut taken = None;
-        self.opening.send_if_modified(|opening| {
-            taken = opening.take();
-            false
-        });
-        taken
     }
 }

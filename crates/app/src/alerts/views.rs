@@ -46,6 +46,18 @@ impl Alerts {
         page
     }
 
+    /// Every alert there is, also those that are over and still listed.
+    pub(crate) fn references(&self) -> Vec<AlertRef> {
+        let mut references = Vec::new();
+        for judged in self.all() {
+            let standing = judged.standing.lock();
+            let alerts = standing.statuses.iter().flat_map(|status| &status.alerts);
+            let listed = alerts.filter(|alert| alert.state != AlertState::Inactive);
+            references.extend(listed.map(|alert| reference(&judged, alert)));
+        }
+        references
+    }
+
     fn views(&self, session: &Session, judged: &Judged) -> Vec<AlertView> {
         let now = self.clock.now();
         let people = self.people.lock();

@@ -6,12 +6,12 @@ use cachescope_model::reading::Readings;
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{ControlTotal, MissCauses, NodeSnapshot};
 use cachescope_model::source::SourceStatus;
-use cachescope_model::telling::AlertRef;
 use cachescope_model::time::Timestamp;
 use cachescope_model::window::Window;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::AlertCounts;
+use super::places::Place;
 use super::views::ConnectionState;
 
 /// What a window looks at. A window has one view; a new one replaces it.
@@ -44,10 +44,10 @@ pub enum Frame {
     Instance(Box<InstanceFrame>),
     /// The list of deployments changed: fetch it again.
     DeploymentsChanged,
-    /// Somebody clicked on a notification: show this alert.
-    OpenAlert {
+    /// Somebody followed a link or clicked on a notification: show this place.
+    Open {
         /// Which one.
-        alert: AlertRef,
+        place: Place,
     },
 }
 

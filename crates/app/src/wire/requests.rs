@@ -15,6 +15,7 @@ use cachescope_actions::run_state::{RunState, UndoResult};
 use super::actions::*;
 use super::alerts::*;
 use super::document::StrategyDocument;
+use super::places::*;
 use super::prices::*;
 use super::views::*;
 use super::warm::*;
@@ -43,6 +44,23 @@ macro_rules! requests {
 requests! {
     /// What this program is and how it keeps secrets.
     AppInfo {} -> AppInfo;
+    /// The link that leads to a place.
+    LinkTo {
+        /// Which one.
+        place: Place,
+    } -> String;
+    /// Opens one more window, on a place.
+    OpenWindow {
+        /// Which one.
+        place: Place,
+    } -> Nothing;
+    /// What becomes of the program when its last window is closed.
+    WindowSettings {} -> WindowSettings;
+    /// Changes that.
+    StayInTray {
+        /// Whether it stays in the tray.
+        stay: bool,
+    } -> WindowSettings;
     /// The registries of readings and sources.
     Registry {} -> Registry;
     /// Every deployment as it is kept.

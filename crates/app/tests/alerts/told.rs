@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cachescope_app::wire::{ChannelDraft, ChannelView, Frame, Reply, Request, TellingView, View};
+use cachescope_app::wire::{ChannelDraft, ChannelView, Frame, Place, Reply, Request, TellingView, View};
 use cachescope_lab::servers::Alertmanager;
 use cachescope_model::alert::AlertState;
 use cachescope_model::strategy::Severity;
@@ -174,7 +174,7 @@ pub(crate) async fn opened(bench: &Bench, view: View) -> AlertRef {
     let opened = async {
         loop {
             match frames.recv().await {
-                Some(Frame::OpenAlert { alert }) => return alert,
+                Some(Frame::Open { place: Place::Alert { alert } }) => return alert,
                 Some(_) => {}
                 None => panic!("the window is no longer fed"),
             }

@@ -11,6 +11,7 @@ import type { ExportFormat } from "./ExportFormat";
 import type { HowToRun } from "./HowToRun";
 import type { MarkDraft } from "./MarkDraft";
 import type { MissedRuns } from "./MissedRuns";
+import type { Place } from "./Place";
 import type { QuietHours } from "./QuietHours";
 import type { ReadingKind } from "./ReadingKind";
 import type { RowQuery } from "./RowQuery";
@@ -25,7 +26,19 @@ import type { Window } from "./Window";
 /**
  * What a shell can ask for.
  */
-export type Request = { "request": "app_info", } | { "request": "registry", } | { "request": "deployments", } | { "request": "test_connection", 
+export type Request = { "request": "app_info", } | { "request": "link_to", 
+/**
+ * Which one.
+ */
+place: Place, } | { "request": "open_window", 
+/**
+ * Which one.
+ */
+place: Place, } | { "request": "window_settings", } | { "request": "stay_in_tray", 
+/**
+ * Whether it stays in the tray.
+ */
+stay: boolean, } | { "request": "registry", } | { "request": "deployments", } | { "request": "test_connection", 
 /**
  * The form as typed.
  */

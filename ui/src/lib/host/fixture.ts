@@ -201,6 +201,14 @@ export function fixture(parameters: URLSearchParams): Transport {
       case 'remove_deployment':
         views = views.filter(({ deployment }) => deployment.id !== asked.deployment);
         return { reply: asked.request, data: {} };
+      case 'link_to':
+        return { reply: asked.request, data: 'cachescope://deployment/a' };
+      case 'open_window':
+        return { reply: asked.request, data: {} };
+      case 'window_settings':
+        return { reply: asked.request, data: { tray: true, stay_in_tray: false } };
+      case 'stay_in_tray':
+        return { reply: asked.request, data: { tray: true, stay_in_tray: asked.stay } };
       case 'set_source':
       case 'enable_events':
         return { reply: asked.request, data: {} };

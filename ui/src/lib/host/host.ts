@@ -34,12 +34,15 @@ export async function request<R extends Request>(asked: R): Promise<ReplyTo<R['r
 
 let watching = 0;
 
-/** Says what this window looks at; frames of a view that was replaced are dropped here. */
+/**
+ * Says what this window looks at; figures of a view that was replaced are dropped here. Where the window is to lead
+ * is told once, so it holds whatever was looked at.
+ */
 export async function watch(view: View, onFrame: (frame: Frame) => void): Promise<void> {
   const mine = ++watching;
   try {
     await transport.watch(view, (frame) => {
-      if (mine === watching) onFrame(frame);
+      if (mine === watching || frame.kind === 'open') onFrame(frame);
     });
   } catch (error) {
     throw asWireError(error);

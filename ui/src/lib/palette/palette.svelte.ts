@@ -6,8 +6,10 @@ import type { DeploymentId } from '../bindings/DeploymentId';
 import type { PlaybookView } from '../bindings/PlaybookView';
 import { containing } from '../deployment/filter';
 import { request } from '../host/host';
+import { asWireError } from '../host/wire-error';
 import { visible } from '../format/names';
 import { WINDOWS } from '../format/time';
+import { copy } from '../parts/clipboard';
 import { live } from '../state/live.svelte';
 import { page } from '../state/page.svelte';
 import { theme } from '../state/theme.svelte';
@@ -75,13 +77,21 @@ export class PaletteContents {
   }
 
   #deployments(): Entry[] {
-    return (page.deployments ?? []).map(({ deployment }) => ({
+    const all = page.deployments ?? [];
+    const here: Entry[] = all.map(({ deployment }) => ({
       id: `deployment ${deployment.id}`,
       group: 'Deployments',
       name: deployment.name,
       about: deployment.environment ?? 'production',
       run: () => page.open(deployment.id),
     }));
+    const beside: Entry[] = all.map(({ deployment }) => ({
+      id: `window ${deployment.id}`,
+      group: 'View',
+      name: `Open ${deployment.name} in a window of its own`,
+      run: () => void page.openWindow({ place: 'deployment', deployment: deployment.id, namespace: null }),
+    }));
+    return [...here, ...beside];
   }
 
   #namespaces(): Entry[] {
@@ -171,7 +181,32 @@ function view(): Entry[] {
       keys: 'Ctrl+R',
       run: () => void page.refresh(),
     },
+    {
+      id: 'one more window',
+      group: 'View',
+      name: 'One more window',
+      about: 'on what this one shows',
+      keys: 'Ctrl+Shift+N',
+      run: () => void page.openWindow(page.place()),
+    },
+    {
+      id: 'copy link',
+      group: 'View',
+      name: 'Copy the link to this view',
+      about: 'opens Cachescope here from a runbook or a chat',
+      run: () => void copyLink(),
+    },
     ...windows,
     ...themes,
   ];
+}
+
+async function copyLink(): Promise<void> {
+  const link = request({ request: 'link_to', place: page.place() });
+  try {
+    const copied = await copy(link);
+    page.said = copied ? `Copied: ${await link}` : `The clipboard refused; the link is ${await link}`;
+  } catch (error) {
+    page.say(asWireError(error));
+  }
 }

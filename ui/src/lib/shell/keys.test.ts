@@ -30,6 +30,8 @@ test.each<[string, Partial<Pressed>, Action]>([
   ['a', {}, 'acknowledge'],
   ['s', {}, 'silence'],
   ['r', { ctrlKey: true }, 'refresh'],
+  ['N', { ctrlKey: true, shiftKey: true }, 'window'],
+  ['1', { ctrlKey: true, shiftKey: true }, 'overview'],
   ['?', {}, 'keys'],
 ])('%s with %o means %s', (key, more, action) => {
   expect(actionOf(press(key, more), false, false)).toBe(action);
@@ -58,8 +60,15 @@ const OF_CHARTS = new Set(['←', '→', '+', '-', '0']);
 test('every key that the sheet teaches means something', () => {
   for (const { keys } of KEYS.flatMap(({ entries }) => entries))
     for (const key of keys.filter((key) => !OF_CHARTS.has(key))) {
-      const last = key.replace('Ctrl+', '').replace('Esc', 'Escape');
+      const last = key.replace('Ctrl+', '').replace('Shift+', '').replace('Esc', 'Escape');
       const typed = last.length === 1 ? last.toLowerCase() : last;
-      expect(actionOf(press(typed, { ctrlKey: key.startsWith('Ctrl+') }), false, false), key).not.toBeNull();
+      expect(
+        actionOf(
+          press(typed, { ctrlKey: key.startsWith('Ctrl+'), shiftKey: key.includes('Shift+') }),
+          false,
+          false,
+        ),
+        key,
+      ).not.toBeNull();
     }
 });

@@ -18,6 +18,7 @@ export type Action =
   | 'layers'
   | 'strategy'
   | 'settings'
+  | 'window'
   | 'refresh'
   | 'palette'
   | 'keys';
@@ -41,6 +42,7 @@ export const KEYS: { where: string; entries: KeyEntry[] }[] = [
       { keys: ['Ctrl+5'], does: 'Layers' },
       { keys: ['Ctrl+6'], does: 'Strategy' },
       { keys: ['Ctrl+,'], does: 'Settings' },
+      { keys: ['Ctrl+Shift+N'], does: 'One more window, on what this one shows' },
       { keys: ['Ctrl+R'], does: 'Read everything again' },
       { keys: ['Esc'], does: 'Close, clear, let go' },
       { keys: ['?'], does: 'These keys' },
@@ -75,13 +77,16 @@ export const KEYS: { where: string; entries: KeyEntry[] }[] = [
 ];
 
 /** The part of a keyboard event that decides. */
-export type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>;
+export type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'> &
+  Partial<Pick<KeyboardEvent, 'shiftKey'>>;
 
 /** What a key press means; `null` where it means nothing here. Letters typed into a field are text. */
 export function actionOf(pressed: Pressed, typing: boolean, dialogOpen: boolean): Action | null {
   if (pressed.altKey) return null;
   if (pressed.ctrlKey || pressed.metaKey) {
     if (dialogOpen) return pressed.key === 'r' ? 'refresh' : null;
+    // Other keys may need Shift to be typed at all, such as the digits of a French keyboard.
+    if (pressed.shiftKey && pressed.key.toLowerCase() === 'n') return 'window';
     switch (pressed.key) {
       case '1':
         return 'overview';

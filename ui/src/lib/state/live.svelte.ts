@@ -1,7 +1,7 @@
-import type { AlertRef } from '../bindings/AlertRef';
 import type { Frame } from '../bindings/Frame';
 import type { InstanceFrame } from '../bindings/InstanceFrame';
 import type { OverviewFrame } from '../bindings/OverviewFrame';
+import type { Place } from '../bindings/Place';
 import type { View } from '../bindings/View';
 import type { WireError } from '../bindings/WireError';
 import { watch } from '../host/host';
@@ -11,7 +11,8 @@ import { withPart } from './overview';
 /** What the core pushes beside figures. */
 export interface Told {
   deploymentsChanged: () => void;
-  openAlert: (alert: AlertRef) => void;
+  /** Somebody followed a link, clicked on a notification, or opened this window for a place. */
+  open: (place: Place) => void;
 }
 
 /** What the core pushes, once a second. Pausing freezes what is shown; the core goes on collecting. */
@@ -54,8 +55,8 @@ class Live {
   #take(frame: Frame, told: Told): void {
     if (frame.kind === 'deployments_changed') {
       told.deploymentsChanged();
-    } else if (frame.kind === 'open_alert') {
-      told.openAlert(frame.alert);
+    } else if (frame.kind === 'open') {
+      told.open(frame.place);
     } else if (frame.kind === 'overview') {
       this.#latest.overview = withPart(this.#latest.overview, frame);
       if (!this.paused) this.overview = this.#latest.overview;

@@ -3,6 +3,7 @@ import type { AppInfo } from '../bindings/AppInfo';
 import type { DemoStatus } from '../bindings/DemoStatus';
 import type { DeploymentId } from '../bindings/DeploymentId';
 import type { DeploymentView } from '../bindings/DeploymentView';
+import type { Place } from '../bindings/Place';
 import type { ReadingKind } from '../bindings/ReadingKind';
 import type { ReadingSpec } from '../bindings/ReadingSpec';
 import type { Registry } from '../bindings/Registry';
@@ -47,6 +48,10 @@ class Page {
   );
   /** Why the page can't start, or why the list could not be read. */
   trouble = $state.raw<WireError | null>(null);
+  /** The namespace that is selected on the screen. */
+  namespace = $state<string | null>(null);
+  /** Something that was asked for and could not be done: said once, until it is dismissed. */
+  said = $state<string | null>(null);
   /** Grows with every wish to read everything again. */
   refreshes = $state(0);
   #last: DeploymentId | null = null;
@@ -73,6 +78,7 @@ class Page {
 
   /** Reads everything once. Where there is one deployment only, it is opened: there is nothing to choose. */
   async start(): Promise<void> {
+    const first = this.route;
     try {
       [this.info, this.registry] = await Promise.all([
         request({ request: 'app_info' }),
@@ -80,7 +86,8 @@ class Page {
       ]);
       await this.readDeployments();
       const only = this.deployments?.length === 1 ? this.deployments[0] : undefined;
-      if (only) this.open(only.deployment.id);
+      // A link may have led somewhere meanwhile.
+      if (only && this.route === first) this.open(only.deployment.id);
     } catch (error) {
       this.trouble = asWireError(error);
     }
@@ -131,6 +138,37 @@ class Page {
   /** The caches a request passes. */
   layers(id: DeploymentId | null = this.last()): void {
     if (id !== null) this.#go({ screen: 'layers', id });
+  }
+
+  /** Where a link, a notification or another window leads. */
+  go(place: Place): void {
+    if (place.place === 'overview') this.overview();
+    else if (place.place === 'deployment') this.open(place.deployment, place.namespace);
+    else if (place.place === 'alert') this.alerts(place.alert);
+    else this.said = place.sentence;
+  }
+
+  /** What is shown, as a place that a link or another window can lead to. */
+  place(): Place {
+    const route = this.route;
+    if (route.screen === 'deployment')
+      return { place: 'deployment', deployment: route.id, namespace: this.namespace };
+    if (route.screen === 'alerts' && route.alert !== null) return { place: 'alert', alert: route.alert };
+    return { place: 'overview' };
+  }
+
+  /** Opens one more window on a place. */
+  async openWindow(place: Place): Promise<void> {
+    try {
+      await request({ request: 'open_window', place });
+    } catch (error) {
+      this.say(asWireError(error));
+    }
+  }
+
+  say({ message, remedy }: WireError): void {
+    const sentence = [message, remedy].filter((words) => words !== '').join(': ');
+    this.said = `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
   }
 
   settings(): void {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cachescope_model::events::KeyEventKind;
@@ -40,13 +40,27 @@ const AROUND_A_KEY: usize = 55;
 /// Leases that were not renewed in time, one after the other, until they are given up.
 const MOST_LAPSES: u32 = 3;
 
-/// How often leases of a node lapsed in a row. Kept from one subscription to the next.
+/// How often leases of a node lapsed. Kept from one subscription to the next.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lapses(Arc<AtomicU32>);
+pub(super) struct Lapses {
+    in_a_row: Arc<AtomicU32>,
+    ever: Arc<AtomicBool>,
+}
 
 impl Lapses {
     fn too_many(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= MOST_LAPSES
+        self.in_a_row.load(Ordering::Relaxed) >= MOST_LAPSES
+    }
+
+    /// One more; how many in a row that makes.
+    fn note(&self) -> u32 {
+        self.ever.store(true, Ordering::Relaxed);
+        self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How long a lease is where little is told: longer on a machine that has been held up before.
+    fn longest(&self) -> Duration {
+        if self.ever.load(Ordering::Relaxed) { lease::TERM_OF_THE_LATE } else { lease::TERM }
     }
 }
 
@@ -88,6 +102,7 @@ pub(super) async fn listen(
         manners,
         channels,
         leased,
+        term: options.lapses.longest(),
         shedding: Shedding::new(options.miss_limits),
         without_misses: false,
         options,
@@ -100,7 +115,6 @@ pub(super) async fn listen(
         round_trip: Duration::ZERO,
         due: now,
         renewed: true,
-        term: lease::TERM,
         told: (now, 0),
     };
     listener.begin(gate).await?;
@@ -181,7 +195,8 @@ impl Listener {
         if self.leased && !self.renewed {
             self.renewed = true;
             let (since, bytes) = std::mem::replace(&mut self.told, (Instant::now(), 0));
-            self.term = lease::term(bytes as f64 / since.elapsed().as_secs_f64());
+            let told = bytes as f64 / since.elapsed().as_secs_f64();
+            self.term = lease::term(told, self.options.lapses.longest());
             self.without_misses = self.shedding.next(self.node.load(), self.term);
             self.write().await?;
         }
@@ -328,13 +343,12 @@ impl Listener {
     /// A lease has ended: without a gap where the server had the next one by then.
     fn ended(&mut self) -> Result<(), SourceError> {
         if self.unread >= self.written && self.renewed {
-            self.options.lapses.0.store(0, Ordering::Relaxed);
+            self.options.lapses.in_a_row.store(0, Ordering::Relaxed);
             return Ok(());
         }
         tracing::warn!(target = %self.node.target(), "a subscription was renewed too late");
         self.inbox.lapsed();
-        let lapses = self.options.lapses.0.fetch_add(1, Ordering::Relaxed) + 1;
-        if lapses >= MOST_LAPSES {
+        if self.options.lapses.note() >= MOST_LAPSES {
             return Err(SourceError::new(
                 ErrorCode::Closed,
                 format!("{} ended the event subscription before it could be renewed", self.node.target()),
