@@ -12,7 +12,7 @@ use super::ending::Ended;
 use super::felt::Felt;
 use super::removal::refused;
 use crate::failure::Failure;
-use crate::pace::Pace;
+use crate::pace::{Baseline, Pace, Work};
 use crate::plan::Scope;
 use crate::selection::Selection;
 use crate::servers::slot_of;
@@ -22,6 +22,19 @@ use crate::warm::strain::Strain;
 
 /// How often evictions are asked for.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// How many of the last values one exchange takes, and their bytes: at least one, whatever it weighs.
+fn fitting(rest: &[Dumped], most: usize, light_bytes: u64) -> (usize, u64) {
+    let (mut keys, mut bytes) = (0, 0);
+    for dumped in rest.iter().rev().take(most.max(1)) {
+        let more = bytes + dumped.payload.len() as u64;
+        if keys > 0 && more > light_bytes {
+            break;
+        }
+        (keys, bytes) = (keys + 1, more);
+    }
+    (keys, bytes)
+}
 
 impl Driver {
     pub(super) async fn copy(&self, scope: Option<&Scope>, jitter_percent: u32) -> Result<(), Ended> {
@@ -34,7 +47,12 @@ impl Driver {
         let mut placed = self.ask(Placed::new(&self.context.servers)).await?;
         let evicted = self.ask(Strain::of(&self.context.servers)).await?.evicted;
         let felt = self.felt_of_all(how.throttle).await?;
-        let baseline = felt.iter().map(|felt| felt.baseline()).min();
+        // Of several servers the quickest counts.
+        let quickest = |one: Baseline, other: Baseline| Baseline {
+            median: one.median.min(other.median),
+            p99: one.p99.min(other.p99),
+        };
+        let baseline = felt.iter().map(|felt| felt.baseline()).reduce(quickest);
         let mut pace = Pace::new(how.throttle, baseline);
         let (began, mut looked) = (Instant::now(), Instant::now());
         let mut checked = false;
@@ -58,7 +76,8 @@ impl Driver {
             }
             let mut rest = batch;
             while !rest.is_empty() {
-                let reserved = self.reserve(rest.len().min(pace.keys()));
+                let (keys, bytes) = fitting(&rest, pace.keys(Work::Change), pace.light_bytes());
+                let reserved = self.reserve(keys);
                 if reserved.keys == 0 {
                     drop(reserved);
                     self.watch_between_waves().await?;
@@ -67,8 +86,8 @@ impl Driver {
                 let now = rest.split_off(rest.len() - reserved.keys);
                 let took = self.ask(self.write(&mut placed, now, jitter_percent)).await?;
                 drop(reserved);
-                pace.steer(Instant::now(), |span| felt.iter().filter_map(|felt| felt.p99(span)).max());
-                let pause = pace.exchanged(took);
+                pace.steer(Instant::now(), |span| felt.iter().filter_map(|felt| felt.strained(span)).max());
+                let pause = pace.exchanged(Work::Change, keys, bytes, took);
                 if !pause.is_zero() {
                     self.ending.or(tokio::time::sleep(pause)).await?;
                 }

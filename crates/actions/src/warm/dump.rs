@@ -11,7 +11,7 @@ use super::server_clock::{ServerClock, micros_of};
 use super::source::{CopySource, OpensUndo};
 use crate::failure::Failure;
 use crate::feed::{Feed, said};
-use crate::pace::{Pace, halts_at};
+use crate::pace::{self, Pace, Work, halts_at};
 use crate::preview::{databases, existing};
 use crate::run::Felt;
 use crate::selection::Selection;
@@ -25,9 +25,10 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /// Keys of one batch of an undo file.
 const KEPT_AT_ONCE: usize = 500;
 
-/// Others' round trips at the source are judged over so long, and halt the copy after so many batches in a row.
-const JUDGED_OVER: Duration = Duration::from_secs(1);
-const STRIKES: u32 = 20;
+/// Others' round trips at the source are judged so often, each time over what was felt since, and halt the copy after so
+/// many times in a row.
+const JUDGED_EVERY: Duration = Duration::from_millis(200);
+const STRIKES: u32 = 3;
 
 /// How long a value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,35 +187,39 @@ async fn read_servers(
     for server in &servers.primaries {
         let felt = if throttled { Some(Felt::start(server).await?) } else { None };
         let mut pace = Pace::new(throttled, felt.as_ref().map(Felt::baseline));
-        let mut strikes = 0;
+        let (mut strikes, mut judged) = (0, Instant::now());
         let mut connection = ActingConnection::new(Arc::clone(&server.node));
         let mut clock = None;
         for database in databases(server, selection) {
             let mut feed = Feed::new(database, 0);
             loop {
-                let page = feed.next(&mut connection, selection, pace.keys().max(64)).await?;
+                let count = pace.keys(Work::Scan);
+                let page = feed.next(&mut connection, selection, count).await?;
+                pace::rest(pace.exchanged(Work::Scan, count, 0, page.took)).await;
                 let mut keys = page.keys;
                 if selection.named().is_some() {
                     keys = existing(&mut connection, database, keys).await?;
                 }
                 let mut rest = keys.as_slice();
                 while !rest.is_empty() {
-                    let (some, others) = rest.split_at(pace.keys().min(rest.len()));
+                    let (some, others) = rest.split_at(pace.keys(Work::Read).min(rest.len()));
                     rest = others;
                     let now = ServerClock::look(clock, &mut connection).await?;
                     clock = Some(now);
                     let tells_expiry = server.version >= (7, 0);
                     let (dumped, took) = dump(&mut connection, &now, database, some, tells_expiry).await?;
+                    let bytes = dumped.iter().map(|dumped| dumped.payload.len() as u64).sum();
                     if batches.send(Ok(dumped)).await.is_err() {
                         return Ok(());
                     }
-                    let pause = pace.exchanged(took);
-                    if !pause.is_zero() {
-                        tokio::time::sleep(pause).await;
-                    }
+                    pace::rest(pace.exchanged(Work::Read, some.len(), bytes, took)).await;
                     let Some(felt) = &felt else { continue };
-                    pace.steer(Instant::now(), |span| felt.p99(span));
-                    let past = felt.p99(JUDGED_OVER).is_some_and(|p99| p99 > halts_at(felt.baseline()));
+                    pace.steer(Instant::now(), |span| felt.strained(span));
+                    if judged.elapsed() < JUDGED_EVERY {
+                        continue;
+                    }
+                    judged = Instant::now();
+                    let past = felt.p99(JUDGED_EVERY).is_some_and(|p99| p99 > halts_at(felt.baseline().p99));
                     strikes = if past { strikes + 1 } else { 0 };
                     if strikes >= STRIKES {
                         return Err(Failure::refused(
