@@ -439,7 +439,8 @@ async fn a_paused_warm_has_nothing_under_way_and_a_halted_one_goes_on_where_it_s
     let server = server().await;
     let (application, front) = Application::start(&server, Way::Fills).await;
     let bench = Bench::on(&server.url()).await;
-    let limits = WarmLimits { retries: 0, ..gentle() };
+    // What is broken off stays claimed for this long and ten seconds.
+    let limits = WarmLimits { retries: 0, timeout_ms: 3_000, ..gentle() };
     let run = bench
         .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..300, limits) }))
         .await
