@@ -77,6 +77,11 @@ pub(crate) enum Command {
     Check(Check),
     /// Set a mark, such as a deploy, that figures and alerts are read against.
     Mark(Mark),
+    /// List the deployments that are kept, write them to a file, and read them from one.
+    Deployments {
+        #[command(subcommand)]
+        command: DeploymentsCommand,
+    },
     /// List, show and check strategies.
     Strategy {
         #[command(subcommand)]
@@ -251,6 +256,24 @@ pub(crate) enum MarkKindName {
     Warm,
     /// Anything else.
     Note,
+}
+
+/// `deployments …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DeploymentsCommand {
+    /// List what is kept in the state directory.
+    List,
+    /// Print all of them as a file, without a secret.
+    Export,
+    /// Add those of a file that are not kept yet: of Cachescope, Redis Insight, Another Redis Desktop Manager or Tiny
+    /// RDM.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Say what would be added, and add nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// `strategy …`.

@@ -61,6 +61,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Events { command } => commands::events::run(command, &common).await,
         Command::Check(command) => commands::check::run(command, &common).await,
         Command::Mark(command) => commands::mark::run(command, &common).await,
+        Command::Deployments { command } => commands::deployments::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Rules { command } => commands::rules::run(command, &common).await,
         Command::Purge { command } => Box::pin(commands::purge::run(*command, &common)).await,

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod deployments;
 pub(crate) mod doctor;
 pub(crate) mod events;
 mod junit;
