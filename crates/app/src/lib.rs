@@ -9,7 +9,7 @@
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what stands at the usual places beside a Redis? | [`finding`] |
 //! | how do deployments come from a file, and go into one? | [`transfer`] |
-//! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | what is shown? | [`rows`], [`export`], [`exposition`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | how are rules tried out over recorded figures, and their files read? | [`backtest`](mod@backtest), [`rule_files`] |
 //! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
@@ -33,6 +33,7 @@ pub mod doctor;
 mod document;
 mod error;
 pub mod export;
+pub mod exposition;
 pub mod filter;
 pub mod finding;
 mod frame_size;

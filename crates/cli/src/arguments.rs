@@ -107,6 +107,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Serve every namespace's figures for a Prometheus to scrape, around the clock.
+    Serve(Serve),
     /// Run local servers and a realistic workload to look at.
     Demo(Demo),
 }
@@ -376,6 +378,22 @@ pub(crate) struct Backtest {
     /// From one evaluation to the next [default: 1m, or the file's].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
+}
+
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9419")]
+    pub(crate) listen: String,
+    /// Over which window the figures are: at least as long as from one scrape to the next.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) window: Duration,
+    /// Only these sources, costly ones too: info, events, commands, slowlog, scan, probe, metrics, prometheus.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) sources: Option<Vec<String>>,
 }
 
 /// `demo`.

@@ -67,6 +67,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Purge { command } => Box::pin(commands::purge::run(*command, &common)).await,
         Command::Warm { command } => Box::pin(commands::warm::run(*command, &common)).await,
         Command::Audit { command } => commands::audit::run(command, &common).await,
+        Command::Serve(command) => commands::serve::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }
 }

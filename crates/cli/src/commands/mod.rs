@@ -12,6 +12,7 @@ pub(crate) mod purge;
 pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod scrape;
+pub(crate) mod serve;
 pub(crate) mod snapshot;
 pub(crate) mod strategy;
 pub(crate) mod warm;
