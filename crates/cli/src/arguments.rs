@@ -296,6 +296,8 @@ pub(crate) enum StrategyCommand {
     },
     /// Find the namespaces that the strategy does not document, and print the lines that would.
     Adopt(Adopt),
+    /// Scan the keys and compare them with what the strategy documents: exit status 1 where they disagree.
+    Audit(Scan),
 }
 
 /// `strategy adopt`.
