@@ -1,15 +1,20 @@
 //! One million keys: the command's purge beside the usual pipe of redis-cli and xargs, and what other clients feel
-//! while it is throttled.
+//! while it is throttled. Beside each figure its floor: what the server alone needs for the commands that keep and remove
+//! a key, and what clients of another server on the same machine feel of the same run, whose CPU they share.
 #![expect(clippy::print_stdout, reason = "the results are what this program is for")]
 
+#[path = "scanning/clients.rs"]
+mod clients;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_tests::{linux, programs};
+use clients::{Clients, p99};
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 use tokio::process::Command;
@@ -22,28 +27,42 @@ const WITHOUT_UNDO: f64 = 5.0;
 const WITH_UNDO: f64 = 2.0;
 /// What others may feel, as a multiple of what they felt before.
 const FELT: f64 = 1.5;
+/// For how long they are listened to before.
+const BEFORE: Duration = Duration::from_secs(5);
 const MEMORY: u64 = 100_000_000;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let config = vec![("enable-debug-command".to_owned(), "yes".to_owned())];
-    let server = RedisServer::start(RedisOptions { config, ..RedisOptions::default() }).await?;
+    let server = RedisServer::start(RedisOptions::default()).await?;
     let mut connection = server.connection().await?;
     let mut missed = Vec::new();
-    let pipe = by_pipe(&server, &mut connection).await?;
     for (name, undo, wanted) in [("without undo", false, WITHOUT_UNDO), ("with undo", true, WITH_UNDO)] {
+        let pipe = by_pipe(&server, &mut connection).await?;
         fill(&mut connection, KEYS).await?;
-        let ours = by_command(&server, &["--unthrottled"], undo, None).await?;
+        let before = busy(&mut connection).await?;
+        let ours = by_command(&server, &["--unthrottled"], undo).await?;
+        let busy = busy(&mut connection).await? - before;
         let ratio = pipe.as_secs_f64() / ours.run.as_secs_f64();
         let whole = pipe.as_secs_f64() / (ours.run + ours.preview).as_secs_f64();
         println!(
             "purge/one million keys {name}: {:.2} s, redis-cli and xargs {:.2} s; ratio {ratio:.1}, wanted {wanted}; \
-             with the preview before it ({:.2} s) {whole:.1}; {:.0} MB of memory",
+             with the preview before it ({:.2} s) {whole:.1}; the server worked for {busy:.2} s of both; \
+             {:.0} MB of memory",
             ours.run.as_secs_f64(),
             pipe.as_secs_f64(),
             ours.preview.as_secs_f64(),
             ours.memory as f64 / 1e6,
         );
+        if undo {
+            fill(&mut connection, KEYS).await?;
+            let floor = by_a_loop(server.port())?;
+            println!(
+                "purge/floor with undo, the server's own commands from a loop that does nothing else: {:.2} s; \
+                 ratio {:.1}",
+                floor.as_secs_f64(),
+                pipe.as_secs_f64() / floor.as_secs_f64(),
+            );
+        }
         if ratio < wanted {
             missed.push(format!("{name}: {ratio:.1} times as fast, not {wanted}"));
         }
@@ -51,28 +70,108 @@ async fn main() -> Result<()> {
             missed.push(format!("{name}: {:.0} MB", ours.memory as f64 / 1e6));
         }
     }
-    fill(&mut connection, FELT_KEYS).await?;
-    let others = Others::start(&server).await?;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let before = others.p99();
-    let ours = by_command(&server, &["--throttled"], true, Some(&others)).await?;
-    let during = others.p99();
-    others.stop().await?;
-    let ratio = during.as_secs_f64() / before.as_secs_f64();
-    println!(
-        "purge/others' p99 with the throttle: {:.2} ms, {:.2} ms before; ratio {ratio:.2}, wanted at most {FELT}; \
-         {FELT_KEYS} keys in {:.1} s",
-        during.as_secs_f64() * 1e3,
-        before.as_secs_f64() * 1e3,
-        ours.run.as_secs_f64(),
-    );
-    if ratio > FELT {
-        missed.push(format!("others' p99: {ratio:.2} times the baseline"));
+    let other = RedisServer::start(RedisOptions::default()).await?;
+    for (name, undo) in [("without undo", false), ("with undo", true)] {
+        let felt = felt(&server, &mut connection, server.port(), undo).await?;
+        println!("purge/others' p99 with the throttle {name}: {}, wanted at most {FELT}", felt.said());
+        if felt.ratio() > FELT {
+            missed.push(format!("others' p99 {name}: {:.2} times the baseline", felt.ratio()));
+        }
+        let felt = self::felt(&server, &mut connection, other.port(), undo).await?;
+        println!("purge/floor of that {name}, clients of another server on this machine: {}", felt.said());
     }
     if !missed.is_empty() {
         bail!("{}", missed.join("; "));
     }
     Ok(())
+}
+
+/// What clients felt before a throttled run and during it.
+struct Felt {
+    before: Duration,
+    during: Duration,
+    run: Duration,
+}
+
+impl Felt {
+    fn ratio(&self) -> f64 {
+        self.during.as_secs_f64() / self.before.as_secs_f64()
+    }
+
+    fn said(&self) -> String {
+        format!(
+            "{:.2} ms, {:.2} ms before; ratio {:.2}; {FELT_KEYS} keys in {:.1} s, {:.0} a second",
+            self.during.as_secs_f64() * 1e3,
+            self.before.as_secs_f64() * 1e3,
+            self.ratio(),
+            self.run.as_secs_f64(),
+            FELT_KEYS as f64 / self.run.as_secs_f64(),
+        )
+    }
+}
+
+/// Purges `server` with the throttle, and listens to clients of the server at `port`.
+async fn felt(
+    server: &RedisServer,
+    connection: &mut MultiplexedConnection,
+    port: u16,
+    undo: bool,
+) -> Result<Felt> {
+    fill(connection, FELT_KEYS).await?;
+    let clients = Clients::start(port)?;
+    tokio::time::sleep(BEFORE).await;
+    let before = p99(&clients.end()?)?;
+    let prepared = prepare(server, &["--throttled"], undo).await?;
+    let clients = Clients::start(port)?;
+    let run = prepared.run().await?.run;
+    Ok(Felt { before, during: p99(&clients.end()?)?, run })
+}
+
+/// Seconds that the server's main thread has worked.
+async fn busy(connection: &mut MultiplexedConnection) -> Result<f64> {
+    let told: String = redis::cmd("INFO").arg("cpu").query_async(connection).await?;
+    let seconds =
+        |name: &str| told.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    let user = seconds("used_cpu_user_main_thread:").context("the server tells its time")?;
+    Ok(user + seconds("used_cpu_sys_main_thread:").unwrap_or(0.0))
+}
+
+/// Watches, reads and removes every key, 64 at a time, without looking at what comes back.
+fn by_a_loop(port: u16) -> Result<Duration> {
+    const MARK: &[u8] = b"the end of the loop";
+    let mut requests = TcpStream::connect(("127.0.0.1", port))?;
+    let mut replies = requests.try_clone()?;
+    let began = Instant::now();
+    let reading = std::thread::spawn(move || -> Result<()> {
+        let (mut bytes, mut kept) = (vec![0; 1 << 20], 0);
+        loop {
+            let read = replies.read(&mut bytes[kept..])?;
+            if read == 0 {
+                bail!("the server went away");
+            }
+            let all = kept + read;
+            if bytes[..all].windows(MARK.len()).any(|window| window == MARK) {
+                return Ok(());
+            }
+            let from = all.saturating_sub(MARK.len());
+            bytes.copy_within(from..all, 0);
+            kept = all - from;
+        }
+    });
+    let keys: Vec<u64> = (0..KEYS).collect();
+    for some in keys.chunks(64) {
+        let names: Vec<String> = some.iter().map(|number| format!("bench:{number}")).collect();
+        let mut pipe = redis::pipe();
+        pipe.cmd("WATCH").arg(&names);
+        for name in &names {
+            pipe.cmd("DUMP").arg(name).cmd("PEXPIRETIME").arg(name);
+        }
+        pipe.cmd("MULTI").cmd("UNLINK").arg(&names).cmd("EXEC");
+        requests.write_all(&pipe.get_packed_pipeline())?;
+    }
+    requests.write_all(&redis::cmd("ECHO").arg(MARK).get_packed_command())?;
+    reading.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+    Ok(began.elapsed())
 }
 
 async fn fill(connection: &mut MultiplexedConnection, keys: u64) -> Result<()> {
@@ -115,11 +214,21 @@ struct Ours {
     memory: u64,
 }
 
-async fn by_command(server: &RedisServer, how: &[&str], undo: bool, others: Option<&Others>) -> Result<Ours> {
+/// A run that was previewed and approved.
+struct Prepared {
+    state: tempfile::TempDir,
+    token: String,
+    preview: Duration,
+}
+
+async fn by_command(server: &RedisServer, how: &[&str], undo: bool) -> Result<Ours> {
+    prepare(server, how, undo).await?.run().await
+}
+
+async fn prepare(server: &RedisServer, how: &[&str], undo: bool) -> Result<Prepared> {
     let state = tempfile::tempdir()?;
-    let program = programs::cachescope()?;
     let url = server.url();
-    let mut preview = Command::new(&program);
+    let mut preview = Command::new(programs::cachescope()?);
     preview
         .args(["purge", "preview", "--json", "--redis", &url, "--environment", "development"])
         .args(["--pattern", "bench:*", "--beyond-limits"])
@@ -130,82 +239,38 @@ async fn by_command(server: &RedisServer, how: &[&str], undo: bool, others: Opti
     }
     let began = Instant::now();
     let output = preview.output().await?;
-    let previewed = began.elapsed();
+    let preview = began.elapsed();
     if !output.status.success() {
         bail!("the preview failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     let json: Value = serde_json::from_slice(&output.stdout)?;
     let token = json["token"].as_str().context("a token")?.to_owned();
-    if let Some(others) = others {
-        others.begin_anew();
-    }
-    let began = Instant::now();
-    let mut running = Command::new(&program)
-        .args(["purge", "run", "--json", "--approve", &token])
-        .env("CACHESCOPE_STATE_DIR", state.path())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let id = running.id().context("it runs")?;
-    let mut memory = 0;
-    let status = loop {
-        tokio::select! {
-            status = running.wait() => break status?,
-            () = tokio::time::sleep(Duration::from_millis(20)) => {
-                let now = linux::memory_of_tree(id).map_or(0, |all| all.iter().map(|one| one.pss).sum());
-                memory = memory.max(now);
-            }
-        }
-    };
-    let run = began.elapsed();
-    if !status.success() {
-        bail!("the run failed: {status}");
-    }
-    Ok(Ours { preview: previewed, run, memory })
+    Ok(Prepared { state, token, preview })
 }
 
-/// Clients with a steady load of their own.
-struct Others {
-    samples: Arc<parking_lot::Mutex<Vec<Duration>>>,
-    stop: Arc<AtomicBool>,
-    tasks: Vec<tokio::task::JoinHandle<Result<()>>>,
-}
-
-impl Others {
-    async fn start(server: &RedisServer) -> Result<Self> {
-        let (samples, stop) =
-            (Arc::new(parking_lot::Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let mut tasks = Vec::new();
-        for _ in 0..4 {
-            let mut connection = server.connection().await?;
-            let (samples, stop) = (Arc::clone(&samples), Arc::clone(&stop));
-            tasks.push(tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let began = Instant::now();
-                    redis::cmd("GET").arg("other:1").query_async::<()>(&mut connection).await?;
-                    samples.lock().push(began.elapsed());
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+impl Prepared {
+    async fn run(self) -> Result<Ours> {
+        let began = Instant::now();
+        let mut running = Command::new(programs::cachescope()?)
+            .args(["purge", "run", "--json", "--approve", &self.token])
+            .env("CACHESCOPE_STATE_DIR", self.state.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let id = running.id().context("it runs")?;
+        let mut memory = 0;
+        let status = loop {
+            tokio::select! {
+                status = running.wait() => break status?,
+                () = tokio::time::sleep(Duration::from_millis(50)) => {
+                    let now = linux::memory_of_tree(id).map_or(0, |all| all.iter().map(|one| one.pss).sum());
+                    memory = memory.max(now);
                 }
-                Ok(())
-            }));
+            }
+        };
+        let run = began.elapsed();
+        if !status.success() {
+            bail!("the run failed: {status}");
         }
-        Ok(Self { samples, stop, tasks })
-    }
-
-    fn begin_anew(&self) {
-        self.samples.lock().clear();
-    }
-
-    fn p99(&self) -> Duration {
-        let mut sorted = self.samples.lock().clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() * 99 / 100).copied().unwrap_or_default()
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task.await??;
-        }
-        Ok(())
+        Ok(Ours { preview: self.preview, run, memory })
     }
 }

@@ -82,6 +82,21 @@ impl Clock for MachineClock {
     }
 }
 
+/// How long ago something began or was renewed, by a clock that goes on while the machine sleeps and that nobody sets:
+/// what a server has meanwhile let go must not count as held.
+#[cfg(target_os = "linux")]
+pub(crate) fn even_asleep() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Elsewhere the wall's clock is the one that goes on. Set back, it makes what is held seem renewed later than now, which
+/// counts as not held.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn even_asleep() -> Duration {
+    Duration::from_millis(wall().millis().unsigned_abs())
+}
+
 fn wall() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Timestamp(since.map_or(0, |since| since.as_millis() as i64))

@@ -1,6 +1,7 @@
 //! The keys of a scope at one server and in one logical database, page by page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
@@ -18,6 +19,8 @@ pub(crate) struct Page {
     pub(crate) examined: u64,
     /// The page was the last.
     pub(crate) last: bool,
+    /// How long the server took for it.
+    pub(crate) took: Duration,
 }
 
 /// Where the next page begins. It only moves on: keys are removed behind it, and starting anew would walk the
@@ -52,7 +55,7 @@ impl Feed {
         let (cursor, keys) = read(answer.replies, connection)?;
         self.cursor = cursor;
         let keys = keys.into_iter().filter(|key| selection.takes(self.database, key)).collect();
-        Ok(Page { keys, examined: count as u64, last: cursor == 0 })
+        Ok(Page { keys, examined: count as u64, last: cursor == 0, took: answer.round_trip })
     }
 
     fn of_named(&mut self, named: &[Vec<u8>], selection: &Selection, count: usize) -> Page {
@@ -60,7 +63,12 @@ impl Feed {
         let to = from.saturating_add(count.max(1)).min(named.len());
         self.cursor = to as u64;
         let some = named[from..to].iter().filter(|key| selection.takes(self.database, key));
-        Page { keys: some.cloned().collect(), examined: (to - from) as u64, last: to == named.len() }
+        Page {
+            keys: some.cloned().collect(),
+            examined: (to - from) as u64,
+            last: to == named.len(),
+            took: Duration::ZERO,
+        }
     }
 }
 

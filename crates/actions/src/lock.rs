@@ -1,6 +1,6 @@
 //! One action at a time per deployment, whoever starts it and from where: a lock in the deployment itself.
 //!
-//! `SET … NX PX` by a value that nobody else has; renewed and released only while the value is ours, which a WATCH
+//! `SET … NX PX` by a value that nobody else has (a server that is full takes it by a script); renewed and released only while the value is ours, which a WATCH
 //! makes sure of. Who does not get it reads whose it is. Whoever holds it stops acting some time before the server
 //! would let it go, so that a holder that was out of touch never acts beside the next one.
 
@@ -13,10 +13,22 @@ use parking_lot::Mutex;
 use redis::{Pipeline, Value};
 use tokio::task::JoinHandle;
 
+use crate::clock::even_asleep;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
 use crate::plan::Plan;
 use crate::servers::Servers;
+
+/// Takes the lock where a server is full and evicts nothing: then SET is refused, just when room is to be made. Within a
+/// script it is not, once the script has written something (`scriptVerifyOOM` in Redis's script.c): UNLINK writes
+/// nothing here that the SET would not replace. Gives back the holder's value where it is not free, nor held by
+/// `ARGV[3]`.
+const TAKE_WHEN_FULL: &str = "local h=redis.call('GETRANGE',KEYS[1],0,-1) if h~='' and h~=ARGV[3] then return h end \
+     redis.call('UNLINK',KEYS[1]) redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2]) return 1";
+
+/// Does something to the lock there, while its value is `ARGV[1]`.
+const REPLACE_WHEN_FULL: &str = "if redis.call('GETRANGE',KEYS[1],0,-1)~=ARGV[1] then return 0 end \
+     redis.call(unpack(ARGV,2)) return 1";
 
 /// Locks are named as ours, counted to no namespace and never removed by a purge.
 const PREFIX: &str = "cachescope:lock:";
@@ -74,8 +86,14 @@ pub(crate) struct Lock {
 
 #[derive(Debug)]
 struct Shared {
-    renewed: Mutex<Instant>,
+    /// By [`even_asleep`].
+    renewed: Mutex<Duration>,
     lost: AtomicBool,
+}
+
+/// Whether a lock that was renewed at one moment is ours at another. One that was renewed later than now was not.
+fn is_trusted(renewed: Duration, now: Duration) -> bool {
+    now.checked_sub(renewed).is_some_and(|since| since < TRUSTED)
 }
 
 /// Who holds a lock.
@@ -124,11 +142,14 @@ impl Lock {
             let mut connection = ActingConnection::new(Arc::clone(&server.node));
             let mut asked = Pipeline::new();
             asked.cmd("SET").arg(name.key()).arg(&value).arg("NX").arg("PX").arg(LIVES.as_millis() as u64);
-            let began = Instant::now();
+            let began = even_asleep();
             let answer = connection.ask_without_lookups(0, &asked).await?;
             match answer.replies.first() {
                 Some(Value::Okay) => return Ok(Self::held(connection, name.clone(), value, began).await),
                 Some(Value::ServerError(error)) if matches!(error.code(), "MOVED" | "ASK") => continue,
+                Some(Value::ServerError(error)) if error.code() == "OOM" => {
+                    return take_when_full(connection, name, value, run).await;
+                }
                 Some(Value::ServerError(error)) => {
                     return Err(Failure::server(
                         format!("{} does not give the lock: {}", server.name, said(error)),
@@ -145,7 +166,7 @@ impl Lock {
             }
             let mut take_over = Pipeline::new();
             take_over.cmd("SET").arg(name.key()).arg(&value).arg("PX").arg(LIVES.as_millis() as u64);
-            let began = Instant::now();
+            let began = even_asleep();
             return match replace(&mut connection, name, &other, &take_over).await? {
                 true => Ok(Self::held(connection, name.clone(), value, began).await),
                 false => Err(locked("somebody else")),
@@ -154,7 +175,7 @@ impl Lock {
         Err(Failure::server("no server answers for the lock's slot", "see that the Cluster covers all slots"))
     }
 
-    async fn held(mut connection: ActingConnection, name: LockName, value: Vec<u8>, began: Instant) -> Self {
+    async fn held(mut connection: ActingConnection, name: LockName, value: Vec<u8>, began: Duration) -> Self {
         let fence = match count_up(&mut connection, &name).await {
             Ok(fence) => fence,
             // The lock holds without it; only an endpoint could not tell two holders apart.
@@ -180,7 +201,7 @@ impl Lock {
 
     /// Whether we may act.
     pub(crate) fn is_ours(&self) -> bool {
-        !self.shared.lost.load(Ordering::Acquire) && self.shared.renewed.lock().elapsed() < TRUSTED
+        !self.shared.lost.load(Ordering::Acquire) && is_trusted(*self.shared.renewed.lock(), even_asleep())
     }
 
     /// Gives it back. One that can't be given back ends by itself.
@@ -205,7 +226,7 @@ async fn renew(mut connection: ActingConnection, name: LockName, value: Vec<u8>,
     renewal.cmd("PEXPIRE").arg(name.key()).arg(LIVES.as_millis() as u64);
     loop {
         tokio::time::sleep(RENEWED_EVERY).await;
-        let began = Instant::now();
+        let began = even_asleep();
         match replace(&mut connection, &name, &value, &renewal).await {
             Ok(true) => *shared.renewed.lock() = began,
             Ok(false) => {
@@ -216,6 +237,46 @@ async fn renew(mut connection: ActingConnection, name: LockName, value: Vec<u8>,
             Err(error) => tracing::warn!(%error, "the lock was not renewed"),
         }
     }
+}
+
+/// The same as [`Lock::acquire`] at a server that is full.
+async fn take_when_full(
+    mut connection: ActingConnection,
+    name: &LockName,
+    value: Vec<u8>,
+    run: &str,
+) -> Result<Lock, Failure> {
+    let mut left_behind = Vec::new();
+    // A second time where this very run left it behind.
+    for _ in 0..2 {
+        let mut asked = Pipeline::new();
+        let lives = LIVES.as_millis() as u64;
+        asked.cmd("EVAL").arg(TAKE_WHEN_FULL).arg(1).arg(name.key()).arg(&value).arg(lives).arg(&left_behind);
+        let lookups = |replies: &[Value]| match replies.first() {
+            Some(Value::Int(_)) if left_behind.is_empty() => (0, 1),
+            Some(Value::Int(_) | Value::BulkString(_)) => (1, 0),
+            _ => (0, 0),
+        };
+        let began = even_asleep();
+        let answer = connection.ask(0, &asked, lookups).await?;
+        match answer.replies.into_iter().next() {
+            Some(Value::Int(1)) => return Ok(Lock::held(connection, name.clone(), value, began).await),
+            Some(Value::BulkString(other)) if run_in(&other) == Some(run) => left_behind = other,
+            Some(Value::BulkString(other)) => return Err(locked(&name_in(&other))),
+            Some(Value::ServerError(error)) => {
+                return Err(Failure::server(
+                    format!(
+                        "{} is out of memory and does not give the lock: {}",
+                        connection.node().name(),
+                        said(&error)
+                    ),
+                    "let the user run EVAL on cachescope:lock:*, or raise maxmemory for the time of the run",
+                ));
+            }
+            _ => break,
+        }
+    }
+    Err(locked("somebody else"))
 }
 
 /// Does something to the lock while it has this value; `false` where it has another.
@@ -242,7 +303,38 @@ async fn replace(
     });
     transaction.cmd("EXEC");
     let answer = connection.ask_without_lookups(0, &transaction).await?;
+    let full = |reply: &Value| matches!(reply, Value::ServerError(error) if error.code() == "OOM");
+    if answer.replies.iter().any(full) {
+        return replace_when_full(connection, name, value, with).await;
+    }
     Ok(matches!(answer.replies.last(), Some(Value::Array(_))))
+}
+
+/// The same at a server that is full, which queues nothing for a transaction.
+async fn replace_when_full(
+    connection: &mut ActingConnection,
+    name: &LockName,
+    value: &[u8],
+    with: &Pipeline,
+) -> Result<bool, Failure> {
+    let mut asked = Pipeline::new();
+    for command in with.cmd_iter() {
+        let eval = asked.cmd("EVAL").arg(REPLACE_WHEN_FULL).arg(1).arg(name.key()).arg(value);
+        for argument in command.args_iter() {
+            if let redis::Arg::Simple(argument) = argument {
+                eval.arg(argument);
+            }
+        }
+    }
+    let lookups = |replies: &[Value]| (replies.len() as u64, 0);
+    match connection.ask(0, &asked, lookups).await?.replies.first() {
+        Some(Value::Int(done)) => Ok(*done == 1),
+        Some(Value::ServerError(error)) => Err(Failure::server(
+            format!("{} is out of memory and keeps no lock: {}", connection.node().name(), said(error)),
+            "let the user run EVAL on cachescope:lock:*",
+        )),
+        _ => Ok(false),
+    }
 }
 
 /// Counts a plan's holders. The deployment's own lock has no fence: what it guards is compared at the server.
@@ -305,4 +397,25 @@ fn name_in(value: &[u8]) -> String {
 
 fn run_in(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()?.split(' ').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_not_trusted_after_a_sleep_nor_by_a_clock_set_back() {
+        let renewed = Duration::from_secs(1_000);
+        let after = |seconds| is_trusted(renewed, renewed + Duration::from_secs(seconds));
+        assert!(after(0) && after(19));
+        assert!(!after(20) && !after(3_600));
+        assert!(!is_trusted(renewed, renewed - Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn the_locks_clock_goes_on() {
+        let before = even_asleep();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(even_asleep() > before);
+    }
 }

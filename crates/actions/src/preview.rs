@@ -16,7 +16,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::feed::{Feed, said};
 use crate::guards::{Check, Limits, Verdict, judge};
 use crate::lock::{self, LockName};
-use crate::pace::Pace;
+use crate::pace::{self, Pace, Work};
 use crate::permission;
 use crate::plan::{Action, Plan};
 use crate::preview_result::{NamespaceShare, NodeShare, Preview, StepPreview, UndoOutlook};
@@ -31,9 +31,6 @@ use crate::warm::{MissedKey, WarmContext, outlook as warming};
 
 /// Without a session, reads are taken from the servers' counters over at least this long.
 const WATCH_COUNTERS: Duration = Duration::from_secs(1);
-
-/// Rests are kept from this length on.
-const REST_FROM: Duration = Duration::from_millis(4);
 
 /// How far a preview is; readable while it runs.
 #[derive(Debug, Default)]
@@ -313,37 +310,26 @@ impl Walk<'_> {
         let mut connection = ActingConnection::new(Arc::clone(&self.server.node));
         let mut first = None;
         let mut pace = Pace::new(throttled, None);
-        let mut owed = Duration::ZERO;
         for database in databases(self.server, self.selection) {
             let mut feed = Feed::new(database, 0);
             loop {
                 if self.cancel.is_cancelled() {
                     return Err(cancelled());
                 }
-                let count = pace.keys().max(100);
-                let asked = Instant::now();
+                let count = pace.keys(Work::Scan);
                 let page = feed.next(&mut connection, self.selection, count).await?;
-                if throttled {
-                    // As long a rest as the scan took, in portions that a timer can keep.
-                    owed += asked.elapsed();
-                    if owed > REST_FROM {
-                        tokio::time::sleep(std::mem::take(&mut owed)).await;
-                    }
-                }
+                pace::rest(pace.exchanged(Work::Scan, count, 0, page.took)).await;
                 self.progress.scanned.fetch_add(page.examined, Ordering::Relaxed);
                 let mut keys = page.keys;
                 if self.selection.named().is_some() {
                     keys = existing(&mut connection, database, keys).await?;
                 }
-                for chunk in keys.chunks(pace.keys()) {
+                for chunk in keys.chunks(pace.keys(Work::Weigh)) {
                     let chosen = self.tally.take(database, chunk, self.attribution, slots);
                     if !chosen.is_empty() {
                         let by_uses = self.server.counts_uses;
                         let took = weigh(&mut connection, database, &chosen, by_uses, self.tally).await?;
-                        let rest = pace.exchanged(took);
-                        if !rest.is_zero() {
-                            tokio::time::sleep(rest).await;
-                        }
+                        pace::rest(pace.exchanged(Work::Weigh, chosen.len(), 0, took)).await;
                     }
                 }
                 if first.is_none() {

@@ -65,7 +65,10 @@ impl Page {
     }
 
     async fn preview(&self, pattern: &str) -> Result<PreviewedAction, WireError> {
-        let draft = ActionDraft::Pattern { pattern: pattern.to_owned(), database: None };
+        self.preview_of(ActionDraft::Pattern { pattern: pattern.to_owned(), database: None }).await
+    }
+
+    async fn preview_of(&self, draft: ActionDraft) -> Result<PreviewedAction, WireError> {
         let asked = Request::PreviewAction { deployment: self.deployment.clone(), draft, how: None };
         let Reply::PreviewAction(started) = self.app.handle(asked).await? else { panic!("another reply") };
         let waited = async {
@@ -208,5 +211,45 @@ async fn an_approval_is_void_for_a_renamed_deployment_and_for_another_instance()
     assert_eq!(error.code, WireErrorCode::NotApproved, "{}", error.message);
     assert_eq!(count(&server, "k:*").await, 20, "nothing is gone");
     second.app.stop().await;
+    page.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_can_not_widen_reuse_or_outlive_what_was_approved() {
+    let mut server = filled(20).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = Page::on(&server, &directory, Some(Environment::Development)).await;
+    // Templates, tenants and named keys that come to everything, in whatever way.
+    for template in ["{a}:{b}", "{all*}", ""] {
+        let draft = ActionDraft::Namespace { template: template.to_owned(), tenant: None, stale_below: None };
+        let refused = page.preview_of(draft).await.expect_err("it is everything");
+        assert_eq!(refused.code, WireErrorCode::BadInput, "{template}: {}", refused.message);
+    }
+    for pattern in ["", "*", "**", "?*", "[^]*", "*:*"] {
+        let refused = page.preview(pattern).await.expect_err("it is everything");
+        assert_eq!(refused.code, WireErrorCode::BadInput, "{pattern}: {}", refused.message);
+    }
+    let not_approved = |tried: Result<String, WireError>, why: &str| {
+        let error = tried.expect_err(why);
+        assert_eq!(error.code, WireErrorCode::NotApproved, "{why}: {}", error.message);
+    };
+    let narrow = page.preview("k:1*").await.expect("counted");
+    let wide = page.preview("k:*").await.expect("counted");
+    let hash_of = |previewed: &PreviewedAction| previewed.preview.plan_hash.clone();
+    not_approved(page.run(token(&narrow), &hash_of(&wide), None).await, "for another plan");
+    let run = page.run(token(&wide), &hash_of(&wide), None).await.expect("it runs");
+    assert_eq!(page.ended(&run).await, RunPhase::Finished);
+    assert_eq!(count(&server, "k:*").await, 0);
+    let undo = Request::UndoRun { run, part: UndoPart::default() };
+    page.app.handle(undo).await.expect("undone");
+    not_approved(page.run(token(&wide), &hash_of(&wide), None).await, "a second time");
+    assert_eq!(count(&server, "k:*").await, 20, "nothing is gone");
+    // A restart is what a failover is as well: another run_id answers at the address.
+    let old = page.preview("k:*").await.expect("counted");
+    server.restart().await.expect("it restarts");
+    let mut connection = server.connection().await.expect("it answers");
+    let () = redis::cmd("SET").arg("k:new").arg("v").query_async(&mut connection).await.expect("set");
+    page.run(token(&old), &hash_of(&old), None).await.expect_err("another server than was approved");
+    assert_eq!(count(&server, "k:*").await, 1, "nothing is gone");
     page.app.stop().await;
 }

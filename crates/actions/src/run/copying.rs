@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cachescope_sources::redis::acting::spelled;
 use redis::{Pipeline, Value};
 
 use super::driver::Driver;
@@ -11,7 +12,7 @@ use super::ending::Ended;
 use super::felt::Felt;
 use super::removal::refused;
 use crate::failure::Failure;
-use crate::pace::Pace;
+use crate::pace::{Baseline, Pace, Work};
 use crate::plan::Scope;
 use crate::selection::Selection;
 use crate::servers::slot_of;
@@ -21,6 +22,19 @@ use crate::warm::strain::Strain;
 
 /// How often evictions are asked for.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// How many of the last values one exchange takes, and their bytes: at least one, whatever it weighs.
+fn fitting(rest: &[Dumped], most: usize, light_bytes: u64) -> (usize, u64) {
+    let (mut keys, mut bytes) = (0, 0);
+    for dumped in rest.iter().rev().take(most.max(1)) {
+        let more = bytes + dumped.payload.len() as u64;
+        if keys > 0 && more > light_bytes {
+            break;
+        }
+        (keys, bytes) = (keys + 1, more);
+    }
+    (keys, bytes)
+}
 
 impl Driver {
     pub(super) async fn copy(&self, scope: Option<&Scope>, jitter_percent: u32) -> Result<(), Ended> {
@@ -33,7 +47,12 @@ impl Driver {
         let mut placed = self.ask(Placed::new(&self.context.servers)).await?;
         let evicted = self.ask(Strain::of(&self.context.servers)).await?.evicted;
         let felt = self.felt_of_all(how.throttle).await?;
-        let baseline = felt.iter().map(|felt| felt.baseline()).min();
+        // Of several servers the quickest counts.
+        let quickest = |one: Baseline, other: Baseline| Baseline {
+            median: one.median.min(other.median),
+            p99: one.p99.min(other.p99),
+        };
+        let baseline = felt.iter().map(|felt| felt.baseline()).reduce(quickest);
         let mut pace = Pace::new(how.throttle, baseline);
         let (began, mut looked) = (Instant::now(), Instant::now());
         let mut checked = false;
@@ -57,7 +76,8 @@ impl Driver {
             }
             let mut rest = batch;
             while !rest.is_empty() {
-                let reserved = self.reserve(rest.len().min(pace.keys()));
+                let (keys, bytes) = fitting(&rest, pace.keys(Work::Change), pace.light_bytes());
+                let reserved = self.reserve(keys);
                 if reserved.keys == 0 {
                     drop(reserved);
                     self.watch_between_waves().await?;
@@ -66,8 +86,8 @@ impl Driver {
                 let now = rest.split_off(rest.len() - reserved.keys);
                 let took = self.ask(self.write(&mut placed, now, jitter_percent)).await?;
                 drop(reserved);
-                pace.steer(Instant::now(), |span| felt.iter().filter_map(|felt| felt.p99(span)).max());
-                let pause = pace.exchanged(took);
+                pace.steer(Instant::now(), |span| felt.iter().filter_map(|felt| felt.strained(span)).max());
+                let pause = pace.exchanged(Work::Change, keys, bytes, took);
                 if !pause.is_zero() {
                     self.ending.or(tokio::time::sleep(pause)).await?;
                 }
@@ -101,22 +121,23 @@ impl Driver {
             by_database.entry(dumped.database).or_default().push(dumped);
         }
         for (database, mut some) in by_database {
-            // Until here a value was on its way; what is lost of its life is lost by now.
-            let (now, now_ms) = (Instant::now(), self.context.now().millis());
-            let mut lives = Vec::with_capacity(some.len());
-            some.retain(|dumped| match dumped.ttl_ms(now, now_ms, jitter_percent) {
-                Some(ttl) => {
-                    lives.push(ttl);
-                    true
-                }
-                None => {
-                    self.shared.record.lock().state.counts.gone += 1;
-                    false
-                }
+            placed.look_at_clocks().await?;
+            let (now, before) = (Instant::now(), some.len());
+            let mut ends = Vec::with_capacity(some.len());
+            some.retain(|dumped| {
+                let clock = placed.clock_of(&dumped.key);
+                let end = clock.and_then(|clock| dumped.ends_at_ms(now, &clock, jitter_percent));
+                ends.extend(end);
+                end.is_some()
             });
+            self.shared.record.lock().state.counts.gone += (before - some.len()) as u64;
             let keys: Vec<&[u8]> = some.iter().map(|dumped| dumped.key.as_slice()).collect();
             let command = |pipe: &mut Pipeline, place: usize| {
-                pipe.cmd("RESTORE").arg(keys[place]).arg(lives[place]).arg(&some[place].payload);
+                pipe.cmd(spelled::RESTORE)
+                    .arg(keys[place])
+                    .arg(ends[place])
+                    .arg(&some[place].payload)
+                    .arg("ABSTTL");
             };
             let replies = placed.each(database, &keys, command, |_| (0, 0)).await?;
             longest = longest.max(replies.longest);

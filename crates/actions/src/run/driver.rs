@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream;
 use parking_lot::Mutex;
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, watch};
+use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, watch};
 
 use super::control::{Shared, Wanted};
 use super::ending::{Ended, Ending, Stop};
@@ -43,8 +43,12 @@ pub(super) struct Driver {
     floor: RwLock<()>,
     /// Keys that are being removed and count to the present wave.
     pub(super) reserved: Mutex<u64>,
+    /// Some of them are not any more.
+    pub(super) given_back: Notify,
     pub(super) felt: Mutex<HashMap<String, Arc<Felt>>>,
     pub(super) values: Semaphore,
+    /// A server was found to be full, and takes no transactions.
+    pub(super) full: AtomicBool,
     /// Keys of which was sent that they go, and not heard that they went.
     pub(super) in_doubt: AtomicU64,
     /// The small step that was sent, in words, until it is answered.
@@ -68,8 +72,10 @@ impl Driver {
             wanted,
             floor: RwLock::new(()),
             reserved: Mutex::new(0),
+            given_back: Notify::new(),
             felt: Mutex::default(),
             values: Semaphore::new(VALUES_AT_ONCE as usize),
+            full: AtomicBool::new(false),
             in_doubt: AtomicU64::new(0),
             small_step: Mutex::new(None),
             lock: Some(lock),
@@ -148,6 +154,9 @@ impl Driver {
                         self.forget_places();
                     }
                     self.all_servers(place, action, selection).await?;
+                    if let Action::Refresh { warm, .. } = action {
+                        Box::pin(self.revisit_after(warm)).await?;
+                    }
                 }
                 (_, None) => self.small_step(action).await?,
             }
@@ -253,7 +262,7 @@ impl Driver {
         }
         let felt = self.ending.or(Felt::start(server)).await?;
         let felt = Arc::new(self.ending.unless(felt)?);
-        let baseline = felt.baseline().as_secs_f64();
+        let baseline = felt.baseline().p99.as_secs_f64();
         {
             let state = &mut self.shared.record.lock().state;
             // Of several servers the slowest counts.

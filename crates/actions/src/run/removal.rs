@@ -3,29 +3,33 @@
 //! Without undo: `UNLINK`. With undo what is removed must be what is in the file, whoever writes meanwhile:
 //!
 //! 1. `MEMORY USAGE`: what is too large to be kept is left alone before anybody reads it.
-//! 2. `WATCH`, `DUMP`, `PEXPIRETIME`: as they are now.
-//! 3. Into the file, and onto the disk.
+//! 2. `WATCH`, `DUMP`, `PEXPIRETIME`: as they are now. Several short exchanges may be needed for what is removed by
+//!    one.
+//! 3. Into the file, and onto the disk, together with what else waits for that.
 //! 4. `MULTI`, `UNLINK`, `EXEC`: the server refuses where one of them was written since 2. Then nothing was removed,
 //!    and the keys are tried again in smaller groups, in the end one by one. A key that is written faster than that
 //!    is left alone and counted.
 //!
-//! A Cluster runs no transaction over several slots, and nearly every key is in a slot of its own. There step 4 is a
-//! script for each key, which removes it only if its dump and its time to live are what was kept. One key a script:
+//! A Cluster runs no transaction over several slots, and nearly every key is in a slot of its own; and a server that is
+//! full and evicts nothing queues no command for a transaction, not even one that makes room. There step 4 is a script
+//! for each key, which removes it only if its dump and its time to live are what was kept. One key a script:
 //! nobody waits longer for it than for a DUMP.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use cachescope_sources::redis::acting::{ActingConnection, Answer, spelled};
-use redis::{Pipeline, Value};
+use cachescope_sources::redis::acting::{ActingConnection, Answer, Packed, spelled};
+use redis::Value;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::driver::{VALUE_UNIT, VALUES_AT_ONCE};
 use super::ending::{Ended, Ending};
+use super::turns::Turns;
 use crate::canonical::hex;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::said;
+use crate::pace::Work;
 use crate::undo::{Kept, UndoWriter};
 
 /// Bytes of values that are read at once.
@@ -47,23 +51,11 @@ pub(super) struct Outcome {
     pub(super) too_large: u64,
     pub(super) contended: u64,
     pub(super) moved: u64,
-    /// The longest exchange: for so long others may have waited.
-    pub(super) longest: Duration,
-}
-
-impl Outcome {
-    pub(super) fn add(&mut self, other: Self) {
-        self.removed += other.removed;
-        self.gone += other.gone;
-        self.too_large += other.too_large;
-        self.contended += other.contended;
-        self.moved += other.moved;
-        self.longest = self.longest.max(other.longest);
-    }
 }
 
 pub(super) struct Removal<'a> {
     pub(super) connection: &'a mut ActingConnection,
+    pub(super) turns: &'a Turns<'a>,
     pub(super) database: u16,
     pub(super) cluster: bool,
     pub(super) undo: Option<&'a UndoWriter>,
@@ -74,6 +66,8 @@ pub(super) struct Removal<'a> {
     pub(super) ending: &'a Ending,
     /// Room for values in memory.
     pub(super) values: &'a Semaphore,
+    /// A server was found to be full.
+    pub(super) full: &'a AtomicBool,
     /// Keys whose removal was sent and not answered.
     pub(super) in_doubt: &'a AtomicU64,
 }
@@ -96,33 +90,35 @@ async fn room_for<'v>(
 }
 
 /// The run ends: what had not been removed stays.
-fn ended(_ended: Ended) -> Failure {
+pub(super) fn ended(_ended: Ended) -> Failure {
     Failure::new(FailureKind::Cancelled, "the run ended", "")
+}
+
+/// Keys as they are sent.
+fn names(keys: &[Vec<u8>]) -> impl ExactSizeIterator<Item = &[u8]> {
+    keys.iter().map(Vec::as_slice)
 }
 
 impl Removal<'_> {
     /// Removes keys. What was done until a failure is in `outcome`, too.
-    pub(super) async fn remove(&mut self, keys: Vec<Vec<u8>>, outcome: &mut Outcome) -> Result<(), Failure> {
+    pub(super) async fn remove(&mut self, keys: &[Vec<u8>], outcome: &mut Outcome) -> Result<(), Failure> {
         if keys.is_empty() {
             return Ok(());
         }
         match self.undo {
-            None => self.unlink(&keys, outcome).await,
+            None => self.unlink(keys, outcome).await,
             Some(undo) => self.keep_and_unlink(keys, undo, outcome).await,
         }
     }
 
     async fn unlink(&mut self, keys: &[Vec<u8>], outcome: &mut Outcome) -> Result<(), Failure> {
-        let mut asked = Pipeline::new();
+        let mut asked = Packed::default();
         if self.cluster {
-            keys.iter().for_each(|key| {
-                asked.cmd(spelled::UNLINK).arg(key);
-            });
+            names(keys).for_each(|key| asked.add(spelled::UNLINK, std::iter::once(key)));
         } else {
-            asked.cmd(spelled::UNLINK).arg(keys);
+            asked.add(spelled::UNLINK, names(keys));
         }
-        let answer = self.remove_by(&asked, keys.len(), |_| (0, 0)).await?;
-        outcome.longest = outcome.longest.max(answer.round_trip);
+        let answer = self.remove_by(&asked, (keys.len(), 0), |_| (0, 0)).await?;
         let before = outcome.removed + outcome.moved;
         for reply in &answer.replies {
             match reply {
@@ -134,36 +130,52 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// Sends what removes so many keys. Whoever is dropped before the answer, or gets none, leaves them in doubt.
+    /// Sends what removes so many keys of so many bytes. Whoever is dropped before the answer, or gets none, leaves them
+    /// in doubt.
     async fn remove_by(
         &mut self,
-        commands: &Pipeline,
-        keys: usize,
+        commands: &Packed,
+        (keys, bytes): (usize, u64),
         lookups: impl FnOnce(&[Value]) -> (u64, u64),
     ) -> Result<Answer, Failure> {
+        let turn = self.turns.take().await.map_err(ended)?;
         self.in_doubt.fetch_add(keys as u64, Ordering::AcqRel);
-        let answer = self.connection.ask(self.database, commands, lookups).await?;
+        let answer = self.connection.ask_packed(self.database, commands, lookups).await?;
         self.in_doubt.fetch_sub(keys as u64, Ordering::AcqRel);
+        turn.took(Work::Change, keys, bytes, answer.round_trip);
+        Ok(answer)
+    }
+
+    /// Asks for something that changes nothing; given up where the run ends.
+    async fn ask(
+        &mut self,
+        work: Work,
+        commands: &Packed,
+        (keys, bytes): (usize, u64),
+        lookups: impl FnOnce(&[Value]) -> (u64, u64),
+    ) -> Result<Answer, Failure> {
+        let turn = self.turns.take().await.map_err(ended)?;
+        let asked = self.connection.ask_packed(self.database, commands, lookups);
+        let answer = self.ending.or(asked).await.map_err(ended)??;
+        turn.took(work, keys, bytes, answer.round_trip);
         Ok(answer)
     }
 
     async fn keep_and_unlink(
         &mut self,
-        keys: Vec<Vec<u8>>,
+        keys: &[Vec<u8>],
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let ending = self.ending;
-        let weighed = ending.or(self.by_weight(keys, outcome)).await;
-        let mut groups = weighed.map_err(ended)??;
+        let mut groups = self.by_weight(keys, outcome).await?;
         let mut tries = 0;
         while let Some(Group { keys, bytes }) = groups.pop() {
             let single = keys.len() == 1;
-            let _room = room_for(bytes, self.values, ending).await?;
-            let changed = if self.cluster {
-                self.try_by_script(keys, undo, outcome).await?
+            let _room = room_for(bytes, self.values, self.ending).await?;
+            let changed = if self.cluster || self.full.load(Ordering::Relaxed) {
+                self.try_by_script(keys, bytes, undo, outcome).await?
             } else {
-                self.try_by_transaction(keys, undo, outcome).await?
+                self.try_by_transaction(keys, bytes, undo, outcome).await?
             };
             match (changed.len(), single) {
                 (0, _) => tries = 0,
@@ -185,36 +197,38 @@ impl Removal<'_> {
     }
 
     /// Groups that are read at once, without what is too large to be kept.
-    async fn by_weight(&mut self, keys: Vec<Vec<u8>>, outcome: &mut Outcome) -> Result<Vec<Group>, Failure> {
-        let mut asked = Pipeline::with_capacity(keys.len());
-        for key in &keys {
-            asked.cmd(spelled::MEMORY).arg("USAGE").arg(key);
-        }
-        let answer = self.connection.ask_without_lookups(self.database, &asked).await?;
-        outcome.longest = outcome.longest.max(answer.round_trip);
+    async fn by_weight(&mut self, keys: &[Vec<u8>], outcome: &mut Outcome) -> Result<Vec<Group>, Failure> {
+        let most = BYTES_AT_ONCE.min(self.turns.light_bytes());
         let (mut groups, mut group, mut weight) = (Vec::new(), Vec::new(), 0_u64);
-        for (key, reply) in keys.into_iter().zip(&answer.replies) {
-            let bytes = match reply {
-                Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(0),
-                Value::Nil => {
-                    outcome.gone += 1;
+        for some in keys.chunks(self.turns.keys(Work::Weigh)) {
+            let mut asked = Packed::default();
+            for key in names(some) {
+                asked.add(spelled::MEMORY, [&b"USAGE"[..], key].into_iter());
+            }
+            let answer = self.ask(Work::Weigh, &asked, (some.len(), 0), |_| (0, 0)).await?;
+            for (key, reply) in some.iter().zip(&answer.replies) {
+                let bytes = match reply {
+                    Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(0),
+                    Value::Nil => {
+                        outcome.gone += 1;
+                        continue;
+                    }
+                    other => {
+                        self.one_refused(other, outcome)?;
+                        continue;
+                    }
+                };
+                if bytes > self.most_bytes_of_a_key {
+                    outcome.too_large += 1;
                     continue;
                 }
-                other => {
-                    self.one_refused(other, outcome)?;
-                    continue;
+                if weight + bytes > most && !group.is_empty() {
+                    groups.push(Group { keys: std::mem::take(&mut group), bytes: weight });
+                    weight = 0;
                 }
-            };
-            if bytes > self.most_bytes_of_a_key {
-                outcome.too_large += 1;
-                continue;
+                weight += bytes;
+                group.push(key.clone());
             }
-            if weight + bytes > BYTES_AT_ONCE && !group.is_empty() {
-                groups.push(Group { keys: std::mem::take(&mut group), bytes: weight });
-                weight = 0;
-            }
-            weight += bytes;
-            group.push(key);
         }
         if !group.is_empty() {
             groups.push(Group { keys: group, bytes: weight });
@@ -226,27 +240,25 @@ impl Removal<'_> {
     async fn try_by_transaction(
         &mut self,
         keys: Vec<Vec<u8>>,
+        bytes: u64,
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        let ending = self.ending;
-        let kept = ending.or(self.read(&keys, true, outcome)).await.map_err(ended)??;
+        let kept = Arc::new(self.read(keys, bytes, true, outcome).await?);
         if kept.is_empty() {
-            let mut forget = Pipeline::new();
-            forget.cmd("UNWATCH");
-            self.connection.ask_without_lookups(self.database, &forget).await?;
+            let mut forget = Packed::default();
+            forget.add(spelled::UNWATCH, std::iter::empty());
+            self.ask(Work::Read, &forget, (0, 0), |_| (0, 0)).await?;
             return Ok(Vec::new());
         }
-        let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
-        ending.or(undo.keep(kept)).await.map_err(ended)??;
-        let mut asked = Pipeline::new();
-        asked.cmd(spelled::MULTI);
-        asked.cmd(spelled::UNLINK).arg(&names);
-        asked.cmd(spelled::EXEC);
-        let answer = self.remove_by(&asked, names.len(), |_| (0, 0)).await?;
-        outcome.longest = outcome.longest.max(answer.round_trip);
+        self.ending.or(undo.keep(Arc::clone(&kept))).await.map_err(ended)??;
+        let mut asked = Packed::default();
+        asked.add(spelled::MULTI, std::iter::empty());
+        asked.add(spelled::UNLINK, kept.iter().map(|kept| kept.key.as_slice()));
+        asked.add(spelled::EXEC, std::iter::empty());
+        let answer = self.remove_by(&asked, (kept.len(), 0), |_| (0, 0)).await?;
         match answer.replies.as_slice() {
-            [_, _, Value::Nil] => Ok(names),
+            [_, _, Value::Nil] => Ok(kept.iter().map(|kept| kept.key.clone()).collect()),
             [_, _, Value::Array(done)] => {
                 match done.first() {
                     Some(Value::Int(removed)) => outcome.removed += u64::try_from(*removed).unwrap_or(0),
@@ -254,6 +266,11 @@ impl Removal<'_> {
                     None => {}
                 }
                 Ok(Vec::new())
+            }
+            [_, Value::ServerError(error), _] if error.code() == "OOM" => {
+                self.full.store(true, Ordering::Relaxed);
+                let keys = kept.iter().map(|kept| kept.key.clone()).collect();
+                self.try_by_script(keys, bytes, undo, outcome).await
             }
             [_, refused @ Value::ServerError(_), _] | [refused @ Value::ServerError(_), ..] => {
                 self.one_refused(refused, outcome)?;
@@ -266,35 +283,40 @@ impl Removal<'_> {
     async fn try_by_script(
         &mut self,
         keys: Vec<Vec<u8>>,
+        bytes: u64,
         undo: &UndoWriter,
         outcome: &mut Outcome,
     ) -> Result<Vec<Vec<u8>>, Failure> {
-        let ending = self.ending;
-        let kept = ending.or(self.read(&keys, false, outcome)).await.map_err(ended)??;
+        let kept = Arc::new(self.read(keys, bytes, false, outcome).await?);
         if kept.is_empty() {
             return Ok(Vec::new());
         }
-        let mut asked = Pipeline::with_capacity(kept.len());
-        for kept in &kept {
+        let mut asked = Packed::default();
+        for kept in kept.iter() {
             let dumped = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, &kept.payload).as_ref());
             let expires = kept.expires_at_ms.map_or_else(|| "-1".to_owned(), |at| at.to_string());
-            asked.cmd(spelled::EVAL).arg(COMPARE_AND_UNLINK).arg(1).arg(&kept.key).arg(dumped).arg(expires);
+            let arguments = [
+                COMPARE_AND_UNLINK.as_bytes(),
+                b"1",
+                kept.key.as_slice(),
+                dumped.as_bytes(),
+                expires.as_bytes(),
+            ];
+            asked.add(spelled::EVAL, arguments.into_iter());
         }
-        let names: Vec<Vec<u8>> = kept.iter().map(|kept| kept.key.clone()).collect();
-        ending.or(undo.keep(kept)).await.map_err(ended)??;
+        self.ending.or(undo.keep(Arc::clone(&kept))).await.map_err(ended)??;
         let lookups = |replies: &[Value]| {
             let there = replies.iter().filter(|reply| matches!(reply, Value::Int(1 | -1))).count() as u64;
             let gone = replies.iter().filter(|reply| matches!(reply, Value::Int(0))).count() as u64;
             (there * 2, gone)
         };
-        let answer = self.remove_by(&asked, names.len(), lookups).await?;
-        outcome.longest = outcome.longest.max(answer.round_trip);
+        let answer = self.remove_by(&asked, (kept.len(), bytes), lookups).await?;
         let mut changed = Vec::new();
-        for (name, reply) in names.into_iter().zip(&answer.replies) {
+        for (kept, reply) in kept.iter().zip(&answer.replies) {
             match reply {
                 Value::Int(1) => outcome.removed += 1,
                 Value::Int(0) => outcome.gone += 1,
-                Value::Int(_) => changed.push(name),
+                Value::Int(_) => changed.push(kept.key.clone()),
                 other => self.one_refused(other, outcome)?,
             }
         }
@@ -304,19 +326,43 @@ impl Removal<'_> {
     /// Values and times to live as they are now; `watched`, the server remembers whether they change.
     async fn read(
         &mut self,
-        keys: &[Vec<u8>],
+        keys: Vec<Vec<u8>>,
+        bytes: u64,
         watched: bool,
         outcome: &mut Outcome,
     ) -> Result<Vec<Kept>, Failure> {
-        let mut asked = Pipeline::with_capacity(keys.len() * 2 + 2);
+        let mut kept = Vec::with_capacity(keys.len());
+        let mut keys = keys.into_iter();
+        loop {
+            let some: Vec<Vec<u8>> = keys.by_ref().take(self.turns.keys(Work::Read)).collect();
+            if some.is_empty() {
+                return Ok(kept);
+            }
+            self.read_some(some, bytes, watched, outcome, &mut kept).await?;
+        }
+    }
+
+    /// The same for what one exchange takes.
+    async fn read_some(
+        &mut self,
+        keys: Vec<Vec<u8>>,
+        bytes: u64,
+        watched: bool,
+        outcome: &mut Outcome,
+        kept: &mut Vec<Kept>,
+    ) -> Result<(), Failure> {
+        let mut asked = Packed::default();
         if watched {
-            asked.cmd(spelled::WATCH).arg(keys);
+            asked.add(spelled::WATCH, names(&keys));
         }
-        for key in keys {
-            asked.cmd(spelled::DUMP).arg(key);
-            asked.cmd(if self.tells_expiry { spelled::PEXPIRETIME } else { spelled::PTTL }).arg(key);
+        let lives = if self.tells_expiry { spelled::PEXPIRETIME } else { spelled::PTTL };
+        for key in names(&keys) {
+            asked.add(spelled::DUMP, std::iter::once(key));
+            asked.add(lives, std::iter::once(key));
         }
-        asked.cmd(spelled::TIME);
+        if !self.tells_expiry {
+            asked.add(spelled::TIME, std::iter::empty());
+        }
         let lookups = |replies: &[Value]| {
             replies.iter().fold((0, 0), |(hits, misses), reply| match reply {
                 Value::BulkString(_) | Value::Int(-1 | 0..) => (hits + 1, misses),
@@ -324,21 +370,19 @@ impl Removal<'_> {
                 _ => (hits, misses),
             })
         };
-        let answer = self.connection.ask(self.database, &asked, lookups).await?;
-        outcome.longest = outcome.longest.max(answer.round_trip);
-        let mut replies = answer.replies;
-        let now_ms = replies.pop().as_ref().and_then(server_time_ms);
+        let mut replies = self.ask(Work::Read, &asked, (keys.len(), bytes), lookups).await?.replies;
+        let now_ms = if self.tells_expiry { None } else { replies.pop().as_ref().and_then(server_time_ms) };
+        let mut replies = replies.into_iter();
         if watched {
-            match replies.remove(0) {
-                Value::Okay => {}
-                refused => {
+            match replies.next() {
+                Some(Value::Okay) => {}
+                Some(refused) => {
                     self.one_refused(&refused, outcome)?;
                     return Err(self.garbled("WATCH"));
                 }
+                None => return Err(self.garbled("WATCH")),
             }
         }
-        let mut kept = Vec::with_capacity(keys.len());
-        let mut replies = replies.into_iter();
         for key in keys {
             let (Some(dump), Some(expiry)) = (replies.next(), replies.next()) else {
                 return Err(self.garbled("DUMP"));
@@ -367,9 +411,9 @@ impl Removal<'_> {
                     continue;
                 }
             };
-            kept.push(Kept { database: self.database, key: key.clone(), expires_at_ms, payload });
+            kept.push(Kept { database: self.database, key, expires_at_ms, payload });
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// A reply that is none of the expected: a key that another server answers for is counted, anything else halts.

@@ -4,23 +4,27 @@
 use cachescope_sources::redis::acting::ActingConnection;
 use redis::{Pipeline, Value};
 
-use super::removal::{Outcome, refused};
+use super::removal::{Outcome, ended, refused};
+use super::turns::Turns;
 use crate::failure::Failure;
+use crate::pace::Work;
 
 pub(super) async fn soften(
     connection: &mut ActingConnection,
+    turns: &Turns<'_>,
     database: u16,
     keys: &[Vec<u8>],
-    ttl_ms: u64,
-    jitter_ms: u64,
+    (ttl_ms, jitter_ms): (u64, u64),
 ) -> Result<Outcome, Failure> {
     let mut asked = Pipeline::with_capacity(keys.len());
     for key in keys {
         let less = rand::random_range(0..=jitter_ms.min(ttl_ms.saturating_sub(1)));
         asked.cmd("PEXPIRE").arg(key).arg(ttl_ms - less).arg("LT");
     }
+    let turn = turns.take().await.map_err(ended)?;
     let answer = connection.ask_without_lookups(database, &asked).await?;
-    let mut outcome = Outcome { longest: answer.round_trip, ..Outcome::default() };
+    turn.took(Work::Change, keys.len(), 0, answer.round_trip);
+    let mut outcome = Outcome::default();
     for reply in &answer.replies {
         match reply {
             Value::Int(1) => outcome.removed += 1,

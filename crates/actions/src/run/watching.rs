@@ -108,7 +108,7 @@ impl Driver {
         let ms = |duration: Duration| duration.as_secs_f64() * 1_000.0;
         let felt = self.felt.lock();
         let each = felt.values().filter_map(|felt| {
-            let (p99, limit) = (felt.p99(JUDGED_EVERY)?, pace::halts_at(felt.baseline()));
+            let (p99, limit) = (felt.p99(JUDGED_EVERY)?, pace::halts_at(felt.baseline().p99));
             Some((p99.as_secs_f64() / limit.as_secs_f64().max(1e-9), p99, limit))
         });
         let (ratio, p99, limit) = each.max_by(|one, other| one.0.total_cmp(&other.0))?;
@@ -147,8 +147,14 @@ impl Driver {
 
     /// At the end of a wave nothing is done for a while.
     pub(super) async fn watch_between_waves(&self) -> Result<(), Ended> {
+        let mut given_back = std::pin::pin!(self.given_back.notified());
+        given_back.as_mut().enable();
+        if *self.reserved.lock() > 0 && self.left_of_the_wave(0).is_some_and(|left| left > 0) {
+            // Somebody else is at work on what is left of it, and may not need all of that.
+            return self.ending.or(given_back).await;
+        }
         let _quiet = self.quiet().await?;
-        // Somebody else may have watched, or may not have needed what was reserved.
+        // Somebody else may have watched meanwhile.
         if self.left_of_the_wave(0).is_none_or(|left| left > 0) {
             return Ok(());
         }
@@ -188,5 +194,6 @@ pub(super) struct Reserved<'d> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         *self.driver.reserved.lock() -= self.counted;
+        self.driver.given_back.notify_waiters();
     }
 }

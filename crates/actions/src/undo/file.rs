@@ -24,8 +24,10 @@ const MAGIC: &[u8; 16] = b"cachescope undo\n";
 const MOST_HEAD: u32 = 64 * 1024;
 /// A sealed batch is at most one value and a little.
 const MOST_BATCH: u32 = 1 << 30;
-/// Batches that may wait to be written; each is at most some megabytes.
-const QUEUE: usize = 4;
+/// Batches that may wait to be written, and share a sync then; whoever makes them bounds their bytes.
+const QUEUE: usize = 32;
+/// Bytes from which on a batch on disk is not made larger.
+const PACKED_FROM: usize = 256 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
@@ -36,7 +38,7 @@ struct Head {
 }
 
 struct Job {
-    records: Vec<Kept>,
+    records: Arc<Vec<Kept>>,
     done: oneshot::Sender<Result<(), Failure>>,
 }
 
@@ -98,10 +100,10 @@ impl UndoWriter {
     ///
     /// # Errors
     /// When they can't be: then nothing of them must be removed.
-    pub async fn keep(&self, records: Vec<Kept>) -> Result<(), Failure> {
+    pub async fn keep(&self, records: impl Into<Arc<Vec<Kept>>>) -> Result<(), Failure> {
         let (done, answered) = oneshot::channel();
         let stopped = || Failure::storage("the undo file is closed after an error", "");
-        self.jobs.send(Job { records, done }).await.map_err(|_| stopped())?;
+        self.jobs.send(Job { records: records.into(), done }).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 
@@ -151,10 +153,18 @@ impl Writing {
     }
 
     fn write(&mut self, jobs: &[Job]) -> Result<(), Failure> {
+        // Small batches are packed as one.
         let mut bytes = Vec::new();
         let mut number = self.number;
-        for job in jobs {
-            let sealed = self.seal.close(number, &record::write(&job.records))?;
+        let (mut packed, mut rest) = (Vec::new(), jobs);
+        while let Some((job, others)) = rest.split_first() {
+            record::write(&job.records, &mut packed);
+            rest = others;
+            if packed.len() < PACKED_FROM && !rest.is_empty() {
+                continue;
+            }
+            let sealed = self.seal.close(number, &packed)?;
+            packed.clear();
             bytes.extend((sealed.len() as u32).to_le_bytes());
             bytes.extend(sealed);
             number += 1;

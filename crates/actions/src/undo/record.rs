@@ -22,8 +22,8 @@ impl Kept {
     }
 }
 
-pub(super) fn write(records: &[Kept]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(records.iter().map(Kept::len).sum());
+pub(super) fn write(records: &[Kept], bytes: &mut Vec<u8>) {
+    bytes.reserve(records.iter().map(Kept::len).sum());
     for record in records {
         bytes.extend(record.database.to_le_bytes());
         bytes.extend(record.expires_at_ms.unwrap_or(NEVER).to_le_bytes());
@@ -32,7 +32,6 @@ pub(super) fn write(records: &[Kept]) -> Vec<u8> {
         bytes.extend(&record.key);
         bytes.extend(&record.payload);
     }
-    bytes
 }
 
 /// `None` where the bytes are no records.

@@ -216,6 +216,18 @@ async fn on_one<'k>(
             Value::ServerError(error) => match error.code() {
                 "BUSYKEY" => busy.push(*kept),
                 "MOVED" | "ASK" => elsewhere.push(*kept),
+                // Not tried a million times: what is in the way is in the way of all.
+                "OOM" => {
+                    return Err(Failure::server(
+                        format!(
+                            "{} is out of memory; {} keys came back before ({})",
+                            connection.node().name(),
+                            result.restored,
+                            said(error)
+                        ),
+                        "make room or raise maxmemory, then undo again: what is back stays",
+                    ));
+                }
                 _ => {
                     result.failed += 1;
                     note(result, &said(error));

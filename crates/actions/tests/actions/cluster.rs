@@ -77,6 +77,129 @@ async fn of_node(connection: &mut MultiplexedConnection, words: &[&str]) -> Valu
     command.query_async(connection).await.expect(words[0])
 }
 
+/// A primary.
+struct Owner {
+    port: String,
+    id: String,
+    connection: MultiplexedConnection,
+}
+
+/// The primaries, the one that has a slot first.
+async fn owners(cluster: &RedisCluster, slot: &str) -> Vec<Owner> {
+    let mut owners = Vec::new();
+    for node in cluster.primaries() {
+        let mut connection = node.connection().await.expect("it answers");
+        let Value::BulkString(id) = of_node(&mut connection, &["CLUSTER", "MYID"]).await else {
+            panic!("an id")
+        };
+        let keys = of_node(&mut connection, &["CLUSTER", "COUNTKEYSINSLOT", slot]).await;
+        let id = String::from_utf8(id).expect("text");
+        owners.push((Owner { port: node.port().to_string(), id, connection }, keys != Value::Int(0)));
+    }
+    owners.sort_by_key(|(_, owns)| std::cmp::Reverse(*owns));
+    owners.into_iter().map(|(owner, _)| owner).collect()
+}
+
+/// The usual way of resharding, with the keys moved a few at a time.
+async fn move_slot(from: &mut Owner, to: &mut Owner, slot: &str) {
+    of_node(&mut to.connection, &["CLUSTER", "SETSLOT", slot, "IMPORTING", &from.id]).await;
+    of_node(&mut from.connection, &["CLUSTER", "SETSLOT", slot, "MIGRATING", &to.id]).await;
+    loop {
+        let some = of_node(&mut from.connection, &["CLUSTER", "GETKEYSINSLOT", slot, "50"]).await;
+        let Value::Array(keys) = some else { panic!("keys") };
+        if keys.is_empty() {
+            break;
+        }
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(&to.port).arg("").arg(0).arg(5_000).arg("KEYS");
+        for key in keys {
+            let Value::BulkString(key) = key else { panic!("a key") };
+            migrate.arg(key);
+        }
+        // Some may be gone by now.
+        let _moved: Value = migrate.query_async(&mut from.connection).await.expect("moved");
+    }
+    of_node(&mut to.connection, &["CLUSTER", "SETSLOT", slot, "NODE", &to.id]).await;
+    of_node(&mut from.connection, &["CLUSTER", "SETSLOT", slot, "NODE", &to.id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_storm_of_moving_slots_every_key_goes_once_and_comes_back_as_it_was() {
+    const KEYS: usize = 9_000;
+    const MOVES: usize = 12;
+    let cluster = RedisCluster::start(RedisOptions::default()).await.expect("a cluster starts");
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).expect("a client");
+    let mut connection = client.get_async_connection().await.expect("it answers");
+    // Two thirds of them in two slots, which move back and forth.
+    let name = |number: usize| match number % 3 {
+        0 => format!("in:{{storm}}:{number}"),
+        1 => format!("in:{{hail}}:{number}"),
+        _ => format!("in:{number}"),
+    };
+    for number in 0..KEYS {
+        let () = redis::cmd("SET")
+            .arg(name(number))
+            .arg(format!("value {number}"))
+            .arg("EX")
+            .arg(36_000)
+            .query_async(&mut connection)
+            .await
+            .expect("set");
+    }
+    for outside in ["out:{storm}", "out:{hail}"] {
+        let () = redis::cmd("SET").arg(outside).arg("v").query_async(&mut connection).await.expect("set");
+    }
+    let bench = Bench::on(&cluster.url()).await;
+    // With a second between waves, so that there are moves before, within and after each.
+    let slow = HowToRun { watch_between_waves_ms: 1_000, ..fast() };
+    let run = bench.start("1", bench.pattern("in:*", slow)).await.expect("it starts");
+    let mut storms = Vec::new();
+    for tag in ["{storm}", "{hail}"] {
+        let slot = slot_of(tag.as_bytes()).to_string();
+        let mut owners = owners(&cluster, &slot).await;
+        storms.push(async move {
+            let [one, other, ..] = owners.as_mut_slice() else { panic!("three primaries") };
+            for _ in 0..MOVES / 2 {
+                move_slot(one, other, &slot).await;
+                move_slot(other, one, &slot).await;
+            }
+        });
+    }
+    futures::future::join_all(storms).await;
+    let mut state = run.ended().await;
+    if state.phase == RunPhase::Halted {
+        // That it can't go on while slots move is one sentence, and it goes on when they don't.
+        assert!(
+            !state.why.is_empty() && !state.why.contains('\n') && !state.remedy.is_empty(),
+            "{}",
+            state.why
+        );
+        let context = bench.context("1", true).await.expect("a context");
+        let resumed = cachescope_actions::run::resume(run.record(), context).await.expect("it goes on");
+        state = resumed.ended().await;
+    }
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    let mut left = Vec::new();
+    for node in cluster.primaries() {
+        let mut connection = node.connection().await.expect("it answers");
+        let Value::Array(keys) = of_node(&mut connection, &["KEYS", "*"]).await else { panic!("keys") };
+        left.extend(keys.into_iter().map(|key| match key {
+            Value::BulkString(key) => String::from_utf8(key).expect("text"),
+            _ => panic!("a key"),
+        }));
+    }
+    left.sort();
+    assert_eq!(left, ["out:{hail}", "out:{storm}"], "{:?}", state.counts);
+    assert_eq!(state.counts.removed, KEYS as u64, "each once: {:?}", state.counts);
+    let result = bench.undo("1", &Part::default(), now_ms()).await.expect("undone");
+    assert_eq!((result.restored, result.conflicts, result.failed), (KEYS as u64, 0, 0), "{result:?}");
+    for number in 0..KEYS {
+        let value: Option<String> =
+            redis::cmd("GET").arg(name(number)).query_async(&mut connection).await.expect("got");
+        assert_eq!(value, Some(format!("value {number}")), "{}", name(number));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_that_move_to_another_server_meanwhile_are_followed_and_nothing_is_left_behind() {
     const KEYS: usize = 12_000;
@@ -101,46 +224,15 @@ async fn slots_that_move_to_another_server_meanwhile_are_followed_and_nothing_is
     let run = bench.start("1", bench.pattern("in:*", slow)).await.expect("it starts");
     until(|| run.state().counts.removed > 50).await;
 
-    // The usual way of resharding, with the keys moved a few at a time.
-    let mut owners = Vec::new();
-    for node in cluster.primaries() {
-        let mut connection = node.connection().await.expect("it answers");
-        let Value::BulkString(id) = of_node(&mut connection, &["CLUSTER", "MYID"]).await else {
-            panic!("an id")
-        };
-        let keys = of_node(&mut connection, &["CLUSTER", "COUNTKEYSINSLOT", &slot]).await;
-        let id = String::from_utf8(id).expect("text");
-        owners.push((node.port().to_string(), id, connection, keys != Value::Int(0)));
-    }
-    owners.sort_by_key(|(.., owns)| std::cmp::Reverse(*owns));
-    let [(_, from_id, from, _), (port, to_id, to, _), ..] = owners.as_mut_slice() else {
-        panic!("three primaries")
-    };
-    of_node(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", from_id]).await;
-    of_node(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", to_id]).await;
-    loop {
-        let some = of_node(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "50"]).await;
-        let Value::Array(keys) = some else { panic!("keys") };
-        if keys.is_empty() {
-            break;
-        }
-        let mut migrate = redis::cmd("MIGRATE");
-        migrate.arg("127.0.0.1").arg(port.as_str()).arg("").arg(0).arg(5_000).arg("KEYS");
-        for key in keys {
-            let Value::BulkString(key) = key else { panic!("a key") };
-            migrate.arg(key);
-        }
-        // Some may be gone by now.
-        let _moved: Value = migrate.query_async(from).await.expect("moved");
-    }
-    of_node(to, &["CLUSTER", "SETSLOT", &slot, "NODE", to_id]).await;
-    of_node(from, &["CLUSTER", "SETSLOT", &slot, "NODE", to_id]).await;
+    let mut owners = owners(&cluster, &slot).await;
+    let [from, to, ..] = owners.as_mut_slice() else { panic!("three primaries") };
+    move_slot(from, to, &slot).await;
 
     let state = run.ended().await;
     assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
     let mut left = Vec::new();
-    for (.., connection, _) in &mut owners {
-        let Value::Array(keys) = of_node(connection, &["KEYS", "*"]).await else { panic!("keys") };
+    for owner in &mut owners {
+        let Value::Array(keys) = of_node(&mut owner.connection, &["KEYS", "*"]).await else { panic!("keys") };
         left.extend(keys);
     }
     assert_eq!(left, [Value::BulkString(b"out:{moving}".to_vec())], "{:?}", state.counts);

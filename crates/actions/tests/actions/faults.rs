@@ -88,6 +88,8 @@ async fn after_a_failover_the_run_is_not_resumed_and_is_undone_on_the_new_primar
     let bench = Bench::on(&url).await;
     let run = bench.start("1", bench.pattern("k:*", throttled())).await.expect("it starts");
     well_under_way(&run).await;
+    // Paused in its midst, so that it does not end before the failover does.
+    run.pause();
     let mut sentinel = group.sentinels()[0].connection().await.expect("it answers");
     let () = redis::cmd("SENTINEL")
         .arg("FAILOVER")
@@ -95,6 +97,21 @@ async fn after_a_failover_the_run_is_not_resumed_and_is_undone_on_the_new_primar
         .query_async(&mut sentinel)
         .await
         .expect("a failover begins");
+    let demoted = async {
+        loop {
+            // A connection of its own each time: the failover ends those that there are.
+            if let Ok(mut connection) = group.primary().connection().await {
+                let told: redis::RedisResult<String> =
+                    redis::cmd("INFO").arg("replication").query_async(&mut connection).await;
+                if told.is_ok_and(|told| told.contains("role:slave")) {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), demoted).await.expect("it fails over");
+    run.go_on();
     let state = run.ended().await;
     assert_eq!(state.phase, RunPhase::Halted, "{}", state.why);
     one_sentence(&state);
@@ -170,36 +187,73 @@ async fn what_others_feel_halts_a_run_when_it_lasts() {
     one_sentence(&state);
 }
 
+async fn set_maxmemory(connection: &mut MultiplexedConnection, bytes: &str) {
+    let set = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
+    let () = set.query_async(connection).await.expect("set");
+}
+
+/// The deployment's lock, as `who` holds it.
+async fn take_lock(connection: &mut MultiplexedConnection, who: &str) {
+    let set = redis::cmd("SET").arg("cachescope:lock:purge").arg(who).to_owned();
+    let () = set.query_async(connection).await.expect("taken");
+}
+
 #[tokio::test]
-async fn a_server_out_of_memory_is_refused_or_counted_in_one_sentence_and_keys_come_back_when_it_has_room() {
+async fn a_full_server_is_purged_under_the_lock_and_undo_says_that_it_has_no_room() {
     let server = server(&[("maxmemory-policy", "noeviction")]).await;
     let mut connection = server.connection().await.expect("it answers");
     fill(&mut connection, 2_000).await;
     let bench = Bench::on(&server.url()).await;
-    let state = bench.start("1", bench.pattern("k:*", fast())).await.expect("it starts").ended().await;
-    assert_eq!(state.counts.removed, 2_000, "{}", state.why);
-    fill(&mut connection, 10).await;
-    let mut limit = async |bytes: &str| {
-        let () = redis::cmd("CONFIG")
-            .arg("SET")
-            .arg("maxmemory")
-            .arg(bytes)
-            .query_async(&mut connection)
-            .await
-            .expect("set");
-    };
-    limit("1").await;
-    let preview = bench.preview(bench.pattern("k:*", fast())).await.expect("counted");
-    let approval = bench.approve(&preview).await.expect("approved");
-    let context = bench.context("2", true).await.expect("a context");
-    let refused = cachescope_actions::run::start(approval, "2".to_owned(), String::new(), context).await;
-    let refused = refused.expect_err("there is no room for the lock");
-    assert!(refused.sentence.contains("OOM") && !refused.sentence.contains('\n'), "{}", refused.sentence);
-    let refused = bench.undo("1", &Part::default(), now_ms()).await.expect_err("nor here");
-    assert!(refused.sentence.contains("OOM"), "{}", refused.sentence);
-    limit("0").await;
+    set_maxmemory(&mut connection, "1").await;
+    let denied: redis::RedisResult<()> =
+        redis::cmd("SET").arg("k:x").arg("v").query_async(&mut connection).await;
+    assert!(denied.expect_err("it is full").to_string().contains("OOM"));
+    let run = bench.start("1", bench.pattern("k:*", throttled())).await.expect("it starts");
+    let held: String =
+        redis::cmd("GET").arg("cachescope:lock:purge").query_async(&mut connection).await.expect("asked");
+    assert!(held.ends_with(" 1 ada@test"), "{held}");
+    let lives: i64 =
+        redis::cmd("PTTL").arg("cachescope:lock:purge").query_async(&mut connection).await.expect("asked");
+    assert!((1..=30_000).contains(&lives), "it ends by itself: {lives}");
+    let state = run.ended().await;
+    assert_eq!((state.phase, state.counts.removed), (RunPhase::Finished, 2_000), "{}", state.why);
+    assert_eq!(count(&mut connection).await, 0, "no key and no lock");
+    let refused = bench.undo("1", &Part::default(), now_ms()).await.expect_err("there is no room");
+    assert!(
+        refused.sentence.contains("OOM") && !refused.sentence.contains('\n') && !refused.remedy.is_empty(),
+        "{}",
+        refused.sentence
+    );
+    set_maxmemory(&mut connection, "0").await;
     let result = bench.undo("1", &Part::default(), now_ms()).await.expect("undone");
-    assert_eq!((result.restored + result.unchanged, result.failed), (2_000, 0), "{result:?}");
+    assert_eq!((result.restored, result.conflicts, result.failed), (2_000, 0, 0), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_full_server_keeps_a_lock_for_its_holder_and_gives_back_to_a_run_what_it_left_behind() {
+    let server = server(&[("maxmemory-policy", "noeviction")]).await;
+    let mut connection = server.connection().await.expect("it answers");
+    fill(&mut connection, 500).await;
+    let bench = Bench::on(&server.url()).await;
+    let preview = bench.preview(bench.pattern("k:*", fast())).await.expect("counted");
+    let begin = async |run: &str| {
+        let approval = bench.approve(&preview).await.expect("approved");
+        let context = bench.context(run, true).await.expect("a context");
+        cachescope_actions::run::start(approval, run.to_owned(), String::new(), context).await
+    };
+    take_lock(&mut connection, "token 7 grace@elsewhere").await;
+    set_maxmemory(&mut connection, "1").await;
+    let refused = begin("1").await.expect_err("it is not free");
+    assert!(
+        refused.kind == FailureKind::Locked && refused.sentence.starts_with("grace@elsewhere"),
+        "{}",
+        refused.sentence
+    );
+    set_maxmemory(&mut connection, "0").await;
+    take_lock(&mut connection, "token 1 ada@test").await;
+    set_maxmemory(&mut connection, "1").await;
+    let state = begin("1").await.expect("it starts").ended().await;
+    assert_eq!((state.phase, state.counts.removed), (RunPhase::Finished, 500), "{}", state.why);
 }
 
 #[tokio::test]

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::command::Asked;
 pub use super::command::spelled;
-use super::connect::Connection;
+use super::command::{as_ours, command_name, is_ours};
+use super::failure::was_executed;
 use super::node::RedisNode;
 use super::permissions;
-use crate::error::SourceError;
+use super::raw::RawConnection;
+use crate::error::{ErrorCode, SourceError};
 
 /// Replies, and how long they took from being sent, without waiting for the gate.
 #[derive(Debug)]
@@ -22,11 +23,71 @@ pub struct Answer {
     pub round_trip: Duration,
 }
 
+/// Commands as they are sent, written where they are sent from: for those that go by the thousand, which would
+/// otherwise be built one by one and copied twice.
+#[derive(Clone, Debug, Default)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    commands: usize,
+    name: String,
+}
+
+impl Packed {
+    /// Adds a command. Its name is one of [`spelled`].
+    pub fn add<'a>(&mut self, name: &str, arguments: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.commands == 0 {
+            self.name = name.to_ascii_uppercase();
+        }
+        self.commands += 1;
+        self.head(b'*', arguments.len() + 1);
+        self.argument(name.as_bytes());
+        arguments.for_each(|argument| self.argument(argument));
+    }
+
+    /// Commands in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.commands
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.commands == 0
+    }
+
+    fn argument(&mut self, argument: &[u8]) {
+        self.head(b'$', argument.len());
+        self.bytes.extend_from_slice(argument);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn head(&mut self, kind: u8, number: usize) {
+        super::raw::push_head(&mut self.bytes, kind, number);
+    }
+}
+
+impl From<&Pipeline> for Packed {
+    fn from(pipeline: &Pipeline) -> Self {
+        let mut packed = Self { commands: pipeline.len(), ..Self::default() };
+        packed.name = pipeline.cmd_iter().next().map(command_name).unwrap_or_default();
+        for command in pipeline.cmd_iter() {
+            let ours = if is_ours(command) {
+                command.get_packed_command()
+            } else {
+                as_ours(command).get_packed_command()
+            };
+            packed.bytes.extend(ours);
+        }
+        packed
+    }
+}
+
 /// A connection of one owner. It is made when it is first used, and again after a failure.
 #[derive(Debug)]
 pub struct ActingConnection {
     node: Arc<RedisNode>,
-    connection: Option<Connection>,
+    connection: Option<RawConnection>,
 }
 
 impl ActingConnection {
@@ -54,18 +115,7 @@ impl ActingConnection {
         commands: &Pipeline,
         lookups: impl FnOnce(&[Value]) -> (u64, u64),
     ) -> Result<Answer, SourceError> {
-        let mut gate = self.node.gate().await;
-        // Taken out: whoever is dropped while it is in use drops it too.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => gate.connect_apart().await?,
-        };
-        let replies = gate.ask_many_apart(&mut connection, database, commands).await?;
-        let (hits, misses) = lookups(&replies);
-        gate.count_lookups(hits, misses);
-        let round_trip = gate.round_trip();
-        self.connection = Some(connection);
-        Ok(Answer { replies, round_trip })
+        self.ask_packed(database, &Packed::from(commands), lookups).await
     }
 
     /// The same for commands that look up no key.
@@ -80,18 +130,89 @@ impl ActingConnection {
         self.ask(database, commands, |_| (0, 0)).await
     }
 
+    /// The same as [`ask`](Self::ask) with commands that are packed already.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_packed(
+        &mut self,
+        database: u16,
+        commands: &Packed,
+        lookups: impl FnOnce(&[Value]) -> (u64, u64),
+    ) -> Result<Answer, SourceError> {
+        let node = Arc::clone(&self.node);
+        // Taken out: whoever is dropped while it is in use drops it too.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(&node).await?,
+        };
+        // Exchanges on connections of their own go beside each other, and none while INFO is read.
+        let _beside = node.beside_others().await;
+        let answered = exchange(&node, &mut connection, database, commands).await;
+        node.note_answer(answered.as_ref().err());
+        let answer = answered?;
+        let (hits, misses) = lookups(&answer.replies);
+        node.background().count(0, hits, misses);
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+
     /// Ends the connection, and with it whatever was set on it.
     pub fn disconnect(&mut self) {
         self.connection = None;
     }
 }
 
+async fn connect(node: &RedisNode) -> Result<RawConnection, SourceError> {
+    let mut gate = node.gate().await;
+    let connected = gate.connect_acting().await;
+    node.note_answer(connected.as_ref().err());
+    connected
+}
+
+async fn exchange(
+    node: &RedisNode,
+    connection: &mut RawConnection,
+    database: u16,
+    commands: &Packed,
+) -> Result<Answer, SourceError> {
+    let own = node.background();
+    if database != connection.database() {
+        let mut counted = 0;
+        let selected = connection.select(database, &mut counted).await;
+        own.count(counted, 0, 0);
+        selected?;
+    }
+    // Counted before it is sent: a task that is dropped while waiting has still caused the traffic.
+    own.count(commands.len() as u64, 0, 0);
+    let began = Instant::now();
+    let asked = async {
+        connection.send(&commands.bytes, &commands.name).await?;
+        let mut replies = Vec::with_capacity(commands.len());
+        for _ in 0..commands.len() {
+            replies.push(connection.value(&commands.name).await?);
+        }
+        Ok::<_, SourceError>(replies)
+    };
+    let asked = asked.await;
+    let round_trip = began.elapsed();
+    own.uncount(match &asked {
+        Ok(replies) => replies.iter().filter(|reply| !was_executed(reply)).count() as u64,
+        // What a connection that broke had asked for was most likely not done.
+        Err(error) if error.kind() == ErrorCode::Closed => commands.len() as u64,
+        Err(_) => 0,
+    });
+    Ok(Answer { replies: asked?, round_trip })
+}
+
+const PING: &[u8] = b"*1\r\n$4\r\nPINg\r\n";
+
 /// What a client of the server waits for: PINGs on a connection of their own, beside the gate, so that they wait behind
 /// whatever the server is doing, ours as well. INFO knows of them as of everything that the server runs by itself.
 #[derive(Debug)]
 pub struct Pulse {
     node: Arc<RedisNode>,
-    connection: Option<Connection>,
+    connection: Option<RawConnection>,
 }
 
 impl Pulse {
@@ -107,7 +228,7 @@ impl Pulse {
     /// When the server can't be connected to.
     pub async fn connect(&mut self) -> Result<(), SourceError> {
         if self.connection.is_none() {
-            self.connection = Some(self.node.gate().await.connect_apart().await?);
+            self.connection = Some(self.node.gate().await.connect_acting().await?);
         }
         Ok(())
     }
@@ -120,11 +241,11 @@ impl Pulse {
         self.connect().await?;
         let Some(mut connection) = self.connection.take() else { return Ok(Duration::ZERO) };
         let mut span = self.node.background().span_from(Instant::now());
-        let mut commands = 0;
-        let ping = redis::cmd("PING");
-        let asked = connection.ask(Asked::One(&ping), &mut commands).await;
-        span.ran(commands);
-        let (_, round_trip) = asked.map_err(|failed| failed.error)?;
+        span.ran(1);
+        let began = Instant::now();
+        connection.send(PING, "PING").await?;
+        connection.value("PING").await?;
+        let round_trip = began.elapsed();
         self.connection = Some(connection);
         Ok(round_trip)
     }

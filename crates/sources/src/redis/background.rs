@@ -58,6 +58,20 @@ impl Background {
         self.lock().own
     }
 
+    /// Counts what an exchange beside the gate's owner does to the server's counters.
+    pub(crate) fn count(&self, commands: u64, hits: u64, misses: u64) {
+        let own = &mut self.lock().own;
+        own.commands += commands;
+        own.hits += hits;
+        own.misses += misses;
+    }
+
+    /// Takes back commands that were counted before they were answered, and were not executed.
+    pub(crate) fn uncount(&self, commands: u64) {
+        let own = &mut self.lock().own;
+        own.commands = own.commands.saturating_sub(commands);
+    }
+
     /// Waits until no span is open. Whoever waits holds the gate, so that no new burst begins.
     pub(crate) async fn calm(&self) -> Calm {
         loop {

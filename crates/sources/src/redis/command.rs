@@ -75,6 +75,8 @@ pub mod spelled {
     pub const TIME: &str = "TIMe";
     /// `UNLINK`.
     pub const UNLINK: &str = "UNLINk";
+    /// `UNWATCH`.
+    pub const UNWATCH: &str = "UNWATCh";
     /// `WATCH`.
     pub const WATCH: &str = "WATCh";
 }

@@ -2,7 +2,8 @@
 //!
 //! The gate makes the subtraction of our own traffic exact. Every command of ours, on any connection, is sent
 //! and answered while its sender holds the gate; so while INFO holds it, nothing of ours is under way, and what
-//! was counted is what the server counted.
+//! was counted is what the server counted. What changes keys by the thousand may have several exchanges under way
+//! beside each other: they share the gate among themselves and with nobody else.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -12,7 +13,7 @@ use cachescope_model::observation::NodeName;
 use cachescope_model::server::{OwnTraffic, ServerInfo};
 use redis::aio::AsyncPushSender;
 use redis::{Cmd, Pipeline, Value};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::background::{Background, Calm};
 use super::command::{Asked, command_name};
@@ -31,6 +32,9 @@ pub struct RedisNode {
     target: Arc<RedisTarget>,
     options: ConnectOptions,
     shared: Mutex<Shared>,
+    /// Held to read by exchanges that may be under way beside each other, to write by the gate. Fair: who waits for
+    /// the gate lets no further exchange begin.
+    beside: RwLock<()>,
     open: Arc<AtomicU64>,
     scans: AtomicU64,
     company: Arc<Company>,
@@ -62,6 +66,7 @@ impl RedisNode {
             target: Arc::new(target),
             options,
             shared: Mutex::default(),
+            beside: RwLock::new(()),
             open: Arc::default(),
             scans: AtomicU64::new(0),
             company: Arc::default(),
@@ -92,7 +97,7 @@ impl RedisNode {
     }
 
     /// Notes whether it answered; news goes to whoever follows the topology.
-    fn note_answer(&self, trouble: Option<&SourceError>) {
+    pub(super) fn note_answer(&self, trouble: Option<&SourceError>) {
         // A server that refuses is there.
         let trouble = trouble.filter(|error| {
             !matches!(error.kind(), ErrorCode::Permission | ErrorCode::Unsupported | ErrorCode::Server)
@@ -150,7 +155,14 @@ impl RedisNode {
 
     /// The right to send commands; waits until no other command of ours is under way. First come, first served.
     pub async fn gate(&self) -> Gate<'_> {
-        Gate { node: self, shared: self.shared.lock().await, round_trip: Duration::ZERO }
+        let shared = self.shared.lock().await;
+        let alone = self.beside.write().await;
+        Gate { node: self, shared, _alone: alone, round_trip: Duration::ZERO }
+    }
+
+    /// The right to one exchange beside others of its kind; waits until nobody holds the gate.
+    pub(super) async fn beside_others(&self) -> RwLockReadGuard<'_, ()> {
+        self.beside.read().await
     }
 
     /// Ends the connection where nobody is using it.
@@ -184,6 +196,7 @@ impl RedisNode {
 pub struct Gate<'a> {
     node: &'a RedisNode,
     shared: MutexGuard<'a, Shared>,
+    _alone: RwLockWriteGuard<'a, ()>,
     round_trip: Duration,
 }
 
@@ -252,6 +265,21 @@ impl<'a> Gate<'a> {
     pub(super) async fn connect_raw(&mut self) -> Result<RawConnection, SourceError> {
         let node = self.node;
         RawConnection::open(&node.target, &node.options, &node.open, &mut self.shared.own.commands).await
+    }
+
+    /// The same for what changes keys. A replica in a cluster sends whoever asks for a key to its primary, unless told
+    /// that its own copy will do; said to a primary it changes nothing until that becomes a replica.
+    pub(super) async fn connect_acting(&mut self) -> Result<RawConnection, SourceError> {
+        let mut connection = self.connect_raw().await?;
+        if connection.hello().mode == "cluster" {
+            let commands = self.commands();
+            if let Value::ServerError(error) =
+                connection.ask(&redis::cmd("READONLY"), "READONLY", commands).await?
+            {
+                tracing::debug!(target = %self.node.target, code = error.code(), "READONLY is refused");
+            }
+        }
+        Ok(connection)
     }
 
     /// How long the last exchange took, without the time spent waiting for the gate or connecting.
@@ -418,22 +446,6 @@ impl<'a> Gate<'a> {
             Self::exchange_on(connection, Some(database), Asked::One(command), own).await?;
         self.round_trip = round_trip;
         Ok(replies.into_iter().next().unwrap_or(Value::Nil))
-    }
-
-    /// The same with several commands in one go; error replies are values. After an error the connection must be
-    /// dropped, and what was sent may have been done.
-    pub(super) async fn ask_many_apart(
-        &mut self,
-        connection: &mut Connection,
-        database: u16,
-        pipeline: &Pipeline,
-    ) -> Result<Vec<Value>, SourceError> {
-        let own = &mut self.shared.own;
-        let asked = Self::exchange_on(connection, Some(database), Asked::Many(pipeline), own).await;
-        self.node.note_answer(asked.as_ref().err());
-        let (replies, round_trip) = asked?;
-        self.round_trip = round_trip;
-        Ok(replies)
     }
 
     /// Subscribes on a connection made by [`connect_for_push`](Self::connect_for_push).

@@ -207,6 +207,8 @@ async fn by_transaction(gate: &mut Gate<'_>, command: &Cmd) -> Result<Probed, So
         [Value::ServerError(error), Value::Okay] if error.code() == "NOPERM" => {
             Ok(Probed::Refused(error.details().unwrap_or_default().to_owned()))
         }
+        // A server that is full looks at rights before it refuses what needs room.
+        [Value::ServerError(error), Value::Okay] if error.code() == "OOM" => Ok(Probed::Allowed),
         [Value::ServerError(_), Value::Okay] => Ok(Probed::Unknown),
         [_, Value::Okay] => Ok(Probed::Allowed),
         _ => {

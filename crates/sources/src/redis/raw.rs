@@ -22,6 +22,10 @@ use crate::error::{ErrorCode, SourceError};
 
 /// Size of the receive buffer to begin with; it grows to the largest reply.
 const BUFFER: usize = 64 * 1024;
+/// The longest string, and the most elements of a list, that a reply may announce: twice what Redis has.
+const LONGEST: usize = 1 << 30;
+/// Bytes that are sent under one deadline.
+const SENT_AT_ONCE: usize = 1 << 20;
 
 /// One reply, or the head of one.
 #[derive(Debug, PartialEq)]
@@ -123,7 +127,12 @@ impl RawConnection {
     }
 
     /// Asks one command with a reply of any kind. Nothing else may be under way.
-    async fn ask(&mut self, command: &Cmd, name: &str, commands: &mut u64) -> Result<Value, SourceError> {
+    pub(super) async fn ask(
+        &mut self,
+        command: &Cmd,
+        name: &str,
+        commands: &mut u64,
+    ) -> Result<Value, SourceError> {
         *commands += 1;
         self.output.extend_from_slice(&as_ours(command).get_packed_command());
         self.flush(name).await?;
@@ -176,17 +185,89 @@ impl RawConnection {
 
     /// Sends what was added.
     pub(super) async fn flush(&mut self, name: &str) -> Result<(), SourceError> {
-        let sent = timeout(self.deadline, async {
-            self.stream.write_all(&self.output).await?;
-            self.stream.flush().await
-        })
-        .await;
+        let output = std::mem::take(&mut self.output);
+        let sent = self.send(&output, name).await;
+        self.output = output;
         self.output.clear();
-        match sent {
+        sent
+    }
+
+    /// Sends commands that are packed already. The deadline is for each part, so that a large value on a slow line is
+    /// no server that hangs.
+    pub(super) async fn send(&mut self, packed: &[u8], name: &str) -> Result<(), SourceError> {
+        for part in packed.chunks(SENT_AT_ONCE) {
+            match timeout(self.deadline, self.stream.write_all(part)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.failed(name, error)),
+                Err(_) => return Err(no_answer(&self.target.to_string(), self.deadline)),
+            }
+        }
+        match timeout(self.deadline, self.stream.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.failed(name, error)),
             Err(_) => Err(no_answer(&self.target.to_string(), self.deadline)),
         }
+    }
+
+    /// Reads the next reply as a value of its own; an error reply is one.
+    pub(super) async fn value(&mut self, name: &str) -> Result<Value, SourceError> {
+        let (from, to) = self.line(name).await?;
+        let kind = self.input.get(from).copied().unwrap_or_default();
+        let rest = &self.input[(from + 1).min(to)..to];
+        match kind {
+            b':' => number(rest).map(Value::Int).ok_or_else(|| self.unreadable(name)),
+            b'+' if rest == b"OK" => Ok(Value::Okay),
+            b'+' => Ok(Value::SimpleString(String::from_utf8_lossy(rest).into_owned())),
+            b'-' => match redis::parse_redis_value(&self.input[from..to + 2]) {
+                Ok(error @ Value::ServerError(_)) => Ok(error),
+                _ => Err(self.unreadable(name)),
+            },
+            b'$' | b'*' => match number(rest).map(usize::try_from) {
+                Some(Err(_negative)) => Ok(Value::Nil),
+                Some(Ok(length)) if length > LONGEST => Err(self.unreadable(name)),
+                Some(Ok(length)) if kind == b'$' => self.owned(length, name).await.map(Value::BulkString),
+                Some(Ok(length)) => {
+                    let mut values = Vec::with_capacity(length.min(BUFFER));
+                    for _ in 0..length {
+                        values.push(Box::pin(self.value(name)).await?);
+                    }
+                    Ok(Value::Array(values))
+                }
+                None => Err(self.unreadable(name)),
+            },
+            _ => Err(self.unreadable(name)),
+        }
+    }
+
+    /// A string of its own. One that is longer than the buffer is read to where it stays.
+    async fn owned(&mut self, length: usize, name: &str) -> Result<Vec<u8>, SourceError> {
+        if length + 2 <= self.input.len() {
+            while self.end - self.start < length + 2 {
+                self.fill(name).await?;
+            }
+            let string = self.input[self.start..self.start + length].to_vec();
+            self.start += length + 2;
+            return Ok(string);
+        }
+        let here = length.min(self.end - self.start);
+        let mut string = self.input[self.start..self.start + here].to_vec();
+        self.start += here;
+        while string.len() < length {
+            // No more room than what has come gives reason to, whatever length was announced.
+            string.reserve_exact((length - string.len()).min(string.len().max(BUFFER)));
+            let mut rest = (&mut self.stream).take((length - string.len()) as u64);
+            match timeout(self.deadline, rest.read_buf(&mut string)).await {
+                Ok(Ok(0)) => return Err(self.failed(name, std::io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(self.failed(name, error)),
+                Err(_) => return Err(no_answer(&self.target.to_string(), self.deadline)),
+            }
+        }
+        while self.end - self.start < 2 {
+            self.fill(name).await?;
+        }
+        self.start += 2;
+        Ok(string)
     }
 
     /// The bytes of the last string that was read.
@@ -291,7 +372,7 @@ impl RawConnection {
     }
 }
 
-fn push_head(output: &mut Vec<u8>, kind: u8, number: usize) {
+pub(super) fn push_head(output: &mut Vec<u8>, kind: u8, number: usize) {
     output.push(kind);
     let mut digits = [0u8; 20];
     let mut place = digits.len();

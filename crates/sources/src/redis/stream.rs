@@ -23,8 +23,8 @@ use super::tls::{TlsOptions, plain_port, tls_failure};
 use crate::error::{ErrorCode, SourceError};
 
 /// Anything that can carry the protocol.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for S {}
 
 /// How many of a server's first bytes are kept to tell what it is.
 const KEPT: usize = 16;
