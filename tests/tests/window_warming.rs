@@ -90,7 +90,7 @@ async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
         })
         .await?;
     let window = Window::open_again(state, Options { dark, ..Options::default() }).await?;
-    window.press_on("[data-testid='row'][data-namespace='product:{id}']", Key::Enter).await?;
+    window.click("[data-testid='row'][data-namespace='product:{id}']").await?;
     press(&window, "purge-namespace").await?;
     window.wait_for("[data-testid='preview-keys'][data-value]").await?;
     press(&window, "run").await?;

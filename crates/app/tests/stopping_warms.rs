@@ -52,7 +52,7 @@ name = "api-p95"
 title = "API p95"
 promql = "max(api_p95_seconds)"
 unit = "seconds"
-above = 0.2
+above = "200ms"
 stops_actions = true
 "#;
 

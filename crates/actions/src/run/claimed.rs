@@ -90,8 +90,6 @@ impl Driver {
             record.state.counts.claimed -= (page.len() - still.len()) as u64;
             record.waiting.drain(..page.len());
             record.waiting.extend(still);
-            drop(record);
-            self.ending.unless(filling.check_share(false))?;
         }
         Ok(())
     }

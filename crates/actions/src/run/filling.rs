@@ -31,6 +31,8 @@ pub(super) struct Filling {
     pub(super) looked: Instant,
     pub(super) began: Instant,
     pub(super) fence: Option<u64>,
+    /// Bytes of answers that the run's counts have already.
+    pub(super) noted_bytes: u64,
     /// How the requests came out, and the last bad one in words.
     good: u64,
     bad: u64,
@@ -59,6 +61,7 @@ impl Filling {
             looked: Instant::now(),
             began: Instant::now(),
             fence,
+            noted_bytes: 0,
             good: 0,
             bad: 0,
             why: String::new(),
@@ -138,13 +141,15 @@ impl Driver {
         if !filling.warm.success.exists {
             filling.good += good.len() as u64;
             self.shared.record.lock().state.counts.filled += good.len() as u64;
-            return Ok(others);
+        } else {
+            let missing = self.verify(filling, database, &good).await?;
+            filling.good += good.len() as u64 - missing;
+            for _ in 0..missing {
+                filling.bad("the endpoint says that it is done, and the key is not there".to_owned());
+            }
         }
-        let missing = self.verify(filling, database, &good).await?;
-        filling.good += good.len() as u64 - missing;
-        for _ in 0..missing {
-            filling.bad("the endpoint says that it is done, and the key is not there".to_owned());
-        }
+        // Before the page counts as done: where too many failed, the rest of it was not sent.
+        self.ending.unless(filling.check_share(false))?;
         Ok(others)
     }
 

@@ -36,14 +36,17 @@ impl Driver {
                 "give it more memory, or load less",
             ))));
         }
-        let (namespaces, before) = {
+        let (namespaces, before, fills) = {
             let state = &self.shared.record.lock().state;
-            let warm = state.plan.steps.get(state.step as usize).and_then(Action::warm);
-            (warm.map(|warm| warm.namespaces.clone()).unwrap_or_default(), state.hit_rate_before)
+            let step = state.plan.steps.get(state.step as usize);
+            let namespaces = step.and_then(Action::warm).map(|warm| warm.namespaces.clone());
+            let fills = matches!(step, Some(Action::Warm { .. }));
+            (namespaces.unwrap_or_default(), state.hit_rate_before, fills)
         };
         let Some(rate) = self.context.rules.hit_rate(&namespaces) else { return Ok(()) };
         self.shared.record.lock().state.hit_rate = Some(rate);
-        if is_stuck(before, rate, began.elapsed()) {
+        // A refresh replaces what is there: where it is well done, the hit rate stays where it was.
+        if fills && is_stuck(before, rate, began.elapsed()) {
             return Err(self.ending.because(Stop::Failed(Failure::refused(
                 format!("halted by a stop rule: the hit rate does not rise, it is {:.1} %", rate * 100.0),
                 "see which keys are missed: others than those that are loaded",

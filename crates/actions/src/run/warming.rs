@@ -64,7 +64,7 @@ impl Driver {
             let _floor = self.floor().await?;
             self.ending.or(filling.loader.load(&call, &warm.success)).await?
         };
-        self.note_traffic(&filling);
+        self.note_traffic(&mut filling);
         match loaded {
             Loaded::Good => {}
             Loaded::Bad(why) => {
@@ -148,12 +148,11 @@ impl Driver {
             let to = at + reserved.keys;
             let some = self.unprotected(database, keys[at..to].iter().map(|key| key.0.clone()).collect());
             let filled = self.fill(&mut filling, database, &some).await;
-            self.note_traffic(&filling);
+            self.note_traffic(&mut filling);
             drop(reserved);
             self.wait_for_claims(database, filled?);
             at = to;
             self.shared.record.lock().cursors.insert(name.clone(), at as u64);
-            self.ending.unless(filling.check_share(false))?;
         }
         self.revisit(&mut filling).await?;
         self.ending.unless(filling.check_share(true))
@@ -175,9 +174,8 @@ impl Driver {
             }
         };
         let filled = self.fill(&mut filling, database, &self.unprotected(database, keys)).await;
-        self.note_traffic(&filling);
+        self.note_traffic(&mut filling);
         self.wait_for_claims(database, filled?);
-        self.ending.unless(filling.check_share(false))?;
         *kept = Some(filling);
         Ok(())
     }
@@ -192,9 +190,11 @@ impl Driver {
         keys
     }
 
-    pub(super) fn note_traffic(&self, filling: &Filling) {
+    pub(super) fn note_traffic(&self, filling: &mut Filling) {
+        let bytes = filling.loader.bytes.load(Ordering::Relaxed);
         let counts = &mut self.shared.record.lock().state.counts;
         counts.requests += filling.loader.requests.swap(0, Ordering::Relaxed);
-        counts.bytes += filling.loader.bytes.load(Ordering::Relaxed).saturating_sub(counts.bytes);
+        counts.bytes += bytes - filling.noted_bytes;
+        filling.noted_bytes = bytes;
     }
 }
