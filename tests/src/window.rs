@@ -266,6 +266,16 @@ impl Window {
         answered(&format!("typing into {selector}"), element.send_keys(&keys)).await
     }
 
+    /// Presses a key on what `selector` finds first, as soon as it is there.
+    ///
+    /// # Errors
+    /// When it never is, or takes no keys.
+    pub async fn press_on(&self, selector: &str, key: Key) -> Result<()> {
+        self.wait_for(selector).await?;
+        let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        answered(&format!("pressing a key on {selector}"), element.send_keys(&key.to_string())).await
+    }
+
     /// Chooses the option with this value in the list that `selector` finds first, once it is there.
     ///
     /// # Errors

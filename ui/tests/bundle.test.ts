@@ -51,3 +51,18 @@ test('nothing is loaded from elsewhere', () => {
     ).toEqual([]);
   }
 });
+
+test('what is not looked at at the start is in files of its own', () => {
+  const html = text.get('index.html') ?? '';
+  // What the page names is loaded at the start, and so is what those files import by name.
+  const atStart = new Set([...html.matchAll(/assets\/[\w.-]+\.(?:js|css)/g)].map(([file]) => file));
+  for (const file of atStart)
+    for (const [, imported] of (text.get(file) ?? '').matchAll(/\bfrom"\.\/([\w.-]+\.js)"/g))
+      atStart.add(`assets/${imported}`);
+  const late = [...text.keys()].filter((file) => !atStart.has(file)).join(' ');
+  for (const screen of ['ActionSheetView', 'ActionsPage', 'Alerts', 'ConnectionForm', 'Settings', 'Strategy'])
+    expect(late).toMatch(new RegExp(`${screen}-[\\w-]+\\.js`));
+  const size = [...atStart].reduce((sum, file) => sum + (text.get(file) ?? '').length, 0);
+  const all = [...text.values()].reduce((sum, content) => sum + content.length, 0);
+  expect(size, `${size} of ${all}`).toBeLessThan(all * 0.6);
+});

@@ -188,6 +188,18 @@ test('no live region speaks while nothing but figures change', async () => {
   }
 });
 
+test('every cell of the table stands below its title', async () => {
+  await window.resize(1440, 900);
+  await window.show('busy', 'dark');
+  await window.press('Control+2');
+  await window.waitFor('[data-testid="row"]');
+  const [titles, cells] = await window.run<[number[], number[]]>(`
+    const edges = (row) => [...document.querySelector(row).children].map((cell) => cell.getBoundingClientRect().left);
+    return [edges('.head'), edges('[data-testid="row"]')]`);
+  expect(titles.length).toBeGreaterThan(5);
+  expect(cells).toEqual(titles);
+});
+
 test('letters from right to left, long names and emoji break no layout', async () => {
   await window.resize(1440, 900);
   await window.show('names', 'dark');

@@ -94,13 +94,16 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
                 need("+publish", false, &[b"PUBLISH", channel.as_bytes(), message.as_bytes()]);
             }
             Action::Warm { warm } if matches!(warm.way, WarmWay::Copy { .. }) => {
-                need("+restore", false, &[b"RESTORE", key, b"1", b""]);
+                need("+restore", false, &[b"RESTORE", key, b"1", b"", b"ABSTTL"]);
+                need("+time", false, &[b"TIME"]);
             }
             Action::Warm { .. } | Action::Refresh { .. } => {
                 need("+pttl", false, &[b"PTTL", key]);
                 let claim = format!("{}x", crate::warm::claims::PREFIX);
                 if !cluster {
                     need("+unlink", false, &[b"UNLINK", claim.as_bytes()]);
+                    need("+pexpire", false, &[b"PEXPIRE", claim.as_bytes(), b"1000"]);
+                    need("+getrange", false, &[b"GETRANGE", claim.as_bytes(), b"0", b"-1"]);
                 }
             }
             _ => {}

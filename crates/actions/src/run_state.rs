@@ -7,6 +7,7 @@ use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::warm::candidates::Candidate;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
@@ -131,6 +132,9 @@ pub struct RunRecord {
     pub cursors: BTreeMap<String, u64>,
     /// Scans that are at their end, named alike.
     pub ended: Vec<String>,
+    /// Keys of the present step that somebody else was loading when their turn came.
+    #[serde(default)]
+    pub waiting: Vec<Candidate>,
     /// When what was removed was put back.
     #[serde(default)]
     pub undone_at: Option<Timestamp>,
@@ -165,7 +169,7 @@ pub struct RunCounts {
     pub filled: u64,
     /// Keys that were to be filled and were there already.
     pub there: u64,
-    /// Keys that somebody else was loading.
+    /// Keys that somebody else is loading. Over, those that were still being loaded by somebody else at the end.
     pub claimed: u64,
     /// Keys whose request failed.
     pub failed: u64,

@@ -1,115 +1,43 @@
 //! Every playbook of the five documents, run whole through the app's door: what it names is gone, what it does not name
 //! stays, and a step that is not done from here says why.
 
+mod page;
 mod test_host;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cachescope_actions::plan::{Action, Scope};
-use cachescope_actions::run_state::{RunPhase, RunState};
-use cachescope_app::App;
+use cachescope_actions::run_state::RunPhase;
 use cachescope_app::wire::{
-    ActionDraft, DeploymentDraft, EndpointsDraft, PlaybookView, PreviewedAction, Reply, Request,
-    WireErrorCode,
+    ActionDraft, EndpointsDraft, PlaybookView, PreviewedAction, Reply, Request, WireErrorCode,
 };
-use cachescope_lab::servers::{RedisOptions, RedisServer, install_crypto};
+use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_lab::{Lab, LabOptions};
-use cachescope_model::deployment::{DeploymentId, Environment};
+use page::Page;
 use redis::aio::MultiplexedConnection;
-use test_host::TestHost;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const STRATEGIES: [&str; 5] =
     ["multi-tenant-saas", "hot-rod-analytics", "task-management", "hotspot", "booking"];
 
-struct Page {
-    app: App,
-    deployment: DeploymentId,
-    _directory: tempfile::TempDir,
+async fn endpoints(page: &Page, draft: EndpointsDraft) {
+    let asked = Request::SetEndpoints { deployment: page.deployment.clone(), draft };
+    let Ok(Reply::SetEndpoints(view)) = page.app.handle(asked).await else { panic!("kept") };
+    assert!(view.has_application_token);
+    let asked = Request::Endpoints { deployment: page.deployment.clone() };
+    let Ok(Reply::Endpoints(read)) = page.app.handle(asked).await else { panic!("read") };
+    assert_eq!(read, view);
 }
 
-impl Page {
-    async fn on(redis: &str, strategy: &str) -> Self {
-        install_crypto();
-        let directory = tempfile::tempdir().expect("a directory");
-        let app = App::start(TestHost { directory: directory.path().to_owned() }).await;
-        let draft = DeploymentDraft {
-            environment: Some(Environment::Development),
-            redis_url: redis.to_owned(),
-            strategy: strategy.to_owned(),
-            ..DeploymentDraft::default()
-        };
-        let Ok(Reply::SaveDeployment(deployment)) = app.handle(Request::SaveDeployment { draft }).await
-        else {
-            panic!("saved")
-        };
-        Self { app, deployment, _directory: directory }
-    }
+async fn playbooks(page: &Page) -> Vec<PlaybookView> {
+    let asked = Request::Playbooks { deployment: page.deployment.clone() };
+    let Ok(Reply::Playbooks(playbooks)) = page.app.handle(asked).await else { panic!("listed") };
+    playbooks
+}
 
-    async fn endpoints(&self, draft: EndpointsDraft) {
-        let asked = Request::SetEndpoints { deployment: self.deployment.clone(), draft };
-        let Ok(Reply::SetEndpoints(view)) = self.app.handle(asked).await else { panic!("kept") };
-        assert!(view.has_application_token);
-        let asked = Request::Endpoints { deployment: self.deployment.clone() };
-        let Ok(Reply::Endpoints(read)) = self.app.handle(asked).await else { panic!("read") };
-        assert_eq!(read, view);
-    }
-
-    async fn playbooks(&self) -> Vec<PlaybookView> {
-        let asked = Request::Playbooks { deployment: self.deployment.clone() };
-        let Ok(Reply::Playbooks(playbooks)) = self.app.handle(asked).await else { panic!("listed") };
-        playbooks
-    }
-
-    async fn preview(&self, name: &str, parameters: BTreeMap<String, String>) -> PreviewedAction {
-        let draft = ActionDraft::Playbook { name: name.to_owned(), parameters };
-        let asked = Request::PreviewAction { deployment: self.deployment.clone(), draft, how: None };
-        let started = self.app.handle(asked).await;
-        let Reply::PreviewAction(started) = started.expect(name) else { panic!("another reply") };
-        let waited = async {
-            loop {
-                let asked = Request::PreviewProgress { preview: started.preview.clone() };
-                let Ok(Reply::PreviewProgress(progress)) = self.app.handle(asked).await else {
-                    panic!("another reply")
-                };
-                assert_eq!(progress.failed, None, "{name}");
-                if let Some(finished) = progress.finished {
-                    return finished;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waited).await.expect("it ends")
-    }
-
-    async fn run(&self, previewed: &PreviewedAction) -> RunState {
-        let approval = previewed.approval.as_ref();
-        let asked = Request::RunAction {
-            deployment: self.deployment.clone(),
-            approval: approval.map(|approval| approval.token.clone()).expect("nothing refuses"),
-            plan_hash: previewed.preview.plan_hash.clone(),
-            typed_name: None,
-            reason: None,
-        };
-        let Reply::RunAction(state) = self.app.handle(asked).await.expect("it starts") else {
-            panic!("another reply")
-        };
-        let waited = async {
-            loop {
-                let asked = Request::Run { run: state.run.clone() };
-                let Ok(Reply::Run(state)) = self.app.handle(asked).await else { panic!("another reply") };
-                if !state.phase.is_alive() {
-                    return state;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waited).await.expect("it ends")
-    }
+async fn preview(page: &Page, name: &str, parameters: BTreeMap<String, String>) -> PreviewedAction {
+    let draft = ActionDraft::Playbook { name: name.to_owned(), parameters };
+    page.preview(draft, None).await.expect(name)
 }
 
 /// Says yes to everything.
@@ -163,21 +91,24 @@ async fn every_documented_playbook_runs_whole_and_says_of_each_step_that_it_does
     let (mut played, mut asked_over_http) = (0, 0);
     for strategy in STRATEGIES {
         let page = Page::on(&server.url(), strategy).await;
-        let unset = page.playbooks().await;
+        let unset = playbooks(&page).await;
         let says_why = |playbook: &PlaybookView| {
             playbook.steps.iter().all(|step| step.done_here || !step.note.is_empty())
         };
         assert!(unset.iter().all(says_why), "{strategy}: {unset:?}");
-        page.endpoints(EndpointsDraft {
-            application_url: url.clone(),
-            application_token: Some("hunter2".to_owned()),
-            application_private: true,
-            cdn_url: format!("{url}/purge"),
-            cdn_private: true,
-            ..EndpointsDraft::default()
-        })
+        endpoints(
+            &page,
+            EndpointsDraft {
+                application_url: url.clone(),
+                application_token: Some("hunter2".to_owned()),
+                application_private: true,
+                cdn_url: format!("{url}/purge"),
+                cdn_private: true,
+                ..EndpointsDraft::default()
+            },
+        )
         .await;
-        for playbook in page.playbooks().await {
+        for playbook in playbooks(&page).await {
             let name = format!("{strategy}/{}", playbook.name);
             assert!(says_why(&playbook), "{name}: {:?}", playbook.steps);
             let value = |field: &String| {
@@ -187,7 +118,7 @@ async fn every_documented_playbook_runs_whole_and_says_of_each_step_that_it_does
             let parameters: BTreeMap<_, _> = playbook.parameters.iter().map(value).collect();
             let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.expect("emptied");
             // A first preview says what the plan reaches.
-            let plan = page.preview(&playbook.name, parameters.clone()).await.preview.plan;
+            let plan = preview(&page, &playbook.name, parameters.clone()).await.preview.plan;
             let mut named = Vec::new();
             for step in plan.steps.iter().filter(|step| matches!(step, Action::Remove { .. })) {
                 let Some(scope) = step.scope() else { continue };
@@ -207,14 +138,14 @@ async fn every_documented_playbook_runs_whole_and_says_of_each_step_that_it_does
             }
             let () =
                 redis::cmd("SET").arg("bystander").arg("v").query_async(&mut connection).await.expect("set");
-            let mut draft_how = page.preview(&playbook.name, parameters.clone()).await;
+            let mut draft_how = preview(&page, &playbook.name, parameters.clone()).await;
             if draft_how.approval.is_none() {
                 // Documented playbooks that reach protected namespaces (sessions) need the override, as they should.
                 assert!(draft_how.preview.protected_keys > 0, "{name}: {:?}", draft_how.preview.checks);
                 let mut how = draft_how.preview.plan.how.clone();
                 how.protected_too = true;
                 let draft = ActionDraft::Playbook { name: playbook.name.clone(), parameters };
-                draft_how = preview_with(&page, draft, how).await;
+                draft_how = page.preview(draft, Some(how)).await.expect(&name);
             }
             let state = page.run(&draft_how).await;
             assert_eq!(state.phase, RunPhase::Finished, "{name}: {}", state.why);
@@ -232,27 +163,6 @@ async fn every_documented_playbook_runs_whole_and_says_of_each_step_that_it_does
     // All of the documents: nobody left one out by mistake.
     assert!(played >= 40, "{played} playbooks");
     assert!(asked_over_http >= 4, "{asked_over_http} requests");
-}
-
-async fn preview_with(
-    page: &Page,
-    draft: ActionDraft,
-    how: cachescope_actions::plan::HowToRun,
-) -> PreviewedAction {
-    let asked = Request::PreviewAction { deployment: page.deployment.clone(), draft, how: Some(how) };
-    let Ok(Reply::PreviewAction(started)) = page.app.handle(asked).await else { panic!("it begins") };
-    let waited = async {
-        loop {
-            let asked = Request::PreviewProgress { preview: started.preview.clone() };
-            let Ok(Reply::PreviewProgress(progress)) = page.app.handle(asked).await else { panic!("told") };
-            assert_eq!(progress.failed, None);
-            if let Some(finished) = progress.finished {
-                return finished;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.expect("it ends")
 }
 
 #[tokio::test]
@@ -273,8 +183,8 @@ async fn the_documented_endpoint_of_a_real_application_purges_what_was_previewed
         application_private: true,
         ..EndpointsDraft::default()
     };
-    page.endpoints(draft("wrong")).await;
-    let previewed = page.preview("manual-purge", parameters.clone()).await;
+    endpoints(&page, draft("wrong")).await;
+    let previewed = preview(&page, "manual-purge", parameters.clone()).await;
     assert_eq!(previewed.preview.keys, 30);
     let state = page.run(&previewed).await;
     assert_eq!(state.phase, RunPhase::Halted);
@@ -286,8 +196,8 @@ async fn the_documented_endpoint_of_a_real_application_purges_what_was_previewed
     let again = page.app.handle(asked).await.expect_err("it is over");
     assert_eq!(again.code, WireErrorCode::BadInput);
 
-    page.endpoints(draft(lab.admin_token())).await;
-    let previewed = page.preview("manual-purge", parameters).await;
+    endpoints(&page, draft(lab.admin_token())).await;
+    let previewed = preview(&page, "manual-purge", parameters).await;
     let state = page.run(&previewed).await;
     assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
     assert!(state.answers[0].contains("\"purged\":30"), "{:?}", state.answers);

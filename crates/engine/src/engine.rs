@@ -248,7 +248,7 @@ impl Engine {
             Some(found) => found.index as u32 + 1,
             None => self.discovery.find(key)?,
         };
-        Some(self.rows.get(row).template.as_str()).filter(|template| !template.is_empty())
+        Some(self.rows.get(row).template.as_ref()).filter(|template| !template.is_empty())
     }
 
     /// How many namespaces there are, the remainder left out.

@@ -36,6 +36,7 @@ pub mod rules;
 mod sample;
 mod scan;
 mod server;
+mod short_list;
 mod tenants;
 pub mod triage;
 mod window;

@@ -1,5 +1,7 @@
 //! The rows of the namespace table: documented ones, discovered ones, and the remainder.
 
+use std::sync::Arc;
+
 use cachescope_model::snapshot::NamespaceOrigin;
 use cachescope_model::strategy::Strategy;
 use hashbrown::HashMap;
@@ -19,7 +21,7 @@ const SCANS_KEPT: usize = 64;
 /// One namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) template: String,
+    pub(crate) template: Arc<str>,
     pub(crate) title: String,
     pub(crate) origin: NamespaceOrigin,
     pub(crate) documented_ttl_seconds: Option<f64>,
@@ -51,9 +53,9 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(template: &str, title: &str, origin: NamespaceOrigin) -> Self {
+    fn new(template: impl Into<Arc<str>>, title: &str, origin: NamespaceOrigin) -> Self {
         Self {
-            template: template.to_owned(),
+            template: template.into(),
             title: title.to_owned(),
             origin,
             documented_ttl_seconds: None,
@@ -97,7 +99,7 @@ impl Row {
 #[derive(Clone, Debug)]
 pub(crate) struct Rows {
     rows: Vec<Row>,
-    by_template: HashMap<String, u32>,
+    by_template: HashMap<Arc<str>, u32>,
     discovered: usize,
     max_discovered: usize,
 }
@@ -109,15 +111,14 @@ impl Rows {
         rows.push(Row::new("", "Other", NamespaceOrigin::Other));
         let mut by_template = HashMap::with_capacity(documented);
         for namespace in &strategy.namespaces {
-            let mut row =
-                Row::new(namespace.template.as_str(), &namespace.title, NamespaceOrigin::Documented);
+            let mut row = Row::new(namespace.template.text(), &namespace.title, NamespaceOrigin::Documented);
             row.documented_ttl_seconds = namespace.ttl.map(|ttl| ttl.as_secs_f64());
             let longest = namespace.facts.ttl_max.or(namespace.ttl).filter(|_| !namespace.facts.permanent);
             row.longest_ttl_seconds = longest.map(|ttl| ttl.as_secs_f64());
             row.hit_rate_target = namespace.hit_rate_target;
             row.tenant_field = namespace.tenant.as_deref().map(Into::into);
             row.version_field = namespace.version.as_deref().map(Into::into);
-            by_template.entry(row.template.clone()).or_insert(rows.len() as u32);
+            by_template.entry(Arc::clone(&row.template)).or_insert(rows.len() as u32);
             rows.push(row);
         }
         Self { rows, by_template, discovered: 0, max_discovered }
@@ -133,8 +134,9 @@ impl Rows {
         }
         self.discovered += 1;
         let number = self.rows.len() as u32;
-        self.rows.push(Row::new(template, title, NamespaceOrigin::Discovered));
-        self.by_template.insert(template.to_owned(), number);
+        let row = Row::new(template, title, NamespaceOrigin::Discovered);
+        self.by_template.insert(Arc::clone(&row.template), number);
+        self.rows.push(row);
         Some(number)
     }
 
@@ -148,9 +150,9 @@ impl Rows {
         }
         let entry = &mut self.rows[row as usize];
         self.by_template.remove(&entry.template);
-        template.clone_into(&mut entry.template);
+        entry.template = template.into();
         template.clone_into(&mut entry.title);
-        self.by_template.insert(template.to_owned(), row);
+        self.by_template.insert(Arc::clone(&entry.template), row);
     }
 
     /// Adds one discovered row's counts to another's; its number leads there from now on.

@@ -7,59 +7,127 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// What tells a series from the others of its endpoint: its name and its labels.
+/// What tells a series from the others of its endpoint: its name and its labels. Cloning it copies no text.
 ///
-/// All of it is one text and where its parts end, because tens of thousands are kept from scrape to scrape.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Series {
-    text: Box<str>,
-    /// Where the name ends, then each label's name and value in turn.
-    ends: Box<[u32]>,
+/// All of it is one text, because tens of thousands are kept from scrape to scrape: how many parts there are, how long
+/// each is, then the name and each label's name and value in turn.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Series(Arc<str>);
+
+/// Marks a character of a number that goes on: numbers are written as ASCII, six bits a character, lowest first.
+const MORE: u8 = 0x40;
+
+fn write_number(text: &mut String, mut number: usize) {
+    while number >= usize::from(MORE) {
+        text.push(char::from(number as u8 & (MORE - 1) | MORE));
+        number >>= 6;
+    }
+    text.push(char::from(number as u8));
+}
+
+/// The number at the front, which is taken off.
+fn read_number(text: &mut &[u8]) -> usize {
+    let mut number = 0;
+    for shift in (0..usize::BITS).step_by(6) {
+        let Some((byte, rest)) = text.split_first() else { break };
+        *text = rest;
+        number |= usize::from(byte & (MORE - 1)) << shift;
+        if byte & MORE == 0 {
+            break;
+        }
+    }
+    number
 }
 
 impl Series {
-    /// A series of this name with these labels, without `__name__`, sorted by name. What has no place within four
-    /// gigabytes is left out.
+    /// A series of this name with these labels, without `__name__`, sorted by name.
     #[must_use]
     pub fn new<'a>(name: &'a str, labels: impl IntoIterator<Item = (&'a str, &'a str)> + Clone) -> Self {
         let parts = || {
             std::iter::once(name).chain(labels.clone().into_iter().flat_map(|(name, value)| [name, value]))
         };
-        let mut text = String::with_capacity(parts().map(str::len).sum());
-        let mut ends = Vec::with_capacity(parts().count());
-        for part in parts() {
-            text.push_str(part);
-            let Ok(end) = u32::try_from(text.len()) else { break };
-            ends.push(end);
+        // Usual numbers take one character each.
+        let mut text = String::with_capacity(1 + parts().map(|part| 1 + part.len()).sum::<usize>());
+        write_number(&mut text, parts().count());
+        parts().for_each(|part| write_number(&mut text, part.len()));
+        parts().for_each(|part| text.push_str(part));
+        Self(text.into())
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let mut lengths = self.0.as_bytes();
+        let left = read_number(&mut lengths);
+        let mut behind = lengths;
+        for _ in 0..left {
+            read_number(&mut behind);
         }
-        Self { text: text.into(), ends: ends.into() }
+        let text = self.0.get(self.0.len() - behind.len()..).unwrap_or_default();
+        Parts { left, lengths, text }
     }
 
-    fn part(&self, number: usize) -> Option<&str> {
-        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        self.text.get(start as usize..*self.ends.get(number)? as usize)
-    }
-
-    /// Metric name.
+    /// Name of the metric; for histograms and summaries that of the component.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.part(0).unwrap_or_default()
+        self.parts().next().unwrap_or_default()
     }
 
-    /// Labels without `__name__`, sorted by name.
+    /// Its labels, sorted by name, without `__name__`.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        (0..self.ends.len().saturating_sub(1) / 2).map(|label| {
-            let part = |number: usize| self.part(number).unwrap_or_default();
-            (part(2 * label + 1), part(2 * label + 2))
-        })
+        let mut parts = self.parts();
+        parts.next();
+        Labels(parts)
     }
 
-    /// The value of a label, or `None`.
+    /// A label's value.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 }
+
+impl std::fmt::Debug for Series {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())?;
+        formatter.debug_map().entries(self.labels()).finish()
+    }
+}
+
+/// The parts that are left of a series.
+#[derive(Clone)]
+struct Parts<'s> {
+    left: usize,
+    lengths: &'s [u8],
+    text: &'s str,
+}
+
+impl<'s> Iterator for Parts<'s> {
+    type Item = &'s str;
+
+    fn next(&mut self) -> Option<&'s str> {
+        self.left = self.left.checked_sub(1)?;
+        let (part, rest) = self.text.split_at_checked(read_number(&mut self.lengths))?;
+        self.text = rest;
+        Some(part)
+    }
+}
+
+/// The same as pairs of name and value.
+#[derive(Clone)]
+struct Labels<'s>(Parts<'s>);
+
+impl<'s> Iterator for Labels<'s> {
+    type Item = (&'s str, &'s str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.left / 2, Some(self.0.left / 2))
+    }
+}
+
+impl ExactSizeIterator for Labels<'_> {}
 
 /// One sample of one series. Histograms and summaries come as their component series.
 ///
@@ -67,7 +135,7 @@ impl Series {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// Of which series; its name and labels can be asked for as if they were the sample's.
-    pub series: Arc<Series>,
+    pub series: Series,
     /// Its value; NaN and infinities are allowed, as in Prometheus.
     pub value: f64,
     /// When it was taken: the page's own timestamp, Prometheus's sample time, or else the time of the fetch.
@@ -79,7 +147,7 @@ impl Sample {
     #[must_use]
     pub fn new(name: &str, labels: &[(String, String)], value: f64, at: Timestamp) -> Self {
         let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Self { series: Arc::new(Series::new(name, labels)), value, at }
+        Self { series: Series::new(name, labels), value, at }
     }
 }
 
@@ -120,8 +188,13 @@ mod tests {
 
     #[test]
     fn a_series_gives_back_its_name_and_its_labels() {
-        for labels in [vec![], vec![("le", "+Inf")], vec![("", ""), ("a", ""), ("ä", "1,\"}")]] {
-            for name in ["", "cache_hits_total"] {
+        let long = "ß".repeat(40_000);
+        for labels in [
+            vec![],
+            vec![("le", "+Inf")],
+            vec![("", ""), ("a", &long), ("ä", "1,\"}\u{1}"), ("b", &long[..64])],
+        ] {
+            for name in ["", "cache_hits_total", &long[..126]] {
                 let series = Series::new(name, labels.iter().copied());
                 assert_eq!((series.name(), series.labels().collect::<Vec<_>>()), (name, labels.clone()));
                 assert_eq!(series.labels().len(), labels.len());

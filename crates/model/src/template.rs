@@ -11,6 +11,7 @@
 //! Text is UTF-8 in a template; keys are bytes and fields match any bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,12 +43,12 @@ pub enum Part {
     },
 }
 
-/// A namespace's template, parsed.
+/// A namespace's template, parsed. Cloning it copies nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Template {
-    text: String,
-    parts: Vec<Part>,
+    text: Arc<str>,
+    parts: Arc<[Part]>,
 }
 
 /// What is wrong with a template.
@@ -117,7 +118,7 @@ impl Template {
             parts.push(Part::Literal(literal));
         }
         Self::check(text, &parts)?;
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self { text: text.into(), parts: parts.into() })
     }
 
     fn field(template: &str, written: &str) -> Result<Part, TemplateError> {
@@ -161,6 +162,12 @@ impl Template {
         &self.text
     }
 
+    /// The same, shared with it.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
     /// Its pieces in order; literals and fields never follow their own kind, except that a literal may end it.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -202,7 +209,7 @@ impl TryFrom<String> for Template {
 
 impl From<Template> for String {
     fn from(template: Template) -> Self {
-        template.text
+        template.text.as_ref().to_owned()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cachescope_sources::redis::acting::spelled;
 use redis::{Pipeline, Value};
 
 use super::driver::Driver;
@@ -120,22 +121,23 @@ impl Driver {
             by_database.entry(dumped.database).or_default().push(dumped);
         }
         for (database, mut some) in by_database {
-            // Until here a value was on its way; what is lost of its life is lost by now.
-            let (now, now_ms) = (Instant::now(), self.context.now().millis());
-            let mut lives = Vec::with_capacity(some.len());
-            some.retain(|dumped| match dumped.ttl_ms(now, now_ms, jitter_percent) {
-                Some(ttl) => {
-                    lives.push(ttl);
-                    true
-                }
-                None => {
-                    self.shared.record.lock().state.counts.gone += 1;
-                    false
-                }
+            placed.look_at_clocks().await?;
+            let (now, before) = (Instant::now(), some.len());
+            let mut ends = Vec::with_capacity(some.len());
+            some.retain(|dumped| {
+                let clock = placed.clock_of(&dumped.key);
+                let end = clock.and_then(|clock| dumped.ends_at_ms(now, &clock, jitter_percent));
+                ends.extend(end);
+                end.is_some()
             });
+            self.shared.record.lock().state.counts.gone += (before - some.len()) as u64;
             let keys: Vec<&[u8]> = some.iter().map(|dumped| dumped.key.as_slice()).collect();
             let command = |pipe: &mut Pipeline, place: usize| {
-                pipe.cmd("RESTORE").arg(keys[place]).arg(lives[place]).arg(&some[place].payload);
+                pipe.cmd(spelled::RESTORE)
+                    .arg(keys[place])
+                    .arg(ends[place])
+                    .arg(&some[place].payload)
+                    .arg("ABSTTL");
             };
             let replies = placed.each(database, &keys, command, |_| (0, 0)).await?;
             longest = longest.max(replies.longest);

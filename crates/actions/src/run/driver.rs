@@ -154,6 +154,9 @@ impl Driver {
                         self.forget_places();
                     }
                     self.all_servers(place, action, selection).await?;
+                    if let Action::Refresh { warm, .. } = action {
+                        Box::pin(self.revisit_after(warm)).await?;
+                    }
                 }
                 (_, None) => self.small_step(action).await?,
             }

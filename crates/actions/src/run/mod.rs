@@ -4,13 +4,18 @@
 //! pages, `watching` judges what halts the run and watches between waves, `ending` is why it goes no further, `removal`
 //! is the one place where keys are removed, `soften` the one where they are shortened, `small_steps` are those of one
 //! command or request, `felt` measures what others feel, `turns` says whose turn it is. `warming` and `copying` are the
-//! places where keys are filled.
+//! places where keys are filled: `filling` does a page, `loading` sends its requests, `claimed` comes back to what somebody
+//! else was loading, `helping` halts what does not help.
 
+mod claimed;
 mod control;
 mod copying;
 mod driver;
 mod ending;
 mod felt;
+mod filling;
+mod helping;
+mod loading;
 mod one_server;
 mod removal;
 mod small_steps;
@@ -146,6 +151,7 @@ pub async fn start(
         run_ids: bound.run_ids.clone(),
         cursors: Default::default(),
         ended: Vec::new(),
+        waiting: Vec::new(),
         undone_at: None,
     };
     begin(record, context, "started").await

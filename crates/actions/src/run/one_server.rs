@@ -14,10 +14,11 @@ use tokio::sync::Mutex;
 
 use super::driver::{Driver, restarted};
 use super::ending::{Ended, Stop};
+use super::filling::Filling;
 use super::removal::{Outcome, Removal, ended};
 use super::soften::soften;
 use super::turns::{Lines, Turns};
-use super::warming::{Filling, refreshed_at_once};
+use super::warming::refreshed_at_once;
 use crate::failure::{Failure, FailureKind};
 use crate::feed::{Feed, Page};
 use crate::pace::Work;

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::placed::ttl_lookups;
@@ -22,7 +23,7 @@ pub const MOST: usize = 10_000;
 const PAGE: usize = 200;
 
 /// A key of a logical database.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its logical database.
     pub database: u16,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cachescope_sources::redis::acting::ActingConnection;
+use cachescope_sources::redis::acting::{ActingConnection, spelled};
 use redis::{Pipeline, Value};
 use tokio::sync::mpsc;
 
+use super::server_clock::{ServerClock, micros_of};
 use super::source::{CopySource, OpensUndo};
 use crate::failure::Failure;
 use crate::feed::{Feed, said};
@@ -34,10 +35,10 @@ const STRIKES: u32 = 3;
 pub(crate) enum Lives {
     /// For ever.
     Forever,
-    /// So many milliseconds from this moment on.
-    For(u64, Instant),
-    /// Until this moment of the servers' clocks, in milliseconds since 1970.
-    Until(u64),
+    /// Until this moment.
+    Until(Instant),
+    /// Until this moment of the target's own clock, in milliseconds since 1970.
+    UntilThere(u64),
 }
 
 /// One value on its way.
@@ -50,21 +51,18 @@ pub(crate) struct Dumped {
 }
 
 impl Dumped {
-    /// The milliseconds to live that RESTORE is given at `now`, of which up to `jitter_percent` are taken away; 0 is for
-    /// ever. `None` where its time has run out on the way.
-    pub(crate) fn ttl_ms(&self, now: Instant, now_ms: i64, jitter_percent: u32) -> Option<u64> {
-        let left = match self.lives {
+    /// When its life ends by the target's clock, as RESTORE … ABSTTL is given it: milliseconds since 1970, 0 for never. Up
+    /// to `jitter_percent` of what is left at `now` are taken away. `None` where its time has run out on the way.
+    pub(crate) fn ends_at_ms(&self, now: Instant, clock: &ServerClock, jitter_percent: u32) -> Option<u64> {
+        let ends = match self.lives {
             Lives::Forever => return Some(0),
-            Lives::For(left, since) => {
-                // Rounded, so that what is lost on the way is right to half a millisecond.
-                let passed = (now.saturating_duration_since(since).as_micros() + 500) / 1_000;
-                left.checked_sub(u64::try_from(passed).unwrap_or(u64::MAX))?
-            }
-            Lives::Until(at) => at.checked_sub(now_ms.unsigned_abs())?,
+            Lives::Until(moment) => clock.ms_at(moment),
+            Lives::UntilThere(ms) => ms,
         };
+        let left = ends.checked_sub(clock.ms_at(now)).filter(|left| *left > 0)?;
         let most = left / 100 * u64::from(jitter_percent.min(90));
         let less = if most == 0 { 0 } else { rand::random_range(0..=most) };
-        Some(left - less).filter(|left| *left > 0)
+        Some(ends - less)
     }
 }
 
@@ -191,6 +189,7 @@ async fn read_servers(
         let mut pace = Pace::new(throttled, felt.as_ref().map(Felt::baseline));
         let (mut strikes, mut judged) = (0, Instant::now());
         let mut connection = ActingConnection::new(Arc::clone(&server.node));
+        let mut clock = None;
         for database in databases(server, selection) {
             let mut feed = Feed::new(database, 0);
             loop {
@@ -205,7 +204,10 @@ async fn read_servers(
                 while !rest.is_empty() {
                     let (some, others) = rest.split_at(pace.keys(Work::Read).min(rest.len()));
                     rest = others;
-                    let (dumped, took) = dump(&mut connection, database, some).await?;
+                    let now = ServerClock::look(clock, &mut connection).await?;
+                    clock = Some(now);
+                    let tells_expiry = server.version >= (7, 0);
+                    let (dumped, took) = dump(&mut connection, &now, database, some, tells_expiry).await?;
                     let bytes = dumped.iter().map(|dumped| dumped.payload.len() as u64).sum();
                     if batches.send(Ok(dumped)).await.is_err() {
                         return Ok(());
@@ -238,30 +240,40 @@ async fn read_servers(
     Ok(())
 }
 
+/// Reads values and when their lives end by the server's clock. Before PEXPIRETIME (7.0), what is left is added to the
+/// server's own time, asked right before it.
 async fn dump(
     connection: &mut ActingConnection,
+    clock: &ServerClock,
     database: u16,
     keys: &[Vec<u8>],
+    tells_expiry: bool,
 ) -> Result<(Vec<Dumped>, Duration), Failure> {
-    let mut asked = Pipeline::with_capacity(keys.len() * 2);
+    let mut asked = Pipeline::with_capacity(keys.len() * 3);
     for key in keys {
-        asked.cmd("DUMP").arg(key);
-        asked.cmd("PTTL").arg(key);
+        asked.cmd(spelled::DUMP).arg(key);
+        if tells_expiry {
+            asked.cmd(spelled::PEXPIRETIME).arg(key);
+        } else {
+            asked.cmd(spelled::TIME).cmd(spelled::PTTL).arg(key);
+        }
     }
     let lookups = |replies: &[Value]| {
-        replies.chunks(2).fold((0, 0), |(hits, misses), two| match two {
-            [Value::BulkString(_), Value::Int(-2)] => (hits + 1, misses + 1),
-            [Value::BulkString(_), Value::Int(_)] => (hits + 2, misses),
-            [Value::Nil, Value::Int(_)] => (hits, misses + 2),
+        replies.iter().fold((0, 0), |(hits, misses), reply| match reply {
+            Value::BulkString(_) | Value::Int(-1 | 0..) => (hits + 1, misses),
+            Value::Nil | Value::Int(-2) => (hits, misses + 1),
             _ => (hits, misses),
         })
     };
     let answer = connection.ask(database, &asked, lookups).await?;
-    let since = Instant::now();
     let mut dumped = Vec::with_capacity(keys.len());
     let mut replies = answer.replies.into_iter();
     for key in keys {
-        let (Some(payload), Some(left)) = (replies.next(), replies.next()) else { break };
+        let payload = replies.next();
+        let asked_at_ms = if tells_expiry { Some(0) } else { replies.next().as_ref().and_then(ms_of) };
+        let (Some(payload), Some(asked_at_ms), Some(ends)) = (payload, asked_at_ms, replies.next()) else {
+            return Err(Failure::server("the source answers DUMP with something else", ""));
+        };
         let payload = match payload {
             Value::BulkString(payload) => payload,
             Value::Nil => continue,
@@ -269,19 +281,27 @@ async fn dump(
             Value::ServerError(error) => {
                 return Err(Failure::server(
                     format!("{} does not give its values: {}", connection.node().name(), said(&error)),
-                    "let the user run DUMP and PTTL at the source",
+                    "let the user run DUMP, PEXPIRETIME and PTTL at the source",
                 ));
             }
             _ => return Err(Failure::server("the source answers DUMP with something else", "")),
         };
-        let lives = match left {
+        let lives = match ends {
             Value::Int(-1) => Lives::Forever,
-            Value::Int(left) if left > 0 => Lives::For(left.unsigned_abs(), since),
+            Value::Int(ends) if ends > 0 => match clock.moment(asked_at_ms + ends.unsigned_abs()) {
+                Some(moment) => Lives::Until(moment),
+                // Beyond what can be told: thousands of centuries.
+                None => Lives::Forever,
+            },
             _ => continue,
         };
         dumped.push(Dumped { database, key: key.clone(), payload, lives });
     }
     Ok((dumped, answer.round_trip))
+}
+
+fn ms_of(time: &Value) -> Option<u64> {
+    u64::try_from(micros_of(time)? / 1_000).ok()
 }
 
 fn read_undo(opens: &OpensUndo, selection: Option<&Selection>, batches: &Batches) -> Result<(), Failure> {
@@ -313,7 +333,7 @@ fn read_undo(opens: &OpensUndo, selection: Option<&Selection>, batches: &Batches
 }
 
 fn of_kept(kept: Kept) -> Dumped {
-    let lives = kept.expires_at_ms.map_or(Lives::Forever, Lives::Until);
+    let lives = kept.expires_at_ms.map_or(Lives::Forever, Lives::UntilThere);
     Dumped { database: kept.database, key: kept.key, payload: kept.payload, lives }
 }
 
@@ -326,18 +346,47 @@ mod tests {
     }
 
     #[test]
-    fn a_time_to_live_loses_what_passed_on_the_way_and_what_ran_out_is_left_out() {
+    fn an_end_of_life_stays_where_it_is_and_what_ran_out_on_the_way_is_left_out() {
         let now = Instant::now();
+        let clock = ServerClock::for_tests(now, 4_000);
         let later = now + Duration::from_millis(30);
-        assert_eq!(dumped(Lives::For(1_000, now)).ttl_ms(later, 0, 0), Some(970));
-        assert_eq!(dumped(Lives::For(30, now)).ttl_ms(later, 0, 0), None);
-        assert_eq!(dumped(Lives::Forever).ttl_ms(later, 0, 50), Some(0));
-        assert_eq!(dumped(Lives::Until(5_000)).ttl_ms(now, 4_000, 0), Some(1_000));
-        assert_eq!(dumped(Lives::Until(5_000)).ttl_ms(now, 5_000, 0), None);
+        let ends = |lives, at, jitter| dumped(lives).ends_at_ms(at, &clock, jitter);
+        assert_eq!(ends(Lives::Until(now + Duration::from_secs(1)), later, 0), Some(5_000));
+        assert_eq!(ends(Lives::Until(later), later, 0), None);
+        assert_eq!(ends(Lives::Forever, later, 50), Some(0));
+        assert_eq!(ends(Lives::UntilThere(5_000), later, 0), Some(5_000));
+        assert_eq!(ends(Lives::UntilThere(4_030), later, 0), None);
         for _ in 0..200 {
-            let left = dumped(Lives::For(10_000, now)).ttl_ms(now, 0, 20).expect("it lives");
-            assert!((8_000..=10_000).contains(&left), "{left}");
+            let end = ends(Lives::Until(now + Duration::from_secs(10)), now, 20).expect("it lives");
+            assert!((12_000..=14_000).contains(&end), "{end}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_tell_when_a_key_expires_is_asked_what_is_left_and_what_time_it_is() {
+        cachescope_lab::servers::install_crypto();
+        let options = cachescope_lab::servers::RedisOptions::default();
+        let server = cachescope_lab::servers::RedisServer::start(options).await.expect("it is installed");
+        let mut connection = server.connection().await.expect("it answers");
+        let keys = [b"a".to_vec(), b"b".to_vec(), b"gone".to_vec()];
+        let mut set = redis::pipe();
+        set.cmd("SET").arg("a").arg("v").arg("PX").arg(600_000).cmd("SET").arg("b").arg("v");
+        let () = set.query_async(&mut connection).await.expect("set");
+        let address = cachescope_sources::redis::RedisAddress::parse(&server.url()).expect("an address");
+        let options = cachescope_sources::redis::ConnectOptions::default();
+        let found = cachescope_sources::redis::topology::Discovery::new(address, options).look().await;
+        let servers = Servers::inspect(&found).await.expect("it is a primary");
+        let mut connection = ActingConnection::new(Arc::clone(&servers.primaries[0].node));
+        let clock = ServerClock::look(None, &mut connection).await.expect("it tells the time");
+        let mut ends = Vec::new();
+        for tells_expiry in [true, false] {
+            let (dumped, _) = dump(&mut connection, &clock, 0, &keys, tells_expiry).await.expect("dumped");
+            assert_eq!(dumped.len(), 2);
+            assert_eq!(dumped[1].lives, Lives::Forever);
+            ends.push(dumped[0].ends_at_ms(Instant::now(), &clock, 0).expect("it lives"));
+        }
+        // Both numbers are cut off at the millisecond.
+        assert!(ends[0].abs_diff(ends[1]) <= 2, "{ends:?}");
     }
 
     #[test]

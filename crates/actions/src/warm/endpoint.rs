@@ -47,6 +47,10 @@ impl<'e> Requests<'e> {
             }
             headers.push((name.clone(), SecretString::from(value.clone())));
         }
+        let says_type = endpoint.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+        if !endpoint.body.is_empty() && !says_type {
+            headers.push(("Content-Type".to_owned(), SecretString::from("application/json")));
+        }
         if let Some(secret) = &endpoint.secret {
             let Some(value) = secrets.get(&secret.name) else {
                 return Err(Failure::new(
@@ -252,7 +256,14 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(&call.body).expect("JSON");
         assert_eq!(body["id"], r#"x","y"="z\"#);
         assert!(!format!("{call:?}").contains("hunter2"), "{call:?}");
-        let sent = call.headers.iter().find(|(name, _)| name == "Authorization").expect("sent");
-        assert_eq!(sent.1.expose_secret(), "Bearer hunter2");
+        let sent = |name: &str| {
+            let found = call.headers.iter().find(|(known, _)| known == name).expect("sent");
+            found.1.expose_secret().to_owned()
+        };
+        assert_eq!(
+            (sent("Authorization").as_str(), sent("Cachescope-Fence").as_str()),
+            ("Bearer hunter2", "7")
+        );
+        assert_eq!(sent("Content-Type"), "application/json");
     }
 }

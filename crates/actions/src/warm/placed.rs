@@ -8,6 +8,7 @@ use cachescope_sources::redis::acting::{ActingConnection, Answer};
 use futures::future::try_join_all;
 use redis::{Pipeline, Value};
 
+use super::server_clock::ServerClock;
 use crate::failure::Failure;
 use crate::servers::{Servers, slot_of, text_of};
 
@@ -20,6 +21,8 @@ pub(crate) struct Placed {
     connections: Vec<ActingConnection>,
     /// The place of a slot's server; `None` outside a Cluster.
     slots: Option<Vec<u16>>,
+    /// The clock of each server, once it was looked at.
+    clocks: Vec<Option<ServerClock>>,
 }
 
 /// Replies in the order of the keys, and the longest exchange.
@@ -42,8 +45,9 @@ impl Placed {
             ));
         }
         let node = |server: &crate::servers::Server| ActingConnection::new(Arc::clone(&server.node));
-        let connections = servers.primaries.iter().map(node).collect();
-        let mut placed = Self { connections, slots: None };
+        let connections: Vec<_> = servers.primaries.iter().map(node).collect();
+        let clocks = vec![None; connections.len()];
+        let mut placed = Self { connections, slots: None, clocks };
         if servers.cluster {
             placed.slots = Some(placed.ask_slots().await?);
         }
@@ -91,6 +95,19 @@ impl Placed {
 
     fn place_of(&self, key: &[u8]) -> usize {
         self.slots.as_ref().map_or(0, |slots| usize::from(slots[usize::from(slot_of(key))]))
+    }
+
+    /// Looks at the servers' clocks, as often as that is needed.
+    pub(crate) async fn look_at_clocks(&mut self) -> Result<(), Failure> {
+        for (clock, connection) in self.clocks.iter_mut().zip(&mut self.connections) {
+            *clock = Some(ServerClock::look(clock.take(), connection).await?);
+        }
+        Ok(())
+    }
+
+    /// The clock of a key's server; `None` where it was not looked at.
+    pub(crate) fn clock_of(&self, key: &[u8]) -> Option<ServerClock> {
+        self.clocks.get(self.place_of(key)).copied().flatten()
     }
 
     /// Asks one command about each key, written by `command` from the key's place in `keys`. `lookups` says what the

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cachescope_actions::guards::refusal;
-use cachescope_actions::plan::{Action, Plan, Scope};
+use cachescope_actions::plan::{Action, KeyName, Plan, Scope};
 use cachescope_actions::run_state::RunPhase;
 use cachescope_actions::servers::Servers;
 use cachescope_actions::undo::UndoReader;
@@ -95,7 +95,7 @@ async fn fill(connection: &mut impl ConnectionLike) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_is_exact_to_the_byte_and_near_the_millisecond_and_leaves_what_is_there() {
+async fn a_copy_is_exact_to_the_byte_and_within_ten_milliseconds_and_leaves_what_is_there() {
     let (source, target) = (server().await, server().await);
     let (mut from, mut to) =
         (source.connection().await.expect("it answers"), target.connection().await.expect("it answers"));
@@ -120,22 +120,18 @@ async fn a_copy_is_exact_to_the_byte_and_near_the_millisecond_and_leaves_what_is
     }
     let outside: bool = redis::cmd("EXISTS").arg("out:1").query_async(&mut to).await.expect("asked");
     assert!(!outside);
-    // Absolute ends of life, which don't move while they are asked for. A copy carries what is left to live, so it is
-    // off by as long as an exchange waits for a busy machine: seldom, and never by much.
-    let mut off = Vec::new();
+    // Both servers have this machine's clock, so an end of life is the same moment at either, however long the copy took.
+    let mut most = 0;
     for key in keys.iter().filter(|key| key.as_slice() != b"t:string") {
-        let ends = |connection: redis::aio::MultiplexedConnection| async move {
-            let mut connection = connection;
-            let at: i64 =
-                redis::cmd("PEXPIRETIME").arg(key).query_async(&mut connection).await.expect("it answers");
-            at
-        };
-        off.push((ends(from.clone()).await - ends(to.clone()).await).abs());
+        let (at_source, at_target) = (ends(&mut from, key).await, ends(&mut to, key).await);
+        most = most.max((at_source - at_target).abs());
     }
-    off.sort_unstable();
-    let median = off[off.len() / 2];
-    assert!(median <= 10, "{off:?}");
-    assert!(off.iter().all(|off| *off <= 500), "{off:?}");
+    assert!(most <= 10, "{most} ms");
+}
+
+/// When a key's life ends by its server's clock.
+async fn ends(connection: &mut impl ConnectionLike, key: &[u8]) -> i64 {
+    redis::cmd("PEXPIRETIME").arg(key).query_async(connection).await.expect("it answers")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,11 +175,49 @@ async fn a_copy_from_a_replica_spreads_times_to_live_where_it_is_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_tenants_keys_or_named_ones_are_copied_and_nothing_else() {
+    let (source, target) = (server().await, server().await);
+    let mut from = source.connection().await.expect("it answers");
+    let mut set = redis::pipe();
+    for tenant in ["t1", "t11", "t2"] {
+        for number in 0..20 {
+            set.cmd("SET").arg(format!("organization:{tenant}:{number}")).arg(tenant).ignore();
+        }
+    }
+    let () = set.query_async(&mut from).await.expect("set");
+    let mut bench = Bench::on(&target.url()).await;
+    bench.warm.source = Some(source_of(&source.url()).await);
+    let tenants = Scope::Namespace {
+        template: "organization:{tenantId}:{orgId}".to_owned(),
+        fields: [("tenantId".to_owned(), "t1".to_owned())].into(),
+        stale_below: None,
+        database: None,
+    };
+    let named = ["organization:t2:3", "organization:t2:7", "organization:t2:none"];
+    let named = named.map(|key| KeyName(key.as_bytes().to_vec())).to_vec();
+    let named = Scope::Keys { keys: named, database: 0 };
+    for (run, scope, filled) in [("1", tenants, 20), ("2", named, 2)] {
+        let state =
+            bench.start(run, plan(Some(scope), elsewhere(), 0)).await.expect("it starts").ended().await;
+        assert_eq!((state.phase, state.counts.filled), (RunPhase::Finished, filled), "{}", state.why);
+    }
+    let mut to = target.connection().await.expect("it answers");
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg("organization:*").query_async(&mut to).await.expect("listed");
+    let of = |start: &str| keys.iter().filter(|key| key.starts_with(start)).count();
+    assert_eq!((keys.len(), of("organization:t1:"), of("organization:t2:")), (22, 20, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_purge_removed_can_be_copied_from_its_undo_file() {
     let server = server().await;
     let mut connection = server.connection().await.expect("it answers");
     let keys = fill(&mut connection).await;
     let before = dumps(&mut connection, &keys).await;
+    let mut ended = HashMap::new();
+    for key in &keys {
+        ended.insert(key.clone(), ends(&mut connection, key).await);
+    }
     let mut bench = Bench::on(&server.url()).await;
     let purged = bench.start("p", bench.pattern("t:*", fast())).await.expect("it starts").ended().await;
     assert_eq!(purged.counts.removed, keys.len() as u64, "{}", purged.why);
@@ -198,6 +232,8 @@ async fn what_a_purge_removed_can_be_copied_from_its_undo_file() {
     assert_eq!(after.len(), keys.len());
     for (key, (dump, _)) in before {
         assert_eq!(after[&key].0, dump, "{}", String::from_utf8_lossy(&key));
+        let end = ends(&mut connection, &key).await;
+        assert_eq!(end, ended[&key], "to the millisecond: {}", String::from_utf8_lossy(&key));
     }
 }
 
@@ -247,11 +283,12 @@ async fn a_full_target_halts_the_copy_in_one_sentence_and_is_foreseen_by_the_pre
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_is_copied_into_another_one() {
+async fn a_cluster_is_copied_into_another_one_with_other_slots() {
     let (source, target) = (
         RedisCluster::start(RedisOptions::default()).await.expect("a cluster starts"),
         RedisCluster::start(RedisOptions::default()).await.expect("a cluster starts"),
     );
+    deal_out_anew(&target).await;
     let client = redis::cluster::ClusterClient::new(source.urls()).expect("a client");
     let mut from = client.get_async_connection().await.expect("it answers");
     let client = redis::cluster::ClusterClient::new(target.urls()).expect("a client");
@@ -267,4 +304,43 @@ async fn a_cluster_is_copied_into_another_one() {
     for key in &keys {
         assert_eq!(one[key].0, other[key].0, "{}", String::from_utf8_lossy(key));
     }
+}
+
+/// Gives the first 1,500 slots of an empty Cluster to its second server, and waits until all know.
+async fn deal_out_anew(cluster: &RedisCluster) {
+    let mut nodes = Vec::new();
+    for node in cluster.primaries() {
+        nodes.push(node.connection().await.expect("it answers"));
+    }
+    let second = 1;
+    let id: String = redis::cmd("CLUSTER").arg("MYID").query_async(&mut nodes[second]).await.expect("an id");
+    let first: String = redis::cmd("CLUSTER").arg("MYID").query_async(&mut nodes[0]).await.expect("an id");
+    let mut importing = redis::pipe();
+    for slot in 0..1_500 {
+        importing.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(&first).ignore();
+    }
+    let () = importing.query_async(&mut nodes[second]).await.expect("said");
+    // Who takes them first, so that nobody owns none of them for a moment.
+    nodes.swap(0, second);
+    for node in &mut nodes {
+        let mut given = redis::pipe();
+        for slot in 0..1_500 {
+            given.cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("NODE").arg(&id).ignore();
+        }
+        let () = given.query_async(node).await.expect("said");
+    }
+    let settled = async {
+        for node in &mut nodes {
+            loop {
+                let told: String = redis::cmd("CLUSTER").arg("NODES").query_async(node).await.expect("told");
+                let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(node).await.expect("told");
+                let owner = told.lines().find(|line| line.starts_with(&id)).unwrap_or_default();
+                if owner.contains(" 0-1499") && info.contains("cluster_state:ok") {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), settled).await.expect("all know");
 }

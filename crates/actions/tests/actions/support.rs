@@ -33,6 +33,8 @@ pub(crate) struct InMemory {
     pub(crate) approvals: Mutex<HashMap<String, String>>,
     pub(crate) runs: Mutex<HashMap<String, RunRecord>>,
     pub(crate) events: Mutex<Vec<String>>,
+    /// Why, as the audit has it of the last event.
+    pub(crate) why: Mutex<String>,
 }
 
 impl Records for InMemory {
@@ -50,6 +52,7 @@ impl Records for InMemory {
     }
     fn audit<'a>(&'a self, entry: AuditEntry) -> Recorded<'a, ()> {
         self.events.lock().push(entry.event);
+        entry.details["why"].as_str().unwrap_or_default().clone_into(&mut self.why.lock());
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -21,7 +21,7 @@ use cachescope_model::deployment::DeploymentId;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 
-use crate::support::{Bench, fast};
+use crate::support::{Bench, fast, until};
 
 /// How the endpoint behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,11 +38,15 @@ enum Way {
     Denies,
     /// Asks once to be left alone for a second.
     Busy,
+    /// Fills, and takes its time for it.
+    Dawdles,
+    /// Fills, and answers with so many bytes.
+    FillsAndTells(usize),
 }
 
 struct Application {
     redis: MultiplexedConnection,
-    way: Way,
+    way: Mutex<Way>,
     loads: Mutex<HashMap<String, u64>>,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
@@ -56,7 +60,7 @@ impl Application {
         cachescope_lab::servers::install_crypto();
         let application = Arc::new(Self {
             redis: server.connection().await.expect("it answers"),
-            way,
+            way: Mutex::new(way),
             loads: Mutex::default(),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
@@ -92,8 +96,10 @@ async fn load(
         *count += 1;
         *count
     };
-    tokio::time::sleep(application.takes).await;
-    let answer = match application.way {
+    let way = *application.way.lock();
+    let takes = if way == Way::Dawdles { Duration::from_millis(150) } else { application.takes };
+    tokio::time::sleep(takes).await;
+    let answer = match way {
         Way::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Way::FailsFirst(times) if tries <= times => StatusCode::BAD_GATEWAY.into_response(),
         Way::Hangs => std::future::pending().await,
@@ -106,7 +112,7 @@ async fn load(
         Way::Busy if application.busy.fetch_add(1, Ordering::SeqCst) == 0 => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response()
         }
-        Way::Fills | Way::FailsFirst(_) | Way::Busy => {
+        Way::Fills | Way::FailsFirst(_) | Way::Busy | Way::Dawdles | Way::FillsAndTells(_) => {
             let mut redis = application.redis.clone();
             let set: redis::RedisResult<()> = redis::cmd("SET")
                 .arg(format!("item:{id}"))
@@ -117,7 +123,10 @@ async fn load(
                 .await;
             // As many applications do: what can't be stored is answered all the same.
             drop(set);
-            StatusCode::OK.into_response()
+            match way {
+                Way::FillsAndTells(bytes) => "x".repeat(bytes).into_response(),
+                _ => StatusCode::OK.into_response(),
+            }
         }
     };
     application.under_way.fetch_sub(1, Ordering::SeqCst);
@@ -248,7 +257,98 @@ async fn two_plans_that_share_keys_load_each_of_them_once() {
     assert_eq!((first.phase, second.phase), (RunPhase::Finished, RunPhase::Finished), "{}", second.why);
     assert_eq!((application.loads(), application.most_loads_of_a_key()), (200, 1));
     let all = second.counts;
-    assert_eq!(all.filled + all.there + all.claimed, 199, "{all:?}");
+    // What the first is loading is waited for.
+    assert_eq!((all.filled + all.there, all.claimed), (199, 0), "{all:?}");
+}
+
+/// The key of a claim, which is made here as somebody else would make it.
+fn claim_of(key: &str) -> String {
+    let mut of = 0_u16.to_le_bytes().to_vec();
+    of.extend(key.as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, &of);
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("cachescope:lock:load:{}", &hex[..32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_one_who_died_had_claimed_are_loaded_when_their_claims_end_and_what_stays_claimed_is_counted()
+ {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Fills).await;
+    let mut connection = server.connection().await.expect("it answers");
+    for (number, lives_ms) in [(3, "2500"), (70, "3000"), (71, "3000"), (99, "")] {
+        let mut set = redis::cmd("SET");
+        set.arg(claim_of(&format!("item:{number}"))).arg("somebody");
+        if !lives_ms.is_empty() {
+            set.arg("PX").arg(lives_ms);
+        }
+        let () = set.query_async(&mut connection).await.expect("set");
+    }
+    let bench = Bench::on(&server.url()).await;
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..100, gentle()) }))
+        .await
+        .expect("it starts");
+    // One of them is filled by its holder after all.
+    until(|| run.state().counts.filled == 96).await;
+    set(&server, 71..72).await;
+    // A pause holds while claims are waited for.
+    run.pause();
+    until(|| run.state().phase == RunPhase::Paused).await;
+    let before = application.loads();
+    run.go_on();
+    let state = run.ended().await;
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    let counts = state.counts;
+    assert_eq!((counts.filled, counts.there, counts.claimed, counts.failed), (98, 1, 1, 0), "{counts:?}");
+    assert_eq!((before, application.loads(), application.most_loads_of_a_key()), (96, 98, 1));
+    assert_eq!(run.record().waiting, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_are_kept_while_a_slow_endpoint_is_at_it_and_outlive_what_was_broken_off() {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Hangs).await;
+    let bench = Bench::on(&server.url()).await;
+    // Claims that nobody renews live for this deadline and ten seconds.
+    let limits = WarmLimits { concurrency: 2, timeout_ms: 30_000, ..gentle() };
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..5, limits) }))
+        .await
+        .expect("it starts");
+    until(|| application.loads() == 2).await;
+    let mut connection = server.connection().await.expect("it answers");
+    let mut left = async || -> Vec<i64> {
+        let mut pipe = redis::pipe();
+        (0..5).for_each(|number| {
+            pipe.cmd("PTTL").arg(claim_of(&format!("item:{number}")));
+        });
+        pipe.query_async(&mut connection).await.expect("asked")
+    };
+    let first = left().await;
+    assert!(first.iter().all(|left| (1..=40_000).contains(left)), "{first:?}");
+    let renewed = async {
+        // Each look finds less left, until they are renewed.
+        let mut before = first[4];
+        loop {
+            let now = left().await[4];
+            if now > before {
+                return;
+            }
+            before = now;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), renewed).await.expect("they are renewed");
+    run.cancel();
+    assert_eq!(run.ended().await.phase, RunPhase::Cancelled);
+    let mut sent: Vec<usize> = application.loads.lock().keys().filter_map(|id| id.parse().ok()).collect();
+    sent.sort_unstable();
+    let after = left().await;
+    for number in 0..5 {
+        // What was sent may be worked on still; what was not is free again.
+        assert_eq!(after[number] > 0, sent.contains(&number), "{number}: {after:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,7 +379,130 @@ async fn an_endpoint_that_misbehaves_halts_the_run_in_one_sentence_that_the_audi
         assert_eq!(state.counts.filled, 0, "{way:?}");
         assert!(application.loads() <= most, "{way:?}: {} requests", application.loads());
         assert_eq!(bench.records.events.lock().last().map(String::as_str), Some("warm.halted"), "{way:?}");
+        assert_eq!(*bench.records.why.lock(), state.why, "{way:?}");
+        assert!(!state.why.contains(". ") && !state.remedy.is_empty(), "one sentence: {}", state.why);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_takes_its_time_is_given_it_and_one_that_tells_too_much_in_all_is_left() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    let (application, front) = Application::start(&server, Way::Dawdles).await;
+    let limits = WarmLimits { concurrency: 3, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..20, limits) })).await;
+    assert_eq!((state.phase, state.counts.filled), (RunPhase::Finished, 20), "{}", state.why);
+    assert_eq!((application.loads(), application.most_under_way.load(Ordering::SeqCst)), (20, 3));
+
+    let (application, front) = Application::start(&server, Way::FillsAndTells(5_000)).await;
+    let limits = WarmLimits { most_bytes: 50_000, ..gentle() };
+    let state = run(&bench, "2", plan(Action::Warm { warm: warm(endpoint(&front), 100..600, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("more than 50000 bytes"), "{}", state.why);
+    assert!(application.loads() < 40, "{} requests", application.loads());
+    assert_eq!(*bench.records.why.lock(), state.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_beyond_their_number_halt_the_run_although_their_share_is_small() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    let (_, front) = Application::start(&server, Way::FailsFirst(1)).await;
+    // Each of the first tries fails: 100 % may, but no more than three.
+    let limits = WarmLimits { errors_percent: 100, most_errors: 3, retries: 0, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..100, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("more than the plan allows"), "{}", state.why);
+    // The fourth halts it; those that were under way may have failed too.
+    assert!((4..=11).contains(&state.counts.failed), "{:?}", state.counts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_whose_certificate_nobody_vouches_for_is_sent_nothing() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    // Whatever speaks TLS will do: it does not come to HTTP.
+    let tls = RedisOptions { tls: true, ..RedisOptions::default() };
+    let other = RedisServer::start(tls).await.expect("redis-server is installed");
+    let (_, front) = Application::start(&server, Way::Fills).await;
+    let mut endpoint = endpoint(&front);
+    endpoint.url = format!("https://127.0.0.1:{}/load/{{id}}", other.port());
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint, 0..50, gentle()) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("certificate"), "{}", state.why);
+    assert!(state.counts.requests <= 8, "{:?}", state.counts);
+    assert_eq!(*bench.records.why.lock(), state.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_warm_has_nothing_under_way_and_a_halted_one_goes_on_where_it_stood() {
+    let server = server().await;
+    let (application, front) = Application::start(&server, Way::Fills).await;
+    let bench = Bench::on(&server.url()).await;
+    let limits = WarmLimits { retries: 0, ..gentle() };
+    let run = bench
+        .start("1", plan(Action::Warm { warm: warm(endpoint(&front), 0..300, limits) }))
+        .await
+        .expect("it starts");
+    until(|| application.loads() >= 30).await;
+    run.pause();
+    until(|| run.state().phase == RunPhase::Paused).await;
+    let paused = application.loads();
+    assert_eq!(application.under_way.load(Ordering::SeqCst), 0);
+    assert!(paused < 300, "it was paused before its end");
+    *application.way.lock() = Way::Fails;
+    assert_eq!(application.loads(), paused);
+    run.go_on();
+    let halted = run.ended().await;
+    assert_eq!(halted.phase, RunPhase::Halted);
+    assert!(halted.counts.filled >= 30 && halted.counts.filled <= paused, "{:?}", halted.counts);
+    let mut connection = server.connection().await.expect("it answers");
+    let mut there = async || -> Vec<String> {
+        redis::cmd("KEYS").arg("item:*").query_async(&mut connection).await.expect("listed")
+    };
+    let before = there().await;
+    assert_eq!(before.len() as u64, halted.counts.filled);
+    *application.way.lock() = Way::Fills;
+    let context = bench.context("1", false).await.expect("a context");
+    let resumed = cachescope_actions::run::resume(run.record(), context).await.expect("it goes on");
+    let state = resumed.ended().await;
+    assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+    assert_eq!((there().await.len(), state.counts.filled), (300, 300));
+    let loads = application.loads.lock();
+    let once = before.iter().all(|key| loads[key.trim_start_matches("item:")] == 1);
+    assert!(once, "what was filled before is not loaded again");
+    let events = bench.records.events.lock().clone();
+    let words =
+        ["warm.started", "warm.paused", "warm.resumed", "warm.halted", "warm.resumed", "warm.finished"];
+    assert_eq!(events, words);
+}
+
+/// A hit rate that stays where it is.
+struct Stuck;
+
+impl cachescope_actions::run::StopRules for Stuck {
+    fn judge(&self) -> Vec<cachescope_actions::run_state::StopRuleState> {
+        Vec::new()
+    }
+
+    fn hit_rate(&self, _namespaces: &[String]) -> Option<f64> {
+        Some(0.5)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "waits 90 s for a hit rate that does not rise; cargo test -p cachescope-actions --test actions -- --ignored rise"]
+async fn a_warm_that_does_not_make_the_hit_rate_rise_halts() {
+    let server = server().await;
+    let (_, front) = Application::start(&server, Way::Fills).await;
+    let mut bench = Bench::on(&server.url()).await;
+    bench.rules = Arc::new(Stuck);
+    let limits = WarmLimits { per_minute: 120, ..gentle() };
+    let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..1_000, limits) })).await;
+    assert_eq!(state.phase, RunPhase::Halted);
+    assert!(state.why.contains("the hit rate does not rise, it is 50.0 %"), "{}", state.why);
+    assert!(state.counts.filled >= 150, "{:?}", state.counts);
+    assert_eq!(*bench.records.why.lock(), state.why);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,7 @@ impl Applications {
         endpoint.origin.admit(endpoint.way, newest, now_ms);
         // Sorted by time: of each series the last one stays.
         let last: hashbrown::HashMap<_, i64> =
-            met.iter().map(|met| (&*met.sample.series, met.at_ms)).collect();
+            met.iter().map(|met| (&met.sample.series, met.at_ms)).collect();
         let alive = last.into_values().filter(|at_ms| *at_ms >= newest - GONE_AFTER_MILLIS);
         endpoint.complete_to_ms = endpoint.complete_to_ms.max(alive.min().unwrap_or(newest));
     }
@@ -219,7 +219,7 @@ impl Applications {
             if self.layers.len() >= MOST_LAYERS {
                 return None;
             }
-            let carrier = Carrier { label: layer.to_owned(), ..Carrier::default() };
+            let carrier = Carrier { label: layer.into(), ..Carrier::default() };
             self.layers.insert(layer.to_owned(), carrier);
         }
         Some(Whose::Layer(layer))
@@ -249,8 +249,7 @@ impl Applications {
             }
             None => {
                 let number = self.carriers.len() as u32;
-                self.carriers.push(Carrier { label: label.to_owned(), ..Carrier::default() });
-                self.by_label.insert(label.to_owned(), number);
+                self.add_carrier(label);
                 Some(number)
             }
         }

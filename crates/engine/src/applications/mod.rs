@@ -7,6 +7,7 @@ mod origin;
 mod series;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -25,7 +26,7 @@ const MOST_LAYERS: usize = 16;
 /// What the application counts under one label, of a namespace or of another layer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
-    pub(crate) label: String,
+    pub(crate) label: Arc<str>,
     pub(crate) tally: Tally,
     pub(crate) histogram: Histogram,
     pub(crate) origin: Origin,
@@ -59,7 +60,7 @@ pub(crate) struct Applications {
     endpoints: Vec<Endpoint>,
     /// Number 0 counts what carries no label for a namespace.
     pub(crate) carriers: Vec<Carrier>,
-    by_label: HashMap<String, u32>,
+    by_label: HashMap<Arc<str>, u32>,
     /// Sums over all labels, Redis alone.
     pub(crate) total: Tally,
     /// What is counted in other layers, by the layer's label.
@@ -105,8 +106,7 @@ impl Applications {
             Some(number) => *number,
             None => {
                 let number = self.carriers.len() as u32;
-                self.carriers.push(Carrier { label: label.to_owned(), ..Carrier::default() });
-                self.by_label.insert(label.to_owned(), number);
+                self.add_carrier(label);
                 number
             }
         };
@@ -115,6 +115,12 @@ impl Applications {
             carrier.rows.push(row);
         }
         number
+    }
+
+    fn add_carrier(&mut self, label: &str) {
+        let label: Arc<str> = label.into();
+        self.by_label.insert(Arc::clone(&label), self.carriers.len() as u32);
+        self.carriers.push(Carrier { label, ..Carrier::default() });
     }
 
     /// How far one way's counters reach: to where the slowest of its endpoints that still deliver is complete.

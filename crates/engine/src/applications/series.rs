@@ -1,6 +1,6 @@
 //! The last sample of every series that matters, bounded.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 /// A longer gap between two samples says nothing about when things happened in between.
 const LONGEST_INTERVAL_MILLIS: i64 = 3_600_000;
@@ -9,6 +9,8 @@ const BIRTH_WITHIN_MILLIS: i64 = 300_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Last {
+    /// Both halves of the series' hash: as one number it would stand at multiples of 16 bytes.
+    series: [u64; 2],
     value: f64,
     at_ms: i64,
     /// What whole counts have left over of fractional values.
@@ -49,10 +51,16 @@ pub(crate) struct Increase {
     pub(crate) born: bool,
 }
 
+fn halves(series: u128) -> [u64; 2] {
+    [series as u64, (series >> 64) as u64]
+}
+
 /// Series by the hash of endpoint, name and labels.
 #[derive(Clone, Debug)]
 pub(crate) struct SeriesTable {
-    series: HashMap<u128, Last>,
+    series: Vec<Last>,
+    /// Places in `series`: a table of all of it would be a third free and take that up too.
+    places: HashTable<u32>,
     bound: usize,
     left_out: u64,
     left_out_now: u64,
@@ -60,7 +68,13 @@ pub(crate) struct SeriesTable {
 
 impl SeriesTable {
     pub(crate) fn new(bound: usize) -> Self {
-        Self { series: HashMap::new(), bound, left_out: 0, left_out_now: 0 }
+        Self { series: Vec::new(), places: HashTable::new(), bound, left_out: 0, left_out_now: 0 }
+    }
+
+    fn find(&mut self, series: u128) -> Option<&mut Last> {
+        let same = |place: &u32| self.series[*place as usize].series == halves(series);
+        let place = *self.places.find(series as u64, same)?;
+        self.series.get_mut(place as usize)
     }
 
     /// Takes a counter's sample; `scrape_before` is the time of the target's scrape before this one.
@@ -77,14 +91,14 @@ impl SeriesTable {
         if !value.is_finite() || value < 0.0 {
             return None;
         }
-        if let Some(last) = self.series.get_mut(&series) {
+        if let Some(last) = self.find(series) {
             if at_ms <= last.at_ms {
                 return None;
             }
             let reset = value < last.value;
             let amount = if reset { value } else { value - last.value };
             let from_ms = last.at_ms;
-            *last = Last { value, at_ms, remainder: last.remainder };
+            *last = Last { value, at_ms, ..*last };
             let near = at_ms - from_ms <= LONGEST_INTERVAL_MILLIS;
             return near.then_some(Increase { amount, from_ms, to_ms: at_ms, reset, born: false });
         }
@@ -92,14 +106,17 @@ impl SeriesTable {
             self.left_out_now += 1;
             return None;
         }
-        self.series.insert(series, Last { value, at_ms, remainder: 0.0 });
+        self.places.insert_unique(series as u64, self.series.len() as u32, |place| {
+            self.series[*place as usize].series[0]
+        });
+        self.series.push(Last { series: halves(series), value, at_ms, remainder: 0.0 });
         let from_ms = scrape_before.filter(|before| at_ms - before <= BIRTH_WITHIN_MILLIS)?;
         Some(Increase { amount: value, from_ms, to_ms: at_ms, reset: false, born: true })
     }
 
     /// Whole counts of a series' increase; the rest is kept for its next one.
     pub(crate) fn whole(&mut self, series: u128, amount: f64) -> u64 {
-        let Some(last) = self.series.get_mut(&series) else { return amount as u64 };
+        let Some(last) = self.find(series) else { return amount as u64 };
         let due = amount + last.remainder;
         // Counters are whole numbers in all but odd cases: 1e-6 forgives what adding floats costs.
         let whole = (due + 1e-6).floor().max(0.0);
@@ -118,7 +135,15 @@ impl SeriesTable {
     }
 
     pub(crate) fn forget_before(&mut self, at_ms: i64) {
-        self.series.retain(|_, last| last.at_ms >= at_ms);
+        let before = self.series.len();
+        self.series.retain(|last| last.at_ms >= at_ms);
+        if self.series.len() < before {
+            self.places.clear();
+            for (place, last) in (0u32..).zip(&self.series) {
+                self.places
+                    .insert_unique(last.series[0], place, |place| self.series[*place as usize].series[0]);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ fn start(max_discovered: usize) -> (Discovery, Rows) {
 }
 
 fn templates(rows: &Rows) -> Vec<String> {
-    rows.live().filter(|(row, _)| *row != OTHER).map(|(_, row)| row.template.clone()).collect()
+    rows.live().filter(|(row, _)| *row != OTHER).map(|(_, row)| row.template.as_ref().to_owned()).collect()
 }
 
 #[test]

@@ -74,13 +74,13 @@ impl Engine {
     #[must_use]
     pub fn slow_commands(&self, now: Timestamp, namespace: Option<&str>) -> Vec<SlowCommand> {
         let now_ms = now.millis().max(self.now_ms);
-        let rows = self.rows.live().filter(|(_, row)| namespace.is_none_or(|name| name == row.template));
+        let rows = self.rows.live().filter(|(_, row)| namespace.is_none_or(|name| *name == *row.template));
         let mut found: Vec<_> = rows
             .flat_map(|(_, row)| {
                 row.slow.since_an_hour(now_ms).map(|slow| SlowCommand {
                     at: slow.execution.at,
                     node: slow.node.to_string(),
-                    namespace: row.template.clone(),
+                    namespace: row.template.as_ref().to_owned(),
                     command: slow.execution.command.to_string(),
                     // The slow log has no database numbers.
                     key: slow.execution.key.as_deref().map(|key| self.shown_key(0, key)).unwrap_or_default(),

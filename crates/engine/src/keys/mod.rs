@@ -9,7 +9,7 @@ use sketch::{COUNTERS, Sketch};
 
 /// A sketch collects for so long.
 const PERIOD_MILLIS: i64 = 60_000;
-/// Counters of all rows of one period together, about 130 bytes each with a usual key.
+/// Counters of all rows of one period together, some 70 bytes each with a usual key.
 const MOST_COUNTERS: usize = 16_384;
 
 /// The sketches of one period.

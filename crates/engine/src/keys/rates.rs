@@ -110,7 +110,11 @@ impl TopKeys {
 
 fn shown(engine: &Engine, counter: &Counter) -> String {
     let text = engine.shown_key(counter.database, &counter.key);
-    if counter.length > counter.key.len() { format!("{text}… ({} bytes)", counter.length) } else { text }
+    if counter.length() > counter.key.len() {
+        format!("{text}… ({} bytes)", counter.length())
+    } else {
+        text
+    }
 }
 
 impl Engine {
@@ -121,11 +125,11 @@ impl Engine {
         let now_ms = now.millis().clamp(0, self.now_ms.saturating_add(86_400_000)).max(self.now_ms);
         let mut all: Vec<MissedKey> = Vec::new();
         for (row, named) in self.rows.live() {
-            let namespace = named.template.as_str();
+            let namespace = named.template.as_ref();
             let (rates, seconds) = self.missed.raw(row, now_ms, window);
             for (hash, counter, count) in rates {
                 // A cut name is no key.
-                if counter.length > counter.key.len() || counter.key.starts_with(OUR_PREFIX) {
+                if counter.length() > counter.key.len() || counter.key.starts_with(OUR_PREFIX) {
                     continue;
                 }
                 let cause = match self.events.keys.get(hash).map(|entry| entry.state) {
@@ -138,7 +142,7 @@ impl Engine {
                 all.push(MissedKey {
                     namespace: namespace.to_owned(),
                     database: counter.database,
-                    key: counter.key.clone(),
+                    key: counter.key.to_vec(),
                     per_second: count / seconds,
                     cause,
                 });

@@ -5,6 +5,8 @@
 //! Data Streams", ICDT 2005). No key's true count is above its counter, nor below counter − error, and every
 //! key with more than its total ÷ counters is among them.
 
+use crate::short_list::make_room;
+
 /// Most keys kept a sketch.
 pub(super) const COUNTERS: usize = 32;
 /// Bytes of a key that are kept to show it.
@@ -14,19 +16,18 @@ const LONGEST_KEY: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counter {
     pub(super) database: u16,
+    /// The key's whole length; a server holds none of 4 GB.
+    length: u32,
     /// The key, cut after [`LONGEST_KEY`] bytes.
-    pub(super) key: Vec<u8>,
-    /// Its whole length.
-    pub(super) length: usize,
+    pub(super) key: Box<[u8]>,
     /// What it may have taken over from others.
     pub(super) error: f64,
 }
 
-/// The counters of one row. Counts and hashes lie apart from the keys: most calls read nothing else.
+/// The counters of one row. Hashes and counts lie apart from the keys: most calls read nothing else.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
-    hashes: Vec<u64>,
-    counts: Vec<f64>,
+    counts: Vec<(u64, f64)>,
     counters: Vec<Counter>,
     /// Whether a key ever gave way to another.
     replaced: bool,
@@ -35,59 +36,70 @@ pub(super) struct Sketch {
 impl Sketch {
     /// Counts a key `weight` times, with at most so many counters; says whether a new one was made.
     pub(super) fn add(&mut self, hash: u64, database: u16, key: &[u8], weight: f64, room: usize) -> bool {
-        if let Some(place) = self.hashes.iter().position(|known| *known == hash) {
-            self.counts[place] += weight;
+        if let Some((_, count)) = self.counts.iter_mut().find(|(known, _)| *known == hash) {
+            *count += weight;
             return false;
         }
         if self.counts.len() < room {
-            self.hashes.push(hash);
-            self.counts.push(weight);
-            self.counters.push(Counter::default());
-            let last = self.counters.len() - 1;
-            self.counters[last].take_over(database, key, 0.0);
+            make_room(&mut self.counts);
+            self.counts.push((hash, weight));
+            let mut counter = Counter::default();
+            counter.take_over(database, key, 0.0);
+            make_room(&mut self.counters);
+            self.counters.push(counter);
             return true;
         }
         let mut least = 0;
-        for (place, count) in self.counts.iter().enumerate() {
-            if *count < self.counts[least] {
+        for (place, (_, count)) in self.counts.iter().enumerate() {
+            if *count < self.counts[least].1 {
                 least = place;
             }
         }
         self.replaced = true;
-        if let Some(counter) = self.counters.get_mut(least) {
-            counter.take_over(database, key, self.counts[least]);
-            self.hashes[least] = hash;
-            self.counts[least] += weight;
+        if let (Some(counter), Some((known, count))) =
+            (self.counters.get_mut(least), self.counts.get_mut(least))
+        {
+            counter.take_over(database, key, *count);
+            *known = hash;
+            *count += weight;
         }
         false
     }
 
     /// Takes back what was counted for a key, where it is still kept.
     pub(super) fn take(&mut self, hash: u64, weight: f64) {
-        if let Some(place) = self.hashes.iter().position(|known| *known == hash) {
-            self.counts[place] = (self.counts[place] - weight).max(0.0);
+        if let Some((_, count)) = self.counts.iter_mut().find(|(known, _)| *known == hash) {
+            *count = (*count - weight).max(0.0);
         }
     }
 
     /// What a key that is not kept may have come to.
     pub(super) fn least(&self) -> f64 {
-        let least = self.counts.iter().copied().reduce(f64::min);
+        let least = self.counts.iter().map(|(_, count)| *count).reduce(f64::min);
         least.filter(|_| self.replaced).unwrap_or(0.0)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, f64, &Counter)> {
-        let counted = self.hashes.iter().zip(&self.counts).zip(&self.counters);
-        counted.map(|((hash, count), counter)| (*hash, *count, counter))
+        self.counts.iter().zip(&self.counters).map(|((hash, count), counter)| (*hash, *count, counter))
     }
 }
 
 impl Counter {
     fn take_over(&mut self, database: u16, key: &[u8], error: f64) {
         self.database = database;
-        self.key.clear();
-        self.key.extend_from_slice(&key[..key.len().min(LONGEST_KEY)]);
-        self.length = key.len();
+        let kept = &key[..key.len().min(LONGEST_KEY)];
+        if self.key.len() == kept.len() {
+            self.key.copy_from_slice(kept);
+        } else {
+            self.key = kept.into();
+        }
+        self.length = u32::try_from(key.len()).unwrap_or(u32::MAX);
         self.error = error;
+    }
+
+    /// The key's whole length, of which less may be kept.
+    pub(super) fn length(&self) -> usize {
+        self.length as usize
     }
 }
 

@@ -27,7 +27,7 @@ const TURN_MILLIS: i64 = 30_000;
 struct Candidate {
     node: u32,
     database: u16,
-    key: Bytes,
+    key: Box<[u8]>,
     since_ms: i64,
 }
 
@@ -50,15 +50,14 @@ impl Probed {
         if at_ms < self.full_until_ms || key.len() > LONGEST_KEY {
             return;
         }
-        let same = |known: &Candidate| known.node == node && known.database == database && known.key == key;
+        let same = |known: &Candidate| known.node == node && known.database == database && *known.key == *key;
         if let Some(known) = self.candidates.iter_mut().find(|known| same(known)) {
             known.since_ms = at_ms;
         } else {
             if self.candidates.len() == MOST_KEYS {
                 self.candidates.remove(0);
             }
-            let key = Bytes::copy_from_slice(key);
-            self.candidates.push(Candidate { node, database, key, since_ms: at_ms });
+            self.candidates.push(Candidate { node, database, key: key.into(), since_ms: at_ms });
         }
         self.candidates.sort_by_key(|known| known.since_ms);
         if let (MOST_KEYS, Some(oldest)) = (self.candidates.len(), self.candidates.first()) {
@@ -67,7 +66,7 @@ impl Probed {
     }
 
     fn gone(&mut self, node: u32, database: u16, key: &[u8]) {
-        let same = |known: &Candidate| known.node == node && known.database == database && known.key == key;
+        let same = |known: &Candidate| known.node == node && known.database == database && *known.key == *key;
         if let Some(place) = self.candidates.iter().position(same) {
             self.candidates.remove(place);
             self.full_until_ms = 0;
@@ -145,7 +144,7 @@ impl Engine {
             .map(|candidate| ProbeCandidate {
                 node: self.server.name(candidate.node),
                 database: candidate.database,
-                key: candidate.key.clone(),
+                key: Bytes::copy_from_slice(&candidate.key),
             })
             .collect()
     }

@@ -119,7 +119,7 @@ fn gather<'c>(view: &View<'_>, carriers: impl Iterator<Item = &'c Carrier>) -> G
             figures.lost_seconds = figures.lost_seconds.max(way_view.lost_seconds);
         }
         if carrier.rows.len() > 1 {
-            figures.shared = Some(carrier.label.clone());
+            figures.shared = Some(carrier.label.as_ref().to_owned());
         }
     }
     gathered

@@ -59,7 +59,7 @@ fn without_tenant(engine: &Engine, findings: &mut Vec<Finding>) {
     let forbidden: Vec<_> = isolation.forbidden.iter().map(Template::shape).collect();
     for (_, row) in engine.rows.live() {
         let Some(found) = row.scanned.as_deref().filter(|found| found.keys.value > 0.0) else { continue };
-        let documented = engine.strategy.namespaces.iter().find(|it| it.template.as_str() == row.template);
+        let documented = engine.strategy.namespaces.iter().find(|it| it.template.as_str() == &*row.template);
         let exempt = documented.is_some_and(|it| isolation.exempt.contains(&it.name));
         let carries = documented.is_some_and(|it| {
             it.tenant.is_some() || it.template.fields().any(|field| field == isolation.field)

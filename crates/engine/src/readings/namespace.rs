@@ -24,7 +24,7 @@ pub(super) fn fill(
     readings: &mut Readings,
     into: &mut NamespaceSnapshot,
 ) {
-    into.namespace.clone_from(&row.template);
+    row.template.as_ref().clone_into(&mut into.namespace);
     into.title.clone_from(&row.title);
     into.origin = if number == OTHER { NamespaceOrigin::Other } else { row.origin };
     into.documented_ttl_seconds = row.documented_ttl_seconds;

@@ -1,6 +1,7 @@
 //! Which samples a rule's subject picks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cachescope_model::alert::AlertLabels;
 use cachescope_model::alert::label::{LAYER, NAMESPACE, NODE, TENANT};
@@ -8,7 +9,7 @@ use cachescope_model::reading::{Reading, Readings};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::{NamespaceOrigin, Snapshot};
 use cachescope_model::source::{SourceHealth, SourceId};
-use cachescope_model::strategy::{Rule, Strategy, Subject};
+use cachescope_model::strategy::{Namespace, Rule, Strategy, Subject};
 use cachescope_model::window::Window;
 
 use super::inputs::Inputs;
@@ -17,33 +18,43 @@ use super::sample::Sample;
 /// Names of documented namespaces by template, and back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    by_template: HashMap<String, String>,
-    templates: HashMap<String, String>,
+    /// Templates with their names, sorted by template.
+    named: Vec<(Arc<str>, Box<str>)>,
+    /// Places in `named`, sorted by name.
+    by_name: Vec<u32>,
     with_tenant: Vec<String>,
 }
 
 impl Names {
     pub(super) fn new(strategy: &Strategy) -> Self {
-        let mut names = Self::default();
-        for namespace in &strategy.namespaces {
-            let template = namespace.template.as_str();
-            names.by_template.entry(template.to_owned()).or_insert_with(|| namespace.name.clone());
-            names.templates.insert(namespace.name.clone(), template.to_owned());
-            if namespace.tenant.is_some() {
-                names.with_tenant.push(namespace.name.clone());
-            }
-        }
-        names
+        let pair = |it: &Namespace| (it.template.text(), it.name.as_str().into());
+        let mut named: Vec<(Arc<str>, Box<str>)> = strategy.namespaces.iter().map(pair).collect();
+        // Of two with one template, in different databases, the first gives the name: the order stays.
+        named.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut by_name: Vec<u32> = (0u32..).zip(&named).map(|(place, _)| place).collect();
+        by_name.sort_by(|one, other| named[*one as usize].1.cmp(&named[*other as usize].1));
+        let with_tenant = strategy.namespaces.iter().filter(|it| it.tenant.is_some());
+        Self { by_name, with_tenant: with_tenant.map(|it| it.name.clone()).collect(), named }
     }
 
     fn name<'a>(&'a self, template: &'a str) -> &'a str {
-        self.by_template.get(template).map_or(template, String::as_str)
+        let place = self.named.partition_point(|(known, _)| **known < *template);
+        self.named
+            .get(place)
+            .filter(|(known, _)| **known == *template)
+            .map_or(template, |(_, name)| name.as_ref())
+    }
+
+    fn template(&self, name: &str) -> Option<&str> {
+        let named = |place: &u32| &self.named[*place as usize];
+        let place = self.by_name.binary_search_by(|place| named(place).1.as_ref().cmp(name)).ok()?;
+        Some(&named(&self.by_name[place]).0)
     }
 
     /// The templates of these namespaces; of all that have a tenant where there are none.
     pub(super) fn tenant_templates(&self, namespaces: &[String]) -> Vec<&str> {
         let wanted = if namespaces.is_empty() { &self.with_tenant } else { namespaces };
-        wanted.iter().filter_map(|name| self.templates.get(name)).map(String::as_str).collect()
+        wanted.iter().filter_map(|name| self.template(name)).collect()
     }
 }
 

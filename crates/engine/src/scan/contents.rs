@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cachescope_model::scan::{KeyDetails, ScannedKey, Ttl};
 
 use super::spread::Spread;
+use crate::short_list::make_room;
 
 /// The biggest keys kept of a namespace.
 pub(crate) const BIGGEST: usize = 20;
@@ -79,6 +80,7 @@ impl Contents {
 
     fn insert(&mut self, big: Big, most: usize) {
         let place = self.biggest.partition_point(|known| known.bytes >= big.bytes);
+        make_room(&mut self.biggest);
         self.biggest.insert(place, big);
         self.biggest.truncate(most);
     }
@@ -104,7 +106,10 @@ impl Contents {
 fn count(words: &mut Words, word: &Cow<'static, str>, times: u64) {
     match words.iter().position(|(known, _)| known == word) {
         Some(place) => words[place].1 += times,
-        None if words.len() < MOST_WORDS => words.push((word.clone(), times)),
+        None if words.len() < MOST_WORDS => {
+            make_room(words);
+            words.push((word.clone(), times));
+        }
         None => {}
     }
 }

@@ -13,6 +13,8 @@ mod shards;
 mod spread;
 mod versions;
 
+use std::sync::Arc;
+
 use cachescope_model::scan::{ScanMode, ScannedKey};
 use hashbrown::HashMap;
 
@@ -65,7 +67,8 @@ type Place = (u32, u16, u16);
 pub(crate) struct Sums {
     databases: HashMap<u16, Extent>,
     parts: HashMap<Place, Part>,
-    contents: HashMap<u32, Contents>,
+    /// Shared with the rows, where no other server has keys of them.
+    contents: HashMap<u32, Arc<Contents>>,
     pub(crate) tenants: ScannedTenants,
     versions: HashMap<u32, Versions>,
     /// Whether every key was met.
@@ -79,7 +82,7 @@ impl Sums {
         self.parts.entry((row, database, stratum)).or_default().add(key, longest_ttl_seconds);
         if key.memory.is_some() {
             let most = (MOST_BIG_KEYS / self.contents.len().max(1)).clamp(1, BIGGEST);
-            self.contents.entry(row).or_default().add(database, key, most);
+            Arc::make_mut(self.contents.entry(row).or_default()).add(database, key, most);
         }
     }
 

@@ -1,7 +1,10 @@
 //! Taking in what scans report, and giving every row its share of it.
 
+use std::sync::Arc;
+
 use cachescope_model::scan::{ScanChunk, ScanFinished};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::{
     BIGGEST, Bytes, Contents, Ended, Found, Interval, MOST_BIG_KEYS, Part, Spread, Sums, Versions,
@@ -64,7 +67,7 @@ impl Engine {
     /// Gives every row its share of what the last complete scans of all nodes found.
     fn publish_scans(&mut self, at_ms: i64) {
         let mut parts: HashMap<u32, Vec<(&Part, f64)>> = HashMap::new();
-        let mut contents: HashMap<u32, Contents> = HashMap::new();
+        let mut contents: HashMap<u32, Arc<Contents>> = HashMap::new();
         let mut tenants = ScannedTenants::default();
         let rows: usize = self.scans.used().map(|ended| ended.sums.contents.len()).sum();
         let most = (MOST_BIG_KEYS / rows.max(1)).clamp(1, BIGGEST);
@@ -73,7 +76,12 @@ impl Engine {
                 parts.entry(self.rows.resolve(row)).or_default().push((part, met));
             }
             for (row, found) in &sums.contents {
-                contents.entry(self.rows.resolve(*row)).or_default().merge(found, most);
+                match contents.entry(self.rows.resolve(*row)) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(Arc::clone(found));
+                    }
+                    Entry::Occupied(mut entry) => Arc::make_mut(entry.get_mut()).merge(found, most),
+                }
             }
             tenants.merge(&sums.tenants, |row| self.rows.resolve(row));
         }
@@ -94,10 +102,11 @@ impl Engine {
                 versions.entry(self.rows.resolve(*row)).or_default().merge(found);
             }
         }
+        let nothing = Arc::new(Contents::default());
         let unmet = unmet(self.scans.used().map(|ended| &ended.sums));
         for (number, row) in self.rows.live_mut() {
             let mut found = found.remove(&number).unwrap_or_else(|| unmet.clone());
-            found.contents = contents.remove(&number).unwrap_or_default();
+            found.contents = contents.remove(&number).unwrap_or_else(|| Arc::clone(&nothing));
             found.stale = versions.get(&number).map(Versions::stale).unwrap_or_default();
             let bytes = match found.bytes {
                 Bytes::Known(bytes) => bytes.value,

@@ -1,5 +1,7 @@
 //! What a running scan sums up, stratum by stratum, and what follows from it for a row.
 
+use std::sync::Arc;
+
 use cachescope_model::scan::{ScannedKey, Ttl};
 
 use super::contents::{BIGGEST, Contents};
@@ -71,7 +73,7 @@ pub(crate) struct Found {
     /// Share without a time to live; `None` where none was asked.
     pub(crate) no_ttl: Option<Interval>,
     pub(crate) ttls: Spread,
-    pub(crate) contents: Contents,
+    pub(crate) contents: Arc<Contents>,
     /// Keys of older versions beside a newer one.
     pub(crate) stale: Stale,
 }
@@ -99,7 +101,7 @@ impl Found {
         self.without_ttl += other.without_ttl;
         self.beyond_ttl += other.beyond_ttl;
         self.ttls.merge(&other.ttls, 1.0);
-        self.contents.merge(&other.contents, BIGGEST);
+        Arc::make_mut(&mut self.contents).merge(&other.contents, BIGGEST);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Spans of time in logarithmic buckets: quantiles within 4.5 % at 16 bytes a bucket in use.
 
 use super::estimate::Interval;
+use crate::short_list::make_room;
 
 /// Buckets an octave.
 const PER_OCTAVE: f64 = 16.0;
@@ -24,7 +25,10 @@ impl Spread {
     fn add_weight(&mut self, bucket: u16, weight: f64) {
         match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
             Ok(place) => self.buckets[place].1 += weight,
-            Err(place) => self.buckets.insert(place, (bucket, weight)),
+            Err(place) => {
+                make_room(&mut self.buckets);
+                self.buckets.insert(place, (bucket, weight));
+            }
         }
     }
 

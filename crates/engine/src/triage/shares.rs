@@ -112,8 +112,8 @@ impl Engine {
     pub(super) fn carrier_of(&self, change: &Change, share: f64) -> Carrier {
         let row = self.rows.get(change.row);
         Carrier {
-            namespace: row.template.clone(),
-            title: if row.title.is_empty() { row.template.clone() } else { row.title.clone() },
+            namespace: row.template.as_ref().to_owned(),
+            title: if row.title.is_empty() { row.template.as_ref().to_owned() } else { row.title.clone() },
             share,
             before: change.before,
             now: change.now,

@@ -8,6 +8,7 @@ mod cells;
 mod column;
 mod frame;
 mod gauge;
+mod packed;
 mod tally;
 
 pub(crate) use buckets::{Buckets, Counts, add_counts, total};

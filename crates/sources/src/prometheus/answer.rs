@@ -1,7 +1,6 @@
 //! What Prometheus's HTTP API answers (`/api/v1`), as data.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use cachescope_model::metrics::{self, Sample};
 use cachescope_model::time::Timestamp;
@@ -89,8 +88,8 @@ impl Series {
     pub fn into_samples(self) -> impl Iterator<Item = Sample> {
         let Self { name, labels, points } = self;
         let labels = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let series = Arc::new(metrics::Series::new(&name, labels));
-        points.into_iter().map(move |(at, value)| Sample { series: Arc::clone(&series), value, at })
+        let series = metrics::Series::new(&name, labels);
+        points.into_iter().map(move |(at, value)| Sample { series: series.clone(), value, at })
     }
 }
 

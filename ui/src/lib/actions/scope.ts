@@ -17,6 +17,8 @@ export interface ActionWish {
   tenant?: string;
   /** With a namespace: fill its keys instead of removing them. */
   fill?: boolean;
+  /** Fill what this run removed. */
+  ofRun?: string;
 }
 
 export type ScopeKind = 'namespace' | 'pattern' | 'keys' | 'tag' | 'playbook' | 'warm';
@@ -52,9 +54,9 @@ export interface ScopeForm {
 
 /** The form that a wish fills. */
 export function scopeOf(
-  wish: Pick<ActionWish, 'playbook' | 'namespace' | 'tenant' | 'warm' | 'fill'>,
+  wish: Pick<ActionWish, 'playbook' | 'namespace' | 'tenant' | 'warm' | 'fill' | 'ofRun'>,
 ): ScopeForm {
-  const warms = wish.warm !== undefined || wish.fill === true;
+  const warms = wish.warm !== undefined || wish.fill === true || wish.ofRun !== undefined;
   return {
     kind: warms ? 'warm' : wish.playbook === undefined ? 'namespace' : 'playbook',
     namespace: wish.namespace ?? '',
@@ -69,7 +71,11 @@ export function scopeOf(
     tag: '',
     playbook: wish.playbook ?? '',
     parameters: {},
-    warm: { ...usualWarm, plan: wish.warm ?? '' },
+    warm: {
+      ...usualWarm,
+      plan: wish.warm ?? '',
+      ...(wish.ofRun !== undefined && { keys: 'run', run: wish.ofRun }),
+    },
   };
 }
 

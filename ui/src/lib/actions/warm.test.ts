@@ -10,6 +10,16 @@ test('a wish to warm opens on its plan or its namespace', () => {
   expect(scopeOf({ namespace: 'a:{b}', fill: true })).toMatchObject({ kind: 'warm', namespace: 'a:{b}' });
 });
 
+test('what a purge removed is a wish like any other, and limits left alone are left to the core', () => {
+  const wished = scopeOf({ ofRun: '14' });
+  expect(wished).toMatchObject({ kind: 'warm', warm: { keys: 'run', run: '14', way: 'request' } });
+  wished.warm.url = 'https://h/{namespace}';
+  expect(missing(wished, null)).toBe(null);
+  expect(draftOf(wished)).toMatchObject({ warm: { keys: { which: 'run', run: '14' }, limits: null } });
+  wished.warm.perMinute = '90';
+  expect(draftOf(wished)).toMatchObject({ warm: { limits: { per_minute: 90, concurrency: 4, retries: 2 } } });
+});
+
 test.each<[string, Partial<WarmForm>, string, RegExp | null]>([
   ['nothing', {}, '', /plan or a namespace/],
   ['a namespace without a URL', {}, 'a:{b}', /URL/],

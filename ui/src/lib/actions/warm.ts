@@ -2,6 +2,7 @@
 import type { Preview } from '../bindings/Preview';
 import type { RunState } from '../bindings/RunState';
 import type { WarmDraft } from '../bindings/WarmDraft';
+import type { WarmLimits } from '../bindings/WarmLimits';
 import { grouped, show } from '../format/numbers';
 import { span } from '../format/time';
 import type { Box } from './Boxes.svelte';
@@ -37,6 +38,7 @@ export interface WarmForm {
   url: string;
   baseUrl: string;
   method: string;
+  /** Empty for what the plan says or is usual. */
   perMinute: string;
   concurrency: string;
   privateAddresses: boolean;
@@ -57,14 +59,28 @@ export const usualWarm: WarmForm = {
   url: '',
   baseUrl: '',
   method: 'GET',
-  perMinute: '600',
-  concurrency: '4',
+  perMinute: '',
+  concurrency: '',
   privateAddresses: false,
   withSecret: false,
   secret: SECRET,
   from: '',
   jitterPercent: '0',
 };
+
+/** What is usual where the plan says nothing. */
+export const USUAL_LIMITS: WarmLimits = {
+  per_minute: 600,
+  concurrency: 4,
+  most_bytes: 268_435_456,
+  most_bytes_of_answer: 4_194_304,
+  errors_percent: 10,
+  most_errors: 0,
+  timeout_ms: 10_000,
+  retries: 2,
+};
+
+const isNone = (text: string): boolean => text.trim() !== '' && (whole(text) ?? 0) < 1;
 
 const whole = (text: string): number | null => (/^\d{1,7}$/.test(text.trim()) ? Number(text) : null);
 
@@ -86,8 +102,8 @@ export function warmMissing(form: WarmForm, namespace: string): string | null {
   if (form.keys === 'run' && form.way === 'request' && form.run.trim() === '') return 'Name the run.';
   if (form.keys === 'expiring' && whole(form.expiringSeconds) === null)
     return 'Say within how many seconds, a number.';
-  if ((whole(form.perMinute) ?? 0) < 1) return 'At least one request a minute.';
-  if ((whole(form.concurrency) ?? 0) < 1) return 'At least one request at a time.';
+  if (isNone(form.perMinute)) return 'At least one request a minute.';
+  if (isNone(form.concurrency)) return 'At least one request at a time.';
   return null;
 }
 
@@ -95,6 +111,7 @@ export function warmMissing(form: WarmForm, namespace: string): string | null {
 export function warmDraft(form: WarmForm, namespace: string, tenant: string, named: string[]): WarmDraft {
   const given = (text: string) => (text.trim() === '' ? null : text.trim());
   const copies = form.way === 'copy' || form.way === 'undo';
+  const [perMinute, concurrency] = [whole(form.perMinute), whole(form.concurrency)];
   return {
     plan: given(form.plan),
     namespace: given(namespace),
@@ -115,16 +132,15 @@ export function warmDraft(form: WarmForm, namespace: string, tenant: string, nam
           ? { from: 'undo', run: form.run.trim() }
           : null,
     jitter_percent: whole(form.jitterPercent) ?? 0,
-    limits: {
-      per_minute: whole(form.perMinute) ?? 600,
-      concurrency: whole(form.concurrency) ?? 4,
-      most_bytes: 268_435_456,
-      most_bytes_of_answer: 4_194_304,
-      errors_percent: 10,
-      most_errors: 0,
-      timeout_ms: 10_000,
-      retries: 2,
-    },
+    // Left alone, the core takes the plan's, and for a refresh a part of what the loaders do now.
+    limits:
+      copies || (perMinute === null && concurrency === null)
+        ? null
+        : {
+            ...USUAL_LIMITS,
+            per_minute: perMinute ?? USUAL_LIMITS.per_minute,
+            concurrency: concurrency ?? USUAL_LIMITS.concurrency,
+          },
     refresh: form.way === 'refresh',
     soften_seconds: null,
   };

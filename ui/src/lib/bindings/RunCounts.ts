@@ -53,7 +53,7 @@ filled: number,
  */
 there: number, 
 /**
- * Keys that somebody else was loading.
+ * Keys that somebody else is loading. Over, those that were still being loaded by somebody else at the end.
  */
 claimed: number, 
 /**

@@ -1,7 +1,6 @@
 //! Which of a page's samples Prometheus's storage keeps, and of which series they are.
 
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use cachescope_model::metrics::{Sample, Series};
 use cachescope_model::time::Timestamp;
@@ -14,19 +13,23 @@ use super::cursor::RawLabel;
 #[derive(Default)]
 pub struct KnownSeries {
     entries: Vec<Entry>,
-    /// Places in `entries`, with the series' hash: names need not be read again when the table grows.
-    places: HashTable<(u64, u32)>,
+    /// Places in `entries`.
+    places: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
 struct Entry {
+    /// Names need not be read again when the table grows.
     hash: u64,
-    series: Arc<Series>,
+    series: Series,
+    /// The place of its latest sample in this scrape, or [`NONE`].
+    last: u32,
     /// Whether this scrape has it.
     seen: bool,
-    /// The place of its latest sample in this scrape.
-    last: Option<usize>,
 }
+
+/// No sample so far.
+const NONE: u32 = u32::MAX;
 
 impl KnownSeries {
     fn place(&mut self, name: &str, labels: &[RawLabel<'_>]) -> u32 {
@@ -38,19 +41,18 @@ impl KnownSeries {
         }
         let hash = hasher.finish();
         let entries = &mut self.entries;
-        let same = |(other, place): &(u64, u32)| {
-            *other == hash
-                && entries.get(*place as usize).is_some_and(|entry| is(&entry.series, name, labels))
+        let same = |place: &u32| {
+            let known = entries.get(*place as usize);
+            known.is_some_and(|entry| entry.hash == hash && is(&entry.series, name, labels))
         };
-        if let Some((_, place)) = self.places.find(hash, same) {
+        if let Some(place) = self.places.find(hash, same) {
             entries[*place as usize].seen = true;
             return *place;
         }
         let labels = labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
-        let series = Arc::new(Series::new(name, labels));
         let place = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        entries.push(Entry { hash, series, seen: true, last: None });
-        self.places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+        entries.push(Entry { hash, series: Series::new(name, labels), last: NONE, seen: true });
+        self.places.insert_unique(hash, place, |place| entries[*place as usize].hash);
         place
     }
 
@@ -59,12 +61,13 @@ impl KnownSeries {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.seen);
         for entry in &mut self.entries {
-            (entry.seen, entry.last) = (false, None);
+            (entry.seen, entry.last) = (false, NONE);
         }
         if self.entries.len() < before {
             self.places.clear();
-            for (place, entry) in (0u32..).zip(&self.entries) {
-                self.places.insert_unique(entry.hash, (entry.hash, place), |(hash, _)| *hash);
+            let entries = &self.entries;
+            for (place, entry) in (0u32..).zip(entries) {
+                self.places.insert_unique(entry.hash, place, |place| entries[*place as usize].hash);
             }
         }
     }
@@ -110,12 +113,12 @@ impl Stored {
 
     pub(super) fn append(&mut self, series: u32, value: f64, at: Timestamp) {
         let Some(entry) = self.known.entries.get_mut(series as usize) else { return };
-        if entry.last.and_then(|last| self.samples.get(last)).is_some_and(|last| last.at >= at) {
+        if self.samples.get(entry.last as usize).is_some_and(|last| last.at >= at) {
             self.duplicates += 1;
             return;
         }
-        entry.last = Some(self.samples.len());
-        self.samples.push(Sample { series: Arc::clone(&entry.series), value, at });
+        entry.last = u32::try_from(self.samples.len()).unwrap_or(NONE);
+        self.samples.push(Sample { series: entry.series.clone(), value, at });
     }
 
     /// What the page is known to hold.
