@@ -266,6 +266,17 @@ impl Window {
         answered(&format!("typing into {selector}"), element.send_keys(&keys)).await
     }
 
+    /// Gives a file to the field for one that `selector` finds first, as the system's chooser would.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub async fn give_file(&self, selector: &str, file: &Path) -> Result<()> {
+        self.wait_for(selector).await?;
+        let element = answered(selector, self.client.find(Locator::Css(selector))).await?;
+        answered(&format!("giving a file to {selector}"), element.send_keys(&file.display().to_string()))
+            .await
+    }
+
     /// Presses a key on what `selector` finds first, as soon as it is there.
     ///
     /// # Errors

@@ -88,6 +88,8 @@ async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_passwor
             prometheus_url: None,
             metrics_urls: Vec::new(),
             strategy: None,
+            group: None,
+            colour: None,
             tls: TlsFiles::default(),
         };
         store.save_deployment(deployment).await?;

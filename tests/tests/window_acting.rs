@@ -62,6 +62,8 @@ async fn watched(environment: Environment) -> Result<(RedisServer, MultiplexedCo
             prometheus_url: None,
             metrics_urls: Vec::new(),
             strategy: Some(strategy.display().to_string()),
+            group: None,
+            colour: None,
             tls: TlsFiles::default(),
         })
         .await?;

@@ -84,6 +84,8 @@ async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
             prometheus_url: None,
             metrics_urls: Vec::new(),
             strategy: Some(strategy.display().to_string()),
+            group: None,
+            colour: None,
             tls: TlsFiles::default(),
         })
         .await?;

@@ -56,5 +56,11 @@ export const STATES: readonly State[] = [
   state('layers, no strategy', 'found', ['Control+5'], '[data-testid="layers-page"] h2'),
   state('strategy', 'busy', ['Control+6'], '[data-testid="ttl-audit"]'),
   state('strategy, none', 'found', ['Control+6'], '[data-testid="strategy"] h2'),
+  state(
+    'connection form',
+    'busy',
+    ['Control+k', ...'add a deployment', 'Enter'],
+    '[data-testid="connection-form"]',
+  ),
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
 ];

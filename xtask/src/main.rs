@@ -41,6 +41,7 @@ usage: cargo xtask COMMAND
   bench         the benchmarks, in release builds, and their ratios
   bindings      write the page's types of the wire contract to ui/src/lib/bindings
   bundle        on Linux: a Debian package of both programs, in target/bundle
+                  --built FOLDER   of the programs in this folder, instead of building them
   screenshots   the real window in several sizes and both themes, to artifacts/screenshots";
 
 fn main() -> ExitCode {
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         ["bindings"] => bindings::write(),
         #[cfg(target_os = "linux")]
         ["bundle"] => bundle::run(),
+        #[cfg(target_os = "linux")]
+        ["bundle", "--built", folder] => bundle::pack(std::path::Path::new(folder)),
         ["screenshots"] => screenshots::run(),
         [] | ["help" | "--help" | "-h"] => {
             eprintln!("{USAGE}");

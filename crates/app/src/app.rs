@@ -31,7 +31,8 @@ use crate::wire::{
     SecretsPlace, SourcePrice, View, WireError, WireErrorCode,
 };
 use crate::{
-    connection_test, deployments, detail, doctor, document, export, history, prices, rows, strategies,
+    connection_test, deployments, detail, doctor, document, export, finding, history, prices, rows,
+    strategies,
 };
 
 /// The app behind a shell. Clones are the same app.
@@ -181,6 +182,13 @@ impl App {
             Request::RemoveDeployment { deployment } => {
                 self.remove(&deployment).await?;
                 Reply::RemoveDeployment(Nothing {})
+            }
+            Request::ExportDeployments {} => Reply::ExportDeployments(self.export_deployments()),
+            Request::ImportDeployments { contents, keep } => {
+                Reply::ImportDeployments(Box::pin(self.import_deployments(&contents, keep)).await?)
+            }
+            Request::FindEndpoints { redis_url } => {
+                Reply::FindEndpoints(finding::endpoints(&redis_url).await?)
             }
             Request::SetSource { deployment, source, on, approval } => {
                 self.set_source(&deployment, source, on, approval.as_deref()).await?;
@@ -475,7 +483,7 @@ impl App {
     }
 
     /// Begins a kept deployment's session, in place of one it may have.
-    async fn begin(&self, deployment: Deployment) {
+    pub(crate) async fn begin(&self, deployment: Deployment) {
         let secrets = self.kept_secrets(Some(&deployment.id)).await;
         let mut plan = deployments::plan(deployment, secrets).await;
         plan.custody.clone_from(&self.inner.custody);

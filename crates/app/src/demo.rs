@@ -137,6 +137,8 @@ pub(crate) fn deployment(addresses: &DemoAddresses) -> Deployment {
         prometheus_url: addresses.prometheus_url.clone(),
         metrics_urls: addresses.metrics_urls.clone(),
         strategy: Some(addresses.strategy.clone()),
+        group: None,
+        colour: None,
         tls: TlsFiles::default(),
     }
 }

@@ -69,6 +69,14 @@ impl NewSecrets {
         }
     }
 
+    /// Whether there is one.
+    pub(crate) const fn is_some(&self) -> bool {
+        self.0.redis_password.is_some()
+            || self.0.sentinel_password.is_some()
+            || self.0.prometheus_token.is_some()
+            || self.0.prometheus_password.is_some()
+    }
+
     pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
         for (name, secret) in [
             (REDIS_PASSWORD, self.0.redis_password),
@@ -103,7 +111,7 @@ fn secret(text: Option<&str>) -> Option<SecretString> {
 /// # Errors
 /// `bad_input` with what can't be used and what to write instead.
 pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), WireError> {
-    let texts = [&draft.name, &draft.redis_url, &draft.prometheus_url, &draft.strategy];
+    let texts = [&draft.name, &draft.redis_url, &draft.prometheus_url, &draft.strategy, &draft.group];
     if texts.into_iter().chain(&draft.metrics_urls).any(|text| text.len() > MOST_CHARACTERS) {
         return Err(bad("a field is longer than 2,048 characters", "check what was pasted"));
     }
@@ -162,6 +170,8 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         prometheus_url,
         metrics_urls,
         strategy: given(&draft.strategy),
+        group: given(&draft.group),
+        colour: draft.colour,
         tls: TlsFiles {
             ca: given(&draft.ca_file),
             cert: given(&draft.cert_file),

@@ -7,7 +7,9 @@
 //! | how is one deployment watched? | [`session`] |
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
-//! | what is shown? | [`rows`], [`export`], `detail`, `history`, `frames`, `frame_size`, `watch` |
+//! | what stands at the usual places beside a Redis? | [`finding`] |
+//! | how do deployments come from a file, and go into one? | [`transfer`] |
+//! | what is shown? | [`rows`], [`export`], [`exposition`], `detail`, `history`, `frames`, `frame_size`, `watch` |
 //! | how are rules tried out over recorded figures, and their files read? | [`backtest`](mod@backtest), [`rule_files`] |
 //! | which alerts fire, what are they about, who is told? | [`alerts`] |
 //! | what does a source cost, and who puts back what it changes? | [`prices`], [`custody`] |
@@ -31,7 +33,9 @@ pub mod doctor;
 mod document;
 mod error;
 pub mod export;
+pub mod exposition;
 pub mod filter;
+pub mod finding;
 mod frame_size;
 mod frames;
 mod history;
@@ -42,6 +46,7 @@ pub mod rows;
 pub mod rule_files;
 pub mod session;
 pub mod strategies;
+pub mod transfer;
 mod watch;
 pub mod wire;
 

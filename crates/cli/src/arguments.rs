@@ -77,6 +77,11 @@ pub(crate) enum Command {
     Check(Check),
     /// Set a mark, such as a deploy, that figures and alerts are read against.
     Mark(Mark),
+    /// List the deployments that are kept, write them to a file, and read them from one.
+    Deployments {
+        #[command(subcommand)]
+        command: DeploymentsCommand,
+    },
     /// List, show and check strategies.
     Strategy {
         #[command(subcommand)]
@@ -102,6 +107,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Serve every namespace's figures for a Prometheus to scrape, around the clock.
+    Serve(Serve),
     /// Run local servers and a realistic workload to look at.
     Demo(Demo),
 }
@@ -253,6 +260,24 @@ pub(crate) enum MarkKindName {
     Note,
 }
 
+/// `deployments …`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DeploymentsCommand {
+    /// List what is kept in the state directory.
+    List,
+    /// Print all of them as a file, without a secret.
+    Export,
+    /// Add those of a file that are not kept yet: of Cachescope, Redis Insight, Another Redis Desktop Manager or Tiny
+    /// RDM.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Say what would be added, and add nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
 /// `strategy …`.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StrategyCommand {
@@ -271,6 +296,8 @@ pub(crate) enum StrategyCommand {
     },
     /// Find the namespaces that the strategy does not document, and print the lines that would.
     Adopt(Adopt),
+    /// Scan the keys and compare them with what the strategy documents: exit status 1 where they disagree.
+    Audit(Scan),
 }
 
 /// `strategy adopt`.
@@ -353,6 +380,22 @@ pub(crate) struct Backtest {
     /// From one evaluation to the next [default: 1m, or the file's].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
+}
+
+/// `serve`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9419")]
+    pub(crate) listen: String,
+    /// Over which window the figures are: at least as long as from one scrape to the next.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) window: Duration,
+    /// Only these sources, costly ones too: info, events, commands, slowlog, scan, probe, metrics, prometheus.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) sources: Option<Vec<String>>,
 }
 
 /// `demo`.

@@ -61,11 +61,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Events { command } => commands::events::run(command, &common).await,
         Command::Check(command) => commands::check::run(command, &common).await,
         Command::Mark(command) => commands::mark::run(command, &common).await,
+        Command::Deployments { command } => commands::deployments::run(command, &common).await,
         Command::Strategy { command } => commands::strategy::run(command, &common).await,
         Command::Rules { command } => commands::rules::run(command, &common).await,
         Command::Purge { command } => Box::pin(commands::purge::run(*command, &common)).await,
         Command::Warm { command } => Box::pin(commands::warm::run(*command, &common)).await,
         Command::Audit { command } => commands::audit::run(command, &common).await,
+        Command::Serve(command) => commands::serve::run(command, &common).await,
         Command::Demo(command) => commands::demo::run(command, &common).await,
     }
 }

@@ -40,9 +40,30 @@ pub struct Deployment {
     pub metrics_urls: Vec<String>,
     /// A built-in strategy's name or a strategy file's path.
     pub strategy: Option<String>,
+    /// Deployments that belong together have the same; `None` stands by itself.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// What tells it from others at a glance; it says nothing of how it stands.
+    #[serde(default)]
+    pub colour: Option<Colour>,
     /// Own TLS files; the system's certificate authorities and no client certificate where absent.
     #[serde(default)]
     pub tls: TlsFiles,
+}
+
+/// Colours that people with any eyes can tell apart in both themes; always beside a name, never instead of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ts_rs::TS)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "their names say what they are")]
+pub enum Colour {
+    Grey,
+    Red,
+    Orange,
+    Yellow,
+    Green,
+    Teal,
+    Blue,
+    Purple,
 }
 
 /// Paths of PEM files for TLS. Paths are no secrets; what the key file holds is never read into a message.

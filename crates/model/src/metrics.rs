@@ -65,20 +65,20 @@ impl Series {
         Parts { left, lengths, text }
     }
 
-    /// Name of the metric; for histograms and summaries that of the component.
+    /// Metric name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.parts().next().unwrap_or_default()
     }
 
-    /// Its labels, sorted by name, without `__name__`.
+    /// Labels without `__name__`, sorted by name.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         let mut parts = self.parts();
         parts.next();
         Labels(parts)
     }
 
-    /// A label's value.
+    /// The value of a label, or `None`.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels().find(|(key, _)| *key == name).map(|(_, value)| value)

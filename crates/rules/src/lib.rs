@@ -23,7 +23,7 @@ pub mod replay;
 pub mod series;
 pub mod strategy_text;
 pub mod written;
-mod yaml;
+pub mod yaml;
 
 pub use export::{Export, LeftOut, export};
 pub use import::{Import, Imported, import};

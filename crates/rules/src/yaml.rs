@@ -16,33 +16,43 @@ const MOST_NODES: usize = 2_000_000;
 
 /// A node and the line it begins on.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) line: usize,
-    pub(crate) kind: Kind,
+pub struct Node {
+    /// From 1.
+    pub line: usize,
+    /// What it is.
+    pub kind: Kind,
 }
 
+/// What a node is.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A text, a number or a truth value as written.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// Keys with what stands under them, in their order.
     Map(Vec<(String, Node)>),
 }
 
 impl Node {
     /// What stands under a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
     /// The keys of a map with what stands under them.
-    pub(crate) fn entries(&self) -> &[(String, Node)] {
+    #[must_use]
+    pub fn entries(&self) -> &[(String, Node)] {
         match &self.kind {
             Kind::Map(entries) => entries,
             _ => &[],
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The text, where it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(text) => Some(text),
             _ => None,
@@ -50,7 +60,10 @@ impl Node {
     }
 
     /// The members of a list; one that is left empty has none.
-    pub(crate) fn list(&self, what: &str) -> Result<&[Node], Problem> {
+    ///
+    /// # Errors
+    /// With the line, where it is no list.
+    pub fn list(&self, what: &str) -> Result<&[Node], Problem> {
         match &self.kind {
             Kind::List(nodes) => Ok(nodes),
             Kind::Text(text) if text.is_empty() || text == "~" || text == "null" => Ok(&[]),
@@ -68,7 +81,10 @@ impl Node {
 }
 
 /// The first document of a text; `None` where there is none.
-pub(crate) fn read(text: &str) -> Result<Option<Node>, Problem> {
+///
+/// # Errors
+/// With the line, where it is no YAML or too much of it.
+pub fn read(text: &str) -> Result<Option<Node>, Problem> {
     if text.len() > MAX_BYTES {
         let what =
             format!("the file has {} MB; files up to {} MB are read", text.len() >> 20, MAX_BYTES >> 20);

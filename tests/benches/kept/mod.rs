@@ -19,6 +19,8 @@ pub(crate) async fn keep(state: &Path, lab: &Lab, strategy: &str) -> Result<()> 
         prometheus_url: None,
         metrics_urls: lab.metrics_urls(),
         strategy: Some(strategy.to_owned()),
+        group: None,
+        colour: None,
         tls: TlsFiles::default(),
     };
     Ok(store.save_deployment(deployment).await?)

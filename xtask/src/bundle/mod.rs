@@ -28,16 +28,20 @@ const MOST_PACKAGE_BYTES: u64 = 15_000_000;
 
 /// Builds both programs for release and packs them into `target/bundle`.
 pub(crate) fn run() -> Result<()> {
+    setup::prepare(Purpose::Demo)?;
+    page::build()?;
+    let programs = ["-p", "cachescope-desktop", "-p", "cachescope-cli", "--bins"];
+    run::foreground(run::cargo(&["build", "--release"]).args(programs))?;
+    pack(&target().join("release"))
+}
+
+/// Packs the programs of a folder, and holds both to their limits.
+pub(crate) fn pack(built: &Path) -> Result<()> {
     for (program, package) in [("dpkg-deb", "dpkg"), ("dpkg-shlibdeps", "dpkg-dev")] {
         if find_program(program).is_none() {
             bail!("{program} is not installed; it makes the package and comes with Debian's {package}");
         }
     }
-    setup::prepare(Purpose::Demo)?;
-    page::build()?;
-    let programs = ["-p", "cachescope-desktop", "-p", "cachescope-cli", "--bins"];
-    run::foreground(run::cargo(&["build", "--release"]).args(programs))?;
-    let built = target().join("release");
     for program in contents::PROGRAMS {
         let bytes = size_of(&built.join(program))?;
         eprintln!("{program}: {}", megabytes(bytes));
@@ -45,7 +49,7 @@ pub(crate) fn run() -> Result<()> {
             bail!("{program} is larger than {}", megabytes(MOST_PROGRAM_BYTES));
         }
     }
-    let package = debian::make(&built, &target().join("bundle"))?;
+    let package = debian::make(built, &target().join("bundle"))?;
     check(&package)?;
     let bytes = size_of(&package)?;
     if bytes > MOST_PACKAGE_BYTES {

@@ -3,9 +3,9 @@
 //! `control` is what an operator can do meanwhile, `driver` goes through the steps and `one_server` through a server's
 //! pages, `watching` judges what halts the run and watches between waves, `ending` is why it goes no further, `removal`
 //! is the one place where keys are removed, `soften` the one where they are shortened, `small_steps` are those of one
-//! command or request, `felt` measures what others feel, `turns` says whose turn it is. `warming` and `copying` are the places where keys are filled:
-//! `filling` does a page, `loading` sends its requests, `claimed` comes back to what somebody else was loading, `helping`
-//! halts what does not help.
+//! command or request, `felt` measures what others feel, `turns` says whose turn it is. `warming` and `copying` are the
+//! places where keys are filled: `filling` does a page, `loading` sends its requests, `claimed` comes back to what somebody
+//! else was loading, `helping` halts what does not help.
 
 mod claimed;
 mod control;

@@ -126,7 +126,7 @@ fn is_alert_id(text: &str) -> bool {
 }
 
 /// Everything but unreserved characters (RFC 3986, section 2.3) as `%XX`.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

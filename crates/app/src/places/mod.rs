@@ -11,6 +11,7 @@
 mod link;
 mod openings;
 
+pub(crate) use link::encoded;
 pub use link::{Link, SCHEME};
 pub(crate) use openings::Openings;
 

@@ -72,6 +72,8 @@ mod tests {
             prometheus_url: Some("http://127.0.0.1:2".to_owned()),
             metrics_urls: Vec::new(),
             strategy: None,
+            group: None,
+            colour: None,
             tls: TlsFiles::default(),
         }
     }

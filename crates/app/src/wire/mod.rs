@@ -11,6 +11,7 @@ mod frames;
 mod places;
 mod prices;
 mod requests;
+mod transfer;
 mod views;
 mod warm;
 
@@ -22,5 +23,6 @@ pub use frames::{DocumentedLimit, Frame, InstanceFrame, OverviewFrame, OverviewR
 pub use places::{Place, WindowSettings};
 pub use prices::{IssuedApproval, SettingOutcome, SettingPreview, SourcePrice};
 pub use requests::{Reply, Request};
+pub use transfer::*;
 pub use views::*;
 pub use warm::*;

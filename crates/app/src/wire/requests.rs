@@ -17,6 +17,7 @@ use super::alerts::*;
 use super::document::StrategyDocument;
 use super::places::*;
 use super::prices::*;
+use super::transfer::*;
 use super::views::*;
 use super::warm::*;
 
@@ -80,6 +81,22 @@ requests! {
         /// Which one.
         deployment: DeploymentId,
     } -> Nothing;
+    /// Every deployment as a file of ours, without a secret.
+    ExportDeployments {} -> String;
+    /// Reads a file of ours or of another program, and says what would become of its entries. Nothing that is kept is
+    /// changed by one.
+    ImportDeployments {
+        /// The file's text.
+        contents: String,
+        /// Whether the new ones are added.
+        keep: bool,
+    } -> ImportReport;
+    /// Looks for a Prometheus and for metrics pages at the usual ports of a Redis server's host, where that is in a
+    /// private network.
+    FindEndpoints {
+        /// The Redis address as typed.
+        redis_url: String,
+    } -> Vec<TriedEndpoint>;
     /// Switches a source on or off for this session. Without an approval the slow log is read as it stands.
     SetSource {
         /// Which one.

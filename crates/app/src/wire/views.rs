@@ -1,7 +1,7 @@
 //! The plain shapes that requests and replies carry.
 
 use cachescope_model::contents::NamespaceContents;
-use cachescope_model::deployment::{Deployment, DeploymentId, Environment};
+use cachescope_model::deployment::{Colour, Deployment, DeploymentId, Environment};
 use cachescope_model::keys::NamespaceKeys;
 use cachescope_model::reading::Certainty;
 use cachescope_model::reading_kind::{ReadingKind, ReadingSpec};
@@ -106,6 +106,12 @@ pub struct DeploymentDraft {
     pub cert_file: String,
     /// Key of the client certificate, a PEM file's path; empty for none.
     pub key_file: String,
+    /// Deployments that belong together have the same; empty for none.
+    #[serde(default)]
+    pub group: String,
+    /// What tells it from others at a glance.
+    #[serde(default)]
+    pub colour: Option<Colour>,
 }
 
 impl std::fmt::Debug for DeploymentDraft {

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod deployments;
 pub(crate) mod doctor;
 pub(crate) mod events;
 mod junit;
@@ -11,6 +12,7 @@ pub(crate) mod purge;
 pub(crate) mod rules;
 pub(crate) mod scan;
 pub(crate) mod scrape;
+pub(crate) mod serve;
 pub(crate) mod snapshot;
 pub(crate) mod strategy;
 pub(crate) mod warm;

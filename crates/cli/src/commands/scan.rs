@@ -1,5 +1,6 @@
 //! `cachescope scan`: the keys of every namespace, counted and weighed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_app::session::{ScanPlan, Session};
@@ -7,7 +8,7 @@ use cachescope_model::contents::BigKey;
 use cachescope_model::reading_kind::{ReadingKind, Unit};
 use cachescope_model::scan::ScanMode;
 use cachescope_model::snapshot::{NamespaceSnapshot, Snapshot};
-use cachescope_model::source::{SourceHealth, SourceId};
+use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::window::Window;
 
 use crate::arguments::{Common, Scan};
@@ -27,6 +28,20 @@ const COLUMNS: [ReadingKind; 4] =
     [ReadingKind::Keys, ReadingKind::MemoryBytes, ReadingKind::TtlP50Seconds, ReadingKind::NoTtlRatio];
 
 pub(crate) async fn run(command: Scan, common: &Common) -> Result<(), Failure> {
+    let session = begin(&command, common).await?;
+    let ended = result(&session).await;
+    session.stop().await;
+    let figures = ended?;
+    if common.json {
+        output::json(&with_contents(&figures, &session)?)?;
+    } else {
+        output::text(&(render(&figures) + &biggest(&figures, &session)))?;
+    }
+    Ok(())
+}
+
+/// Starts the scan that was asked for.
+pub(crate) async fn begin(command: &Scan, common: &Common) -> Result<Arc<Session>, Failure> {
     let named = ["info".to_owned(), "scan".to_owned()];
     let mode = match command.precision {
         Some(half_width) => ScanMode::Precise { half_width },
@@ -38,26 +53,22 @@ pub(crate) async fn run(command: Scan, common: &Common) -> Result<(), Failure> {
     if plan.deployment.redis_url.is_none() {
         return Err(Failure::input("a scan needs a Redis: give its address with --redis"));
     }
-    let session = Session::start(plan);
+    Ok(Session::start(plan))
+}
+
+/// Waits until the scan has ended, and gives its figures.
+pub(crate) async fn result(session: &Arc<Session>) -> Result<Arc<Snapshot>, Failure> {
     // One that fails is tried again by itself; only what can't be is given up.
     let ended = |session: &Session| deployment::scan_ended(session, &[SourceHealth::Unavailable]);
-    let waited = deployment::watch_until(&session, PATIENCE, ended).await;
+    deployment::watch_until(session, PATIENCE, ended).await?;
     let figures = session.snapshot(Window::OneMinute);
-    session.stop().await;
-    waited?;
-    if let Some(status) = figures
-        .sources
-        .iter()
-        .find(|status| status.source == SourceId::Scan && status.health == SourceHealth::Unavailable)
-    {
-        return Err(Failure::server(status.detail.clone(), status.remedy.clone()));
+    let is_hopeless = |status: &&SourceStatus| {
+        status.source == SourceId::Scan && status.health == SourceHealth::Unavailable
+    };
+    match figures.sources.iter().find(is_hopeless) {
+        Some(status) => Err(Failure::server(status.detail.clone(), status.remedy.clone())),
+        None => Ok(figures),
     }
-    if common.json {
-        output::json(&with_contents(&figures, &session)?)?;
-    } else {
-        output::text(&(render(&figures) + &biggest(&figures, &session)))?;
-    }
-    Ok(())
 }
 
 /// The snapshot with what the scan found in each namespace.

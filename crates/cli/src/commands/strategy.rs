@@ -1,6 +1,7 @@
-//! `cachescope strategy`: list, show, check, adopt.
+//! `cachescope strategy`: list, show, check, adopt, audit.
 
 mod adopt;
+mod audit;
 
 use cachescope_app::strategies;
 use cachescope_model::duration;
@@ -16,6 +17,7 @@ pub(crate) async fn run(command: StrategyCommand, common: &Common) -> Result<(),
         StrategyCommand::Show { strategy } => show(strategy, common).await,
         StrategyCommand::Check { file } => check(file, common).await,
         StrategyCommand::Adopt(command) => adopt::run(command, common).await,
+        StrategyCommand::Audit(command) => audit::run(command, common).await,
     }
 }
 

@@ -190,6 +190,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgotten_makes_room_and_the_others_are_found_where_they_are_now() {
+        let mut table = SeriesTable::new(100);
+        for series in 0..100u128 {
+            table.sample(series << 64 | series, 1.0, 1_000 * (series % 3) as i64, None);
+        }
+        table.forget_before(1_000);
+        for series in 0..100u128 {
+            let increase = table.sample(series << 64 | series, 3.0, 5_000, None);
+            assert_eq!(increase.map(|increase| increase.amount), (series % 3 > 0).then_some(2.0), "{series}");
+        }
+        assert_eq!(table.sample(1_000, 1.0, 5_000, None), None);
+        table.batch_ended();
+        assert_eq!(table.left_out(), 1, "all hundred places are taken again");
+    }
+
+    #[test]
     fn fractions_are_not_lost_and_the_bound_holds() {
         let mut table = SeriesTable::new(1);
         table.sample(1, 0.0, 0, None);

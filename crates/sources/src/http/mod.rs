@@ -11,4 +11,5 @@ mod webhook;
 pub use address::{Address, Credentials};
 pub use call::{Call, CallOptions, Called, Caller};
 pub use client::{Answer, HttpClient, HttpOptions};
+pub use public_only::is_private;
 pub use webhook::Webhook;

@@ -52,7 +52,8 @@ pub(super) fn refused(host: &str) -> SourceError {
 }
 
 /// Not reachable for everybody, by the registries of special addresses (RFC 6890 and what came after).
-fn is_private(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_private_v4(address),
         IpAddr::V6(address) => is_private_v6(address),

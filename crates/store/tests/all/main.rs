@@ -28,6 +28,8 @@ fn deployment(name: &str) -> Deployment {
         prometheus_url: None,
         metrics_urls: vec!["http://app:8080/metrics".to_owned()],
         strategy: None,
+        group: None,
+        colour: None,
         tls: Default::default(),
     }
 }

@@ -50,7 +50,19 @@ draft: DeploymentDraft, } | { "request": "remove_deployment",
 /**
  * Which one.
  */
-deployment: DeploymentId, } | { "request": "set_source", 
+deployment: DeploymentId, } | { "request": "export_deployments", } | { "request": "import_deployments", 
+/**
+ * The file's text.
+ */
+contents: string, 
+/**
+ * Whether the new ones are added.
+ */
+keep: boolean, } | { "request": "find_endpoints", 
+/**
+ * The Redis address as typed.
+ */
+redis_url: string, } | { "request": "set_source", 
 /**
  * Which one.
  */

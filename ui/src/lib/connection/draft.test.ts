@@ -12,6 +12,8 @@ const view: DeploymentView = {
     prometheus_url: null,
     metrics_urls: ['http://app:9100/metrics'],
     strategy: 'crm',
+    group: 'Payments',
+    colour: 'teal',
     tls: { ca: '/etc/ca.pem', cert: null, key: null },
   },
   has_redis_password: true,
@@ -33,6 +35,7 @@ test('the form of a kept deployment never holds a secret, and sending it unchang
   const draft = draftOf(view);
   expect(draft).toMatchObject({ id: 'd1', redis_password: null, prometheus_token: null, strategy: 'crm' });
   expect(draft).toMatchObject({ ca_file: '/etc/ca.pem', cert_file: '', key_file: '' });
+  expect(draft).toMatchObject({ group: 'Payments', colour: 'teal' });
   expect(toSend({ ...draft, redis_password: '' }).redis_password).toBe(null);
   expect(toSend({ ...draft, redis_password: ' s p ' }).redis_password).toBe(' s p ');
 });

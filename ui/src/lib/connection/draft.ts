@@ -1,6 +1,19 @@
 // The connection form's content: what is typed, and how it becomes what the core takes.
+import type { Colour } from '../bindings/Colour';
 import type { DeploymentDraft } from '../bindings/DeploymentDraft';
 import type { DeploymentView } from '../bindings/DeploymentView';
+
+/** The colours to choose from, in the order of the rainbow. */
+export const COLOURS: { value: Colour; name: string }[] = [
+  { value: 'grey', name: 'Grey' },
+  { value: 'red', name: 'Red' },
+  { value: 'orange', name: 'Orange' },
+  { value: 'yellow', name: 'Yellow' },
+  { value: 'green', name: 'Green' },
+  { value: 'teal', name: 'Teal' },
+  { value: 'blue', name: 'Blue' },
+  { value: 'purple', name: 'Purple' },
+];
 
 /** An empty form; a pasted address goes to the field it belongs to. */
 export function emptyDraft(address = ''): DeploymentDraft {
@@ -18,6 +31,8 @@ export function emptyDraft(address = ''): DeploymentDraft {
     ca_file: '',
     cert_file: '',
     key_file: '',
+    group: '',
+    colour: null,
   };
 }
 
@@ -35,6 +50,8 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     ca_file: deployment.tls.ca ?? '',
     cert_file: deployment.tls.cert ?? '',
     key_file: deployment.tls.key ?? '',
+    group: deployment.group ?? '',
+    colour: deployment.colour,
   };
 }
 
@@ -64,6 +81,7 @@ export function toSend(draft: DeploymentDraft): DeploymentDraft {
     ca_file: draft.ca_file.trim(),
     cert_file: draft.cert_file.trim(),
     key_file: draft.key_file.trim(),
+    group: draft.group.trim(),
   };
 }
 

@@ -36,6 +36,8 @@ const view = (
     prometheus_url: 'http://prometheus.internal:9090',
     metrics_urls: [],
     strategy: 'crm',
+    group: null,
+    colour: null,
     tls: { ca: null, cert: null, key: null },
     ...more,
   },
@@ -51,8 +53,12 @@ export function fixture(parameters: URLSearchParams): Transport {
     scene === 'empty' || scene === 'nodemo'
       ? []
       : [
-          view('a', 'prod-eu-1', scene === 'found' ? { strategy: null } : {}),
-          view('b', 'prod-us-1'),
+          view('a', 'prod-eu-1', {
+            group: 'Shop',
+            colour: 'teal',
+            ...(scene === 'found' ? { strategy: null } : {}),
+          }),
+          view('b', 'prod-us-1', { group: 'Shop', colour: 'purple' }),
           view('c', 'staging', { environment: 'staging' }),
           view('d', 'dev', { environment: 'development' }, true),
         ];
@@ -201,6 +207,42 @@ export function fixture(parameters: URLSearchParams): Transport {
       case 'remove_deployment':
         views = views.filter(({ deployment }) => deployment.id !== asked.deployment);
         return { reply: asked.request, data: {} };
+      case 'export_deployments':
+        return { reply: asked.request, data: '{"cachescope":"deployments","version":1,"deployments":[]}' };
+      case 'import_deployments':
+        return {
+          reply: asked.request,
+          data: {
+            format: 'Redis Insight',
+            kept: asked.keep,
+            deployments: [
+              {
+                name: 'Orders',
+                address: 'rediss://viewer@orders.cache.internal:6380/3',
+                group: '',
+                outcome: 'new',
+                secrets: true,
+                notes: ['its certificates are not taken over: give their files in the form'],
+              },
+              {
+                name: 'Tunnel',
+                address: '',
+                group: '',
+                outcome: 'refused',
+                secrets: false,
+                notes: ['it is reached through an SSH tunnel, which Cachescope does not open'],
+              },
+            ],
+          },
+        };
+      case 'find_endpoints':
+        return {
+          reply: asked.request,
+          data: [
+            { url: 'http://10.0.4.11:9090', kind: 'prometheus', found: true, detail: 'Prometheus 2.42.0' },
+            { url: 'http://10.0.4.11:9121/metrics', kind: 'metrics', found: false, detail: 'refused' },
+          ],
+        };
       case 'link_to':
         return { reply: asked.request, data: 'cachescope://deployment/a' };
       case 'open_window':
