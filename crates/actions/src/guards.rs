@@ -109,6 +109,10 @@ pub fn judge(preview: &Preview, all_reads_per_second: Option<f64>, limits: Limit
             "choose other keys, or have the plan include protected ones",
         ),
     });
+    // A plan that only fills takes no key away: there is no share of keys, no reader who misses and nothing to keep.
+    if preview.plan.only_warms() {
+        return checks;
+    }
     checks.push(share_of_keys(preview, limits));
     checks.push(share_of_reads(preview, all_reads_per_second, limits));
     checks.push(match (&preview.undo, how.undo) {
