@@ -1,11 +1,13 @@
 //! From an alert to the keys it is about, and from there to a purge and its undo, in the real window on a real server.
 
+mod watched;
+
 use anyhow::{Context, Result};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
-use cachescope_model::deployment::{Deployment, Environment, TlsFiles};
-use cachescope_store::Store;
+use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use redis::aio::MultiplexedConnection;
+use watched::watch;
 
 const KEYS: usize = 300;
 
@@ -50,24 +52,7 @@ async fn watched(environment: Environment) -> Result<(RedisServer, MultiplexedCo
     }
     let () = fill.query_async(&mut connection).await?;
 
-    let state = tempfile::tempdir()?;
-    let strategy = state.path().join("shop.toml");
-    std::fs::write(&strategy, STRATEGY)?;
-    Store::open(state.path())?
-        .save_deployment(Deployment {
-            id: Store::new_deployment_id(),
-            name: "shop-eu-1".to_owned(),
-            environment: Some(environment),
-            redis_url: Some(server.url()),
-            prometheus_url: None,
-            metrics_urls: Vec::new(),
-            strategy: Some(strategy.display().to_string()),
-            group: None,
-            colour: None,
-            tls: TlsFiles::default(),
-        })
-        .await?;
-    let window = Window::open_again(state, Options::default()).await?;
+    let window = watch(&server, STRATEGY, environment, Options::default()).await?;
     window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
     Ok((server, connection, window))
 }

@@ -1,5 +1,7 @@
 //! From a purge to the warm of what it removed, in the real window on a real server and a real application, by keyboard.
 
+mod watched;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,11 +12,11 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use cachescope_lab::http::HttpServer;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
-use cachescope_model::deployment::{Deployment, Environment, TlsFiles};
-use cachescope_store::Store;
+use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use fantoccini::key::Key;
 use redis::aio::MultiplexedConnection;
+use watched::watch;
 
 const KEYS: usize = 300;
 
@@ -72,24 +74,8 @@ async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {
     let routes = Router::new().route("/products/{id}", get(load)).with_state(Arc::clone(&application));
     let front = HttpServer::start(routes).await?;
 
-    let state = tempfile::tempdir()?;
-    let strategy = state.path().join("shop.toml");
-    std::fs::write(&strategy, STRATEGY)?;
-    Store::open(state.path())?
-        .save_deployment(Deployment {
-            id: Store::new_deployment_id(),
-            name: "shop-eu-1".to_owned(),
-            environment: Some(Environment::Development),
-            redis_url: Some(server.url()),
-            prometheus_url: None,
-            metrics_urls: Vec::new(),
-            strategy: Some(strategy.display().to_string()),
-            group: None,
-            colour: None,
-            tls: TlsFiles::default(),
-        })
-        .await?;
-    let window = Window::open_again(state, Options { dark, ..Options::default() }).await?;
+    let window =
+        watch(&server, STRATEGY, Environment::Development, Options { dark, ..Options::default() }).await?;
     window.click("[data-testid='row'][data-namespace='product:{id}']").await?;
     press(&window, "purge-namespace").await?;
     window.wait_for("[data-testid='preview-keys'][data-value]").await?;

@@ -1,6 +1,7 @@
 //! A signal of a real Prometheus halts a run, and keeps the next one from starting.
 
 mod test_host;
+mod until;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +17,7 @@ use cachescope_lab::servers::{
 use cachescope_model::deployment::{DeploymentId, Environment};
 use test_host::TestHost;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+use until::until;
 
 const STRATEGY: &str = r#"
 name = "stopping"
@@ -56,18 +55,6 @@ async fn exporter(busy: Arc<AtomicBool>) -> String {
         }
     });
     address
-}
-
-async fn until<T>(mut asked: impl AsyncFnMut() -> Option<T>) -> T {
-    let waited = async {
-        loop {
-            if let Some(value) = asked().await {
-                return value;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.expect("it becomes so")
 }
 
 async fn preview(app: &App, deployment: &DeploymentId, pattern: &str) -> PreviewedAction {

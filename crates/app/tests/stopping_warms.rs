@@ -3,6 +3,7 @@
 
 mod page;
 mod test_host;
+mod until;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,7 @@ use page::Page;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use test_host::TestHost;
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+use until::until;
 
 const STRATEGY: &str = r#"
 name = "stopping"
@@ -76,18 +75,6 @@ async fn load(State(application): State<Arc<Application>>, Path(id): Path<String
     let set =
         redis::cmd("SET").arg(format!("item:{id}")).arg("v").arg("EX").arg(600).exec_async(&mut redis).await;
     if set.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
-}
-
-async fn until<T>(mut asked: impl AsyncFnMut() -> Option<T>) -> T {
-    let waited = async {
-        loop {
-            if let Some(value) = asked().await {
-                return value;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.expect("it becomes so")
 }
 
 #[tokio::test(flavor = "multi_thread")]
