@@ -1,23 +1,19 @@
 //! A signal of a real Prometheus halts a run, and keeps the next one from starting.
 
+mod halting;
 mod test_host;
-mod until;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use cachescope_actions::plan::HowToRun;
 use cachescope_actions::run_state::{RunPhase, RunState};
 use cachescope_app::App;
-use cachescope_app::wire::{ActionDraft, DeploymentDraft, PreviewedAction, Reply, Request};
-use cachescope_lab::servers::{
-    PrometheusOptions, PrometheusServer, RedisOptions, RedisServer, ScrapeJob, install_crypto,
-};
-use cachescope_model::deployment::{DeploymentId, Environment};
-use test_host::TestHost;
+use cachescope_app::wire::{ActionDraft, PreviewedAction, Reply, Request};
+use cachescope_lab::servers::{RedisOptions, RedisServer, install_crypto};
+use cachescope_model::deployment::DeploymentId;
+use halting::{Watched, until, watch};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use until::until;
 
 const STRATEGY: &str = r#"
 name = "stopping"
@@ -83,27 +79,9 @@ async fn a_signal_of_a_real_prometheus_halts_a_run_and_keeps_the_next_one_from_s
     }
     pipe.exec_async(&mut connection).await.expect("filled");
     let busy = Arc::new(AtomicBool::new(false));
-    let prometheus = PrometheusServer::start(PrometheusOptions {
-        jobs: vec![ScrapeJob::new("database", vec![exporter(Arc::clone(&busy)).await])],
-        scrape_interval: Duration::from_millis(500),
-        ..PrometheusOptions::default()
-    })
-    .await
-    .expect("prometheus is installed");
-    let directory = tempfile::tempdir().expect("a directory");
-    let strategy = directory.path().join("stopping.toml");
-    std::fs::write(&strategy, STRATEGY).expect("written");
-    let app = App::start(TestHost { directory: directory.path().to_owned() }).await;
-    let draft = DeploymentDraft {
-        environment: Some(Environment::Development),
-        redis_url: server.address(),
-        prometheus_url: prometheus.url(),
-        strategy: strategy.display().to_string(),
-        ..DeploymentDraft::default()
-    };
-    let Ok(Reply::SaveDeployment(deployment)) = app.handle(Request::SaveDeployment { draft }).await else {
-        panic!("saved")
-    };
+    let exporter = exporter(Arc::clone(&busy)).await;
+    let Watched { app, deployment, directory: _directory, _prometheus } =
+        watch(&server, exporter, STRATEGY).await;
     // Until its value is known, it can't halt anything; the preview says how it stands.
     until(async || {
         let previewed = preview(&app, &deployment, "k:1").await;

@@ -1,12 +1,11 @@
 //! The documented signals of a real Prometheus halt a warm: the database's CPU above 70 %, the API's 95th percentile above
 //! 200 ms. The audit tells which.
 
+mod halting;
 mod page;
 mod test_host;
-mod until;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -15,18 +14,13 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use cachescope_actions::run_state::{RunPhase, RunState};
 use cachescope_actions::warm::WarmLimits;
-use cachescope_app::App;
-use cachescope_app::wire::{ActionDraft, AuditRow, DeploymentDraft, Reply, Request, WarmDraft, WarmKeys};
+use cachescope_app::wire::{ActionDraft, AuditRow, Reply, Request, WarmDraft, WarmKeys};
 use cachescope_lab::http::HttpServer;
-use cachescope_lab::servers::{
-    PrometheusOptions, PrometheusServer, RedisOptions, RedisServer, ScrapeJob, install_crypto,
-};
-use cachescope_model::deployment::Environment;
+use cachescope_lab::servers::{RedisOptions, RedisServer, install_crypto};
+use halting::{Watched, until, watch};
 use page::Page;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use test_host::TestHost;
-use until::until;
 
 const STRATEGY: &str = r#"
 name = "stopping"
@@ -88,27 +82,8 @@ async fn each_documented_signal_halts_a_warm_and_the_audit_tells_which() {
         .route("/load/{id}", get(load))
         .with_state(Arc::clone(&application));
     let front = HttpServer::start(routes).await.expect("it listens");
-    let prometheus = PrometheusServer::start(PrometheusOptions {
-        jobs: vec![ScrapeJob::new("api", vec![front.address().to_string()])],
-        scrape_interval: Duration::from_millis(500),
-        ..PrometheusOptions::default()
-    })
-    .await
-    .expect("prometheus is installed");
-    let directory = tempfile::tempdir().expect("a directory");
-    let strategy = directory.path().join("stopping.toml");
-    std::fs::write(&strategy, STRATEGY).expect("written");
-    let app = App::start(TestHost { directory: directory.path().to_owned() }).await;
-    let draft = DeploymentDraft {
-        environment: Some(Environment::Development),
-        redis_url: server.address(),
-        prometheus_url: prometheus.url(),
-        strategy: strategy.display().to_string(),
-        ..DeploymentDraft::default()
-    };
-    let Ok(Reply::SaveDeployment(deployment)) = app.handle(Request::SaveDeployment { draft }).await else {
-        panic!("saved")
-    };
+    let Watched { app, deployment, directory, _prometheus } =
+        watch(&server, front.address().to_string(), STRATEGY).await;
     let page = Page { app, deployment, directory: Arc::new(directory) };
     for (round, (signal, figure, bad, good)) in
         [("Database CPU", &application.cpu, 0.95, 0.3), ("API p95", &application.p95, 0.9, 0.05)]
@@ -158,10 +133,13 @@ async fn each_documented_signal_halts_a_warm_and_the_audit_tells_which() {
         .await;
         assert_eq!(halted.phase, RunPhase::Halted, "{signal}: {:?}", halted.counts);
         assert!(halted.why.contains("stop rule") && halted.why.contains(signal), "{}", halted.why);
-        let asked = page.app.handle(Request::Audit { deployment: None, before: None }).await;
-        let Ok(Reply::Audit(rows)) = asked else { panic!("another reply: {asked:?}") };
-        let told = |row: &&AuditRow| row.run == run.run && row.event == "warm.halted";
-        let row = rows.iter().find(told).expect("the audit has it");
+        // It is written once the run has ended.
+        let row: AuditRow = until(async || {
+            let asked = page.app.handle(Request::Audit { deployment: None, before: None }).await;
+            let Ok(Reply::Audit(rows)) = asked else { panic!("another reply: {asked:?}") };
+            rows.into_iter().find(|row| row.run == run.run && row.event == "warm.halted")
+        })
+        .await;
         assert!(row.details.contains(signal), "{}", row.details);
         *figure.lock() = good;
         // Ended for good, so that the next one may begin.
