@@ -7,7 +7,6 @@ export const connectionForm = () => import('./connection/ConnectionForm.svelte')
 export const firstStart = () => import('./start/FirstStart.svelte');
 export const keysSheet = () => import('./shell/KeysSheet.svelte');
 export const layers = () => import('./layers/Layers.svelte');
-export const palette = () => import('./palette/Palette.svelte');
 export const settings = () => import('./settings/Settings.svelte');
 export const strategy = () => import('./strategy/Strategy.svelte');
 
