@@ -31,6 +31,17 @@ const EVALUATION: Duration = Duration::from_secs(2);
 /// An alert whose samples tell when Prometheus evaluated.
 const PULSE: &str = "EveryEvaluation";
 
+/// Over which the rules look, as [`hurried`] writes it.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Our counters' slots: a window is of whole ones, the one under way among them.
+const SLOT: Duration = Duration::from_secs(1);
+
+const ONLY_IN_PROMETHEUS: &str = "only in Prometheus";
+const ONLY_HERE: &str = "only here";
+/// When, which alert, and where it fires.
+type Difference = (i64, String, &'static str);
+
 /// Alerts that fire, by evaluation.
 type Firing = BTreeMap<i64, BTreeSet<String>>;
 
@@ -82,8 +93,9 @@ async fn compare(name: &'static str, incidents: &'static [Incident], lasting: Du
     let recording = Recording::take(&client, &strategy).await?;
     let theirs = recording.alerts()?;
     ensure!(theirs.len() > 5, "Prometheus evaluated {} times", theirs.len());
-    let replayed = recording.replayed(&export(&strategy).rules, &theirs);
-    let evaluated = recording.evaluated(&strategy, &theirs);
+    let rules = export(&strategy).rules;
+    let replayed = recording.replayed(&rules, &theirs);
+    let (evaluated, figures) = recording.evaluated(&strategy, &theirs);
     let fired: BTreeSet<&String> = theirs.values().flatten().collect();
     eprintln!("{name}: {} evaluations, fired in Prometheus: {fired:?}", theirs.len());
     for (who, ours) in [("the replay", &replayed), ("the evaluation of our own figures", &evaluated)] {
@@ -93,14 +105,22 @@ async fn compare(name: &'static str, incidents: &'static [Incident], lasting: Du
             differ.len(),
             theirs.len() * fired.len()
         );
-        ensure!(differ.is_empty(), "{name}: {who} says otherwise: {differ:#?}");
+        let mut wrong = Vec::new();
+        for difference in &differ {
+            if !on_the_edge(&client, &rules, &figures, difference).await? {
+                wrong.push(difference);
+            }
+        }
+        ensure!(wrong.is_empty(), "{name}: {who} says otherwise: {wrong:#?}");
+        // A figure stands on its threshold now and then, and not all the time.
+        ensure!(differ.len() * 20 <= theirs.len() * fired.len(), "{name}: {who} differs too often");
     }
     ensure!(!fired.is_empty(), "{name}: no incident made an alert fire");
     Ok(())
 }
 
 /// Where one side fires and the other does not, one evaluation before and after looked at as well.
-fn differences(theirs: &Firing, ours: &Firing) -> Vec<String> {
+fn differences(theirs: &Firing, ours: &Firing) -> Vec<Difference> {
     let (times, none) = (theirs.keys().copied().collect::<Vec<_>>(), BTreeSet::new());
     let near = |of: &Firing, place: usize, alert: &String| {
         let around = &times[place.saturating_sub(1)..(place + 2).min(times.len())];
@@ -109,16 +129,47 @@ fn differences(theirs: &Firing, ours: &Firing) -> Vec<String> {
     let mut differ = Vec::new();
     // The first evaluations see less than a window of data.
     for (place, at) in times.iter().enumerate().skip(6) {
-        for (of, other, who) in [(theirs, ours, "only in Prometheus"), (ours, theirs, "only here")] {
+        for (of, other, who) in [(theirs, ours, ONLY_IN_PROMETHEUS), (ours, theirs, ONLY_HERE)] {
             for alert in of.get(at).unwrap_or(&none) {
                 if !near(other, place, alert) {
-                    differ.push(format!("{at}: {alert} fires {who}"));
+                    differ.push((*at, alert.clone(), who));
                 }
             }
         }
     }
     differ
 }
+
+/// Whether a difference lies within what the scrapes can tell: with a window that is one scrape shorter or longer, or
+/// a slot of our counters and a scrape longer, Prometheus itself says at that evaluation what we say. Prints the figures of both.
+async fn on_the_edge(
+    client: &PrometheusClient,
+    rules: &[AlertingRule],
+    figures: &Figures,
+    (at, alert, who): &Difference,
+) -> Result<bool> {
+    /// What floating-point arithmetic may add: 0.7999999999999999 is 0.8.
+    const ROUNDING: f64 = 1e-9;
+    let rule = rules.iter().find(|rule| key(&rule.alert, &rule.labels) == *alert).context("it is ours")?;
+    let threshold = rule.threshold.context("it compares")?;
+    let namespace = rule.labels.get("namespace").map_or("", String::as_str);
+    let mut edge = false;
+    for window in [WINDOW - SCRAPE, WINDOW, WINDOW + SCRAPE, WINDOW + SLOT + SCRAPE] {
+        let window = format!("[{}ms]", window.as_millis());
+        let value = rule.value.to_string().replace("[10s]", &window);
+        let series = client.range(&value, Timestamp(*at), Timestamp(*at), EVALUATION).await?.value;
+        for (_, value) in series.into_iter().flat_map(|series| series.points) {
+            let past = [value - ROUNDING, value, value + ROUNDING].map(|value| threshold.holds(value));
+            edge |= past.contains(&(*who == ONLY_HERE));
+            let ours = figures.get(&(*at, namespace.to_owned()));
+            eprintln!("  {at}: {alert}: {value} over {window} in Prometheus, {ours:?} here");
+        }
+    }
+    Ok(edge)
+}
+
+/// The hit rate of each namespace and the lookups a second, by evaluation.
+type Figures = BTreeMap<(i64, String), (Option<f64>, Option<f64>)>;
 
 fn key(alert: &str, labels: &AlertLabels) -> String {
     let own = labels.iter().filter(|(name, _)| matches!(name.as_str(), "namespace" | "layer"));
@@ -203,13 +254,13 @@ impl Recording {
     }
 
     /// What our engine makes of the same samples, and our rules of its snapshots.
-    fn evaluated(&self, strategy: &Strategy, theirs: &Firing) -> Firing {
+    fn evaluated(&self, strategy: &Strategy, theirs: &Firing) -> (Firing, Figures) {
         // Figures of the cache from the application, those of the server from redis_exporter, as the exported rules.
         let mut engine = Engine::new(strategy, EngineOptions::default());
         let mut server = Engine::new(strategy, EngineOptions::default());
         let mut evaluator = Evaluator::for_strategy(strategy, EvaluatorOptions::default());
         let mut rest = self.samples.as_slice();
-        let mut firing = Firing::new();
+        let (mut firing, mut figures) = (Firing::new(), Figures::new());
         for at in theirs.keys().copied() {
             let seen = rest.partition_point(|sample| sample.at.millis() <= at);
             let (now, later) = rest.split_at(seen);
@@ -233,11 +284,18 @@ impl Recording {
             for kind in [ReadingKind::MemoryRatio, ReadingKind::EvictionRatio] {
                 snapshot.instance.insert(kind, of_server.instance[&kind].clone());
             }
+            for namespace in &snapshot.namespaces {
+                let of = |kind| namespace.readings.get(&kind).and_then(|reading| reading.value);
+                let documented =
+                    strategy.namespaces.iter().find(|of| of.template.to_string() == namespace.namespace);
+                let name = documented.map_or("", |of| of.name.as_str()).to_owned();
+                figures.insert((at, name), (of(ReadingKind::HitRate), of(ReadingKind::LookupsPerSecond)));
+            }
             evaluator.evaluate(Timestamp(at), &Inputs::new().snapshot(&snapshot).reachable(Ok(())));
             let alerts = evaluator.alerts().filter(|(_, alert)| alert.state == AlertState::Firing);
             firing.insert(at, alerts.map(|(rule, alert)| key(&rule.name, &alert.labels)).collect());
         }
-        firing
+        (firing, figures)
     }
 }
 
@@ -261,7 +319,9 @@ async fn in_an_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus()
 async fn in_every_incident_the_same_alerts_fire_and_are_resolved_as_in_prometheus() -> Result<()> {
     let strategies = ["multi-tenant-saas", "hotspot", "hot-rod-analytics", "booking", "task-management"];
     let at_once = std::env::var("CACHESCOPE_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
-    let comparing = strategies.map(|strategy| async move {
+    let only = std::env::var("CACHESCOPE_STRATEGY").ok();
+    let comparing = strategies.into_iter().filter(|name| only.as_ref().is_none_or(|only| only == name));
+    let comparing = comparing.map(|strategy| async move {
         tokio::spawn(compare(strategy, &Incident::ALL, Duration::from_secs(5))).await
     });
     let mut comparing = futures::stream::iter(comparing).buffer_unordered(at_once);

@@ -1,5 +1,6 @@
 //! The keys of a scope at one server and in one logical database, page by page.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,11 @@ use redis::{Pipeline, Value};
 use crate::failure::Failure;
 use crate::selection::Selection;
 use crate::servers::{Server, Servers};
+use crate::stretch::Stretch;
+
+/// Keys that are asked for in one of several stretches: always the same number, so that none goes further over its end
+/// than the next one went at first. An answer of fewer would mostly be its frame.
+const OF_A_STRETCH: usize = 16;
 
 /// Keys of one page that belong to the scope.
 #[derive(Debug, Default)]
@@ -25,19 +31,30 @@ pub(crate) struct Page {
 
 /// Where the next page begins. It only moves on: keys are removed behind it, and starting anew would walk the
 /// emptied buckets again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Feed {
     pub(crate) database: u16,
-    /// SCAN's cursor, or the place in the named keys.
-    pub(crate) cursor: u64,
+    /// What is left to walk; each page takes some of the first and puts them last.
+    pub(crate) stretches: VecDeque<Stretch>,
+    /// The keys that were met first in each of several stretches: SCAN does not stop at the end of one, and would
+    /// bring them again.
+    met_first: Option<HashSet<Vec<u8>>>,
 }
 
 impl Feed {
-    pub(crate) fn new(database: u16, cursor: u64) -> Self {
-        Self { database, cursor }
+    /// From the beginning.
+    pub(crate) fn new(database: u16) -> Self {
+        Self::from(database, [Stretch::WHOLE])
     }
 
-    /// The next page of about `count` keys.
+    /// From where a walk had come to.
+    pub(crate) fn from(database: u16, stretches: impl IntoIterator<Item = Stretch>) -> Self {
+        let stretches: VecDeque<_> = stretches.into_iter().collect();
+        let met_first = (!stretches.contains(&Stretch::WHOLE) && stretches.len() > 1).then(HashSet::new);
+        Self { database, stretches, met_first }
+    }
+
+    /// The next page of about `count` keys. After a failure it begins where this one would have begun.
     pub(crate) async fn next(
         &mut self,
         connection: &mut ActingConnection,
@@ -48,20 +65,46 @@ impl Feed {
             return Ok(self.of_named(named, selection, count));
         }
         // A tag is resolved to the keys that it names before anybody asks for pages.
-        let Some(pattern) = selection.pattern() else { return Ok(Page { last: true, ..Page::default() }) };
+        let Some(pattern) = selection.pattern().filter(|_| !self.stretches.is_empty()) else {
+            return Ok(Page { last: true, ..Page::default() });
+        };
+        let each = if self.met_first.is_some() { OF_A_STRETCH } else { count.max(1) };
+        let walked = self.stretches.len().min((count / each).max(1));
         let mut asked = Pipeline::new();
-        asked.cmd(spelled::SCAN).arg(self.cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+        for stretch in self.stretches.range(..walked) {
+            asked.cmd(spelled::SCAN).arg(stretch.cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(each);
+        }
         let answer = connection.ask_without_lookups(self.database, &asked).await?;
-        let (cursor, keys) = read(answer.replies, connection)?;
-        self.cursor = cursor;
-        let keys = keys.into_iter().filter(|key| selection.takes(self.database, key)).collect();
-        Ok(Page { keys, examined: count as u64, last: cursor == 0, took: answer.round_trip })
+        let replies = answer.replies.into_iter().map(|reply| read(Some(reply), connection));
+        let replies = replies.collect::<Result<Vec<_>, Failure>>()?;
+        let mut found = Vec::new();
+        for (cursor, keys) in replies {
+            let Some(stretch) = self.stretches.pop_front() else { break };
+            let first = stretch.begins;
+            self.stretches.extend(stretch.after(cursor));
+            for key in keys.into_iter().filter(|key| selection.takes(self.database, key)) {
+                match &mut self.met_first {
+                    Some(met) if first => drop(met.insert(key.clone())),
+                    // Another stretch went on over its end.
+                    Some(met) if met.contains(&key) => continue,
+                    _ => {}
+                }
+                found.push(key);
+            }
+        }
+        Ok(Page {
+            keys: found,
+            examined: (walked * each) as u64,
+            last: self.stretches.is_empty(),
+            took: answer.round_trip,
+        })
     }
 
     fn of_named(&mut self, named: &[Vec<u8>], selection: &Selection, count: usize) -> Page {
-        let from = usize::try_from(self.cursor).unwrap_or(usize::MAX).min(named.len());
+        let from = self.stretches.front().map_or(0, |stretch| stretch.cursor);
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(named.len());
         let to = from.saturating_add(count.max(1)).min(named.len());
-        self.cursor = to as u64;
+        self.stretches = VecDeque::from([Stretch::from(to as u64)]);
         let some = named[from..to].iter().filter(|key| selection.takes(self.database, key));
         Page {
             keys: some.cloned().collect(),
@@ -97,7 +140,7 @@ impl<'s> Walk<'s> {
     /// The database and the keys of the next page, which may be none; `None` after the last. It does not go on after a
     /// failure.
     pub(crate) async fn next(&mut self) -> Result<Option<(u16, Vec<Vec<u8>>)>, Failure> {
-        let begun = self.feed.take().or_else(|| self.databases.next().map(|database| Feed::new(database, 0)));
+        let begun = self.feed.take().or_else(|| self.databases.next().map(Feed::new));
         let Some(mut feed) = begun else { return Ok(None) };
         let page = feed.next(&mut self.connection, self.selection, self.count).await?;
         let database = feed.database;
@@ -124,12 +167,12 @@ pub(crate) async fn any(servers: &Servers, selection: &Selection) -> Result<bool
 
 /// SCAN's or SSCAN's cursor and keys.
 pub(crate) fn read(
-    replies: Vec<Value>,
+    reply: Option<Value>,
     connection: &ActingConnection,
 ) -> Result<(u64, Vec<Vec<u8>>), Failure> {
     let node = connection.node().name();
     let garbled = || Failure::server(format!("{node} answers a scan with something else"), "");
-    match replies.into_iter().next() {
+    match reply {
         Some(Value::ServerError(error)) => Err(Failure::server(
             format!("{node} refuses to scan: {}", said(&error)),
             "let the user run SCAN and, for tags, SSCAN",

@@ -33,6 +33,7 @@ pub mod run;
 pub mod run_state;
 pub mod selection;
 pub mod servers;
+pub mod stretch;
 mod tags;
 mod tally;
 pub mod undo;

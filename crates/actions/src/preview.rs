@@ -311,7 +311,7 @@ impl Walk<'_> {
         let mut first = None;
         let mut pace = Pace::new(throttled, None);
         for database in databases(self.server, self.selection) {
-            let mut feed = Feed::new(database, 0);
+            let mut feed = Feed::new(database);
             loop {
                 if self.cancel.is_cancelled() {
                     return Err(cancelled());

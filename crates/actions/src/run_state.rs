@@ -7,6 +7,7 @@ use cachescope_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::stretch::Stretch;
 use crate::warm::candidates::Candidate;
 
 /// What a run is doing.
@@ -128,8 +129,11 @@ pub struct RunRecord {
     pub state: RunState,
     /// The primaries' `run_id` by server: cursors of another start are of no use.
     pub run_ids: BTreeMap<String, String>,
-    /// Where each scan is to go on, by step, server and logical database.
+    /// Where each list of what is to be warmed is to go on, by step.
     pub cursors: BTreeMap<String, u64>,
+    /// What each scan has left, by step, server and logical database.
+    #[serde(default)]
+    pub places: BTreeMap<String, Vec<Stretch>>,
     /// Scans that are at their end, named alike.
     pub ended: Vec<String>,
     /// Keys of the present step that somebody else was loading when their turn came.

@@ -27,6 +27,8 @@ pub struct Server {
     pub counts_uses: bool,
     /// Hits and misses since its start, ours among them.
     pub lookups: (u64, u64),
+    /// SCAN walks through one hash table a database as Redis, Valkey and KeyDB do outside of cluster mode.
+    pub walks_one_table: bool,
     /// Keys by logical database, for those that hold some.
     pub databases: BTreeMap<u16, u64>,
 }
@@ -195,6 +197,12 @@ impl Server {
             maxmemory: number("maxmemory"),
             counts_uses: field("maxmemory_policy").ends_with("lfu"),
             lookups: (number("keyspace_hits"), number("keyspace_misses")),
+            // Servers of other make that speak the protocol tell a version of their own beside Redis's.
+            walks_one_table: field("redis_mode") == "standalone"
+                && told
+                    .keys()
+                    .filter_map(|field| field.strip_suffix("_version"))
+                    .all(|make| ["redis", "valkey", "gcc"].contains(&make)),
             databases: databases.collect(),
             name,
         };

@@ -51,7 +51,7 @@ pub(crate) async fn resolve(servers: &Servers, selection: Selection) -> Result<S
                 }
                 _ => {}
             }
-            let (next, some) = read(answer.replies, &connection)?;
+            let (next, some) = read(answer.replies.into_iter().next(), &connection)?;
             members.extend(some);
             if members.len() > MOST_MEMBERS {
                 return Err(Failure::refused("the tag names more than a million keys", "use a pattern"));

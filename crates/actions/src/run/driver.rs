@@ -188,6 +188,7 @@ impl Driver {
     fn forget_places(&self) {
         let mut record = self.shared.record.lock();
         record.cursors.clear();
+        record.places.clear();
         record.ended.clear();
     }
 

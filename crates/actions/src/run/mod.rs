@@ -150,6 +150,7 @@ pub async fn start(
         state,
         run_ids: bound.run_ids.clone(),
         cursors: Default::default(),
+        places: Default::default(),
         ended: Vec::new(),
         waiting: Vec::new(),
         undone_at: None,

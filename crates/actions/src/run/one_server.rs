@@ -27,6 +27,7 @@ use crate::preview::{databases, existing};
 use crate::run_state::NodeProgress;
 use crate::selection::Selection;
 use crate::servers::Server;
+use crate::stretch::Stretch;
 use crate::undo::UndoWriter;
 
 /// Pages that are worked on at once.
@@ -86,20 +87,28 @@ impl<'d> OneServer<'d> {
         }
         for database in databases(&self.server, self.selection) {
             let name = format!("{}/{}/{database}", self.step, self.server.name);
-            let cursor = {
+            let begun = {
                 let record = self.driver.shared.record.lock();
                 if record.ended.contains(&name) {
                     continue;
                 }
-                record.cursors.get(&name).copied().unwrap_or(0)
+                record.places.get(&name).cloned()
             };
-            self.database(database, name, cursor).await?;
+            let places = begun.unwrap_or_else(|| self.places(database));
+            self.database(database, name, Feed::from(database, places)).await?;
         }
         Ok(())
     }
 
-    async fn database(&self, database: u16, name: String, cursor: u64) -> Result<(), Ended> {
-        let reader = Reader::new(self, Feed::new(database, cursor));
+    /// Where a database is begun: at several places where its keys are watched and such a walk is known to meet them all.
+    fn places(&self, database: u16) -> Vec<Stretch> {
+        let keys = self.server.databases.get(&database).copied().unwrap_or(0);
+        let watched = self.how.undo && self.action.softens().is_none() && self.selection.named().is_none();
+        if watched && self.server.walks_one_table { Stretch::parts(keys) } else { vec![Stretch::WHOLE] }
+    }
+
+    async fn database(&self, database: u16, name: String, feed: Feed) -> Result<(), Ended> {
+        let reader = Reader::new(self, feed);
         let mut looking: Option<BoxFuture<'_, _>> = Some(Box::pin(reader.next()));
         let mut working: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
         let mut end = Ok(());
@@ -135,10 +144,10 @@ impl<'d> OneServer<'d> {
         let mut record = self.driver.shared.record.lock();
         record.state.counts.scanned += done.examined;
         if done.last {
-            record.cursors.remove(name);
+            record.places.remove(name);
             record.ended.push(name.to_owned());
         } else {
-            record.cursors.insert(name.to_owned(), done.after);
+            record.places.insert(name.to_owned(), done.after.clone());
         }
     }
 
@@ -280,14 +289,14 @@ struct Found {
     keys: Vec<Vec<u8>>,
     examined: u64,
     last: bool,
-    after: u64,
+    after: Vec<Stretch>,
 }
 
 /// A page that was worked on to its end.
 struct Done {
     examined: u64,
     last: bool,
-    after: u64,
+    after: Vec<Stretch>,
 }
 
 /// Reads the pages of one logical database, on a connection of its own.
@@ -305,7 +314,7 @@ impl<'o> Reader<'o> {
     /// The next page, of as many scans as it takes, and the reader of those behind it.
     async fn next(mut self) -> (Result<Found, Ended>, Self) {
         let (began, wanted) = (Instant::now(), self.of.page_keys());
-        let mut found = Found { keys: Vec::new(), examined: 0, last: false, after: 0 };
+        let mut found = Found { keys: Vec::new(), examined: 0, last: false, after: Vec::new() };
         while found.keys.len() < wanted && !found.last && began.elapsed() < LOOKED_FOR {
             match self.some(wanted - found.keys.len()).await {
                 Ok(more) => {
@@ -316,19 +325,17 @@ impl<'o> Reader<'o> {
                 Err(ended) => return (Err(ended), self),
             }
         }
-        found.after = self.feed.cursor;
+        found.after = self.feed.stretches.iter().copied().collect();
         (Ok(found), self)
     }
 
     async fn some(&mut self, wanted: usize) -> Result<Page, Ended> {
         let driver = self.of.driver;
         loop {
-            let before = self.feed.cursor;
             match driver.ending.or(self.ask(wanted)).await? {
                 Ok(page) => return Ok(page),
                 Err(failure) => {
                     driver.ending.check()?;
-                    self.feed.cursor = before;
                     again(driver, &self.of.server, failure).await?;
                 }
             }

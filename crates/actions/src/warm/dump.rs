@@ -191,7 +191,7 @@ async fn read_servers(
         let mut connection = ActingConnection::new(Arc::clone(&server.node));
         let mut clock = None;
         for database in databases(server, selection) {
-            let mut feed = Feed::new(database, 0);
+            let mut feed = Feed::new(database);
             loop {
                 let count = pace.keys(Work::Scan);
                 let page = feed.next(&mut connection, selection, count).await?;

@@ -1,5 +1,6 @@
 //! Removing and putting back, on one server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use cachescope_actions::FailureKind;
 use cachescope_actions::plan::{HowToRun, KeyName, Scope};
 use cachescope_actions::run::StopRules;
 use cachescope_actions::run_state::{RunPhase, StopRuleState};
-use cachescope_actions::undo::Part;
+use cachescope_actions::undo::{Part, UndoReader};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use redis::aio::MultiplexedConnection;
 
@@ -207,6 +208,29 @@ async fn with_writers_at_work_nothing_outside_the_scope_goes_and_what_goes_is_ke
     let outside: Vec<String> =
         redis::cmd("KEYS").arg("out:*").query_async(&mut connection).await.expect("listed");
     assert_eq!(outside.len(), 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_in_many_places_keeps_and_removes_every_key_once() {
+    const HERE: usize = 5_000;
+    for throttle in [false, true] {
+        let server = server().await;
+        let mut connection = server.connection().await.expect("it answers");
+        fill(&mut connection, "t:", HERE).await;
+        // Most pages find little, so that the beginnings and the ends of the places are worked on at the same time.
+        fill(&mut connection, "other:", 20_000).await;
+        let bench = Bench::on(&server.url()).await;
+        let plan = bench.pattern("t:*", HowToRun { throttle, ..fast() });
+        let state = bench.start("1", plan).await.expect("it starts").ended().await;
+        assert_eq!(state.phase, RunPhase::Finished, "{}", state.why);
+        assert_eq!((state.counts.removed, state.counts.gone, state.counts.contended), (HERE as u64, 0, 0));
+        assert_eq!(keys(&mut connection).await, 20_000);
+        let mut reader = UndoReader::open(&bench.undo_path("1"), "1", &bench.key).expect("it was kept");
+        let kept: Vec<_> =
+            std::iter::from_fn(|| reader.next_batch()).flatten().map(|kept| kept.key).collect();
+        let different: BTreeSet<_> = kept.iter().collect();
+        assert_eq!((kept.len(), different.len()), (HERE, HERE), "throttled: {throttle}");
+    }
 }
 
 #[tokio::test]
