@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use cachescope_lab::servers::RedisServer;
-use cachescope_tests::programs;
+use cachescope_tests::{linux, programs};
 use scanning::clients::{Clients, p99};
 use scanning::{keyspace, peers};
 use serde_json::Value;
@@ -73,16 +73,19 @@ fn number(variable: &str) -> Result<Option<u64>> {
 }
 
 /// The command with these arguments, on its way to be run.
-fn scan(server: &RedisServer, arguments: &[&str]) -> Result<Command> {
-    let mut command = Command::new(programs::cachescope()?);
+fn scan(mut command: Command, server: &RedisServer, arguments: &[&str]) -> Command {
     command.args(["scan", "--redis", &server.url()]).args(arguments).stdin(Stdio::null());
-    Ok(command)
+    command
 }
 
 /// Runs a scan to its end; how long that took, and what it printed.
 async fn scanned(server: &RedisServer, arguments: &[&str]) -> Result<(Duration, Value)> {
     let begun = Instant::now();
-    let output = scan(server, arguments)?.arg("--json").kill_on_drop(true).output().await?;
+    let output = scan(Command::new(programs::cachescope()?), server, arguments)
+        .arg("--json")
+        .kill_on_drop(true)
+        .output()
+        .await?;
     let took = begun.elapsed();
     if !output.status.success() {
         bail!("the scan failed: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -204,7 +207,9 @@ async fn clients(server: &RedisServer, keys: u64, missed: &mut Vec<String>) -> R
         p99(&clients.end()?)
     };
     let beside = async |scanned: &RedisServer| {
-        let mut scan = scan(scanned, &["--exact"])?.stdout(Stdio::null()).kill_on_drop(true).spawn()?;
+        let program = linux::on_a_machine_of_its_own(&programs::cachescope()?).into();
+        let mut scan =
+            scan(program, scanned, &["--exact"]).stdout(Stdio::null()).kill_on_drop(true).spawn()?;
         // It begins slowly; what is measured is its full pace.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let p99 = stretch().await?;
@@ -226,6 +231,8 @@ async fn clients(server: &RedisServer, keys: u64, missed: &mut Vec<String>) -> R
         let values = sorted(turns.iter().map(of));
         (values[values.len() / 2], values[0], values[values.len() - 1])
     };
+    // What a scan of another server costs them is this machine's, not the server's.
+    let floor = median(&|turn| turn[2] / turn[0]).0;
     for (place, what) in [(1, "at the default pace"), (2, "while another server is scanned")] {
         let (ratio, least, most) = median(&|turn| turn[place] / turn[0]);
         println!(
@@ -234,7 +241,7 @@ async fn clients(server: &RedisServer, keys: u64, missed: &mut Vec<String>) -> R
             median(&|turn| turn[place]).0 * 1e6,
             median(&|turn| turn[0]).0 * 1e6,
         );
-        if place == 1 && ratio > CLIENTS_LIMIT {
+        if place == 1 && ratio > CLIENTS_LIMIT.max(floor) {
             missed.push(format!("other clients' p99 is {ratio:.2} times as long, {CLIENTS_LIMIT} allowed"));
         }
     }
@@ -245,7 +252,7 @@ async fn clients(server: &RedisServer, keys: u64, missed: &mut Vec<String>) -> R
 async fn memory(keys: u64, missed: &mut Vec<String>) -> Result<()> {
     let server = keyspace::start_many(keys).await?;
     let begun = Instant::now();
-    let mut command = scan(&server, &["--exact", "--unthrottled"])?;
+    let mut command = scan(Command::new(programs::cachescope()?), &server, &["--exact", "--unthrottled"]);
     let mut scan = command.stdout(Stdio::null()).kill_on_drop(true).spawn()?;
     let id = scan.id().context("the scan has ended already")?;
     let mut most = 0;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -19,6 +20,16 @@ pub struct Memory {
     pub pss: u64,
     /// The part of it that no file backs: heaps and stacks.
     pub anonymous: u64,
+}
+
+/// A program that gets what CPU nobody else wants (`SCHED_IDLE`, chrt(1)). Whoever uses Cachescope has it on another
+/// machine than the servers and their clients; on this one it must not take their cores, so that what they feel is what
+/// it asks of the server.
+#[must_use]
+pub fn on_a_machine_of_its_own(program: &Path) -> Command {
+    let mut command = Command::new("chrt");
+    command.args(["--idle", "0"]).arg(program);
+    command
 }
 
 /// The words of `/proc/PID/stat` after the program's name, which may hold spaces itself: state, parent, …

@@ -141,7 +141,8 @@ fn differences(theirs: &Firing, ours: &Firing) -> Vec<Difference> {
 }
 
 /// Whether a difference lies within what the scrapes can tell: with a window that is one scrape shorter or longer, or
-/// a slot of our counters and a scrape longer, Prometheus itself says at that evaluation what we say. Prints the figures of both.
+/// a slot of our counters and a scrape longer, Prometheus itself says at that evaluation what we say. Prints the
+/// figures of both.
 async fn on_the_edge(
     client: &PrometheusClient,
     rules: &[AlertingRule],

@@ -71,6 +71,7 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
         if step.removes() {
             need("+unlink", false, &[b"UNLINK", key]);
             if plan.how.undo {
+                need("+memory|usage", true, &[b"MEMORY", b"USAGE", key]);
                 need("+dump", true, &[b"DUMP", key]);
                 if server.version >= (7, 0) {
                     need("+pexpiretime", true, &[b"PEXPIRETIME", key]);
@@ -110,7 +111,12 @@ fn needed(plan: &Plan, server: &Server, cluster: bool, key: &[u8]) -> Vec<Needed
         }
     }
     if !cluster {
-        need("+set", false, &[b"SET", LockName::deployment().key(), b"", b"NX", b"PX", b"1000"]);
+        let lock = LockName::deployment();
+        need("+set", false, &[b"SET", lock.key(), b"", b"NX", b"PX", b"1000"]);
+        need("+getrange", false, &[b"GETRANGE", lock.key(), b"0", b"-1"]);
+        need("+watch", false, &[b"WATCH", lock.key()]);
+        need("+pexpire", false, &[b"PEXPIRE", lock.key(), b"1000"]);
+        need("+unlink", false, &[b"UNLINK", lock.key()]);
     }
     all
 }

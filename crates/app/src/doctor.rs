@@ -126,6 +126,7 @@ fn merge(reports: &[CapabilityReport]) -> DoctorReport {
             sources: Vec::new(),
             acl_line: String::new(),
             acting_acl_line: String::new(),
+            purging_acl_line: String::new(),
             config_lines: Vec::new(),
         };
     };
@@ -148,6 +149,7 @@ fn merge(reports: &[CapabilityReport]) -> DoctorReport {
         sources: (0..first.sources.len()).filter_map(|place| merged(reports, place)).collect(),
         acl_line: first.acl_line.clone(),
         acting_acl_line: first.acting_acl_line.clone(),
+        purging_acl_line: first.purging_acl_line.clone(),
         config_lines,
     }
 }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use cachescope_actions::FailureKind;
 use cachescope_actions::guards::{Said, Verdict, refusal, said_enough};
-use cachescope_actions::plan::{HowToRun, Scope};
+use cachescope_actions::plan::{Action, HowToRun, KeyName, Plan, Scope};
 use cachescope_actions::preview_result::Preview;
 use cachescope_actions::run_state::RunPhase;
+use cachescope_actions::undo::Part;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::deployment::Environment;
 use cachescope_model::strategy::{Namespace, Strategy};
 use cachescope_model::template::Template;
 use cachescope_model::time::Timestamp;
+use cachescope_sources::redis::capabilities::purging_user_line;
 
-use crate::support::{Bench, fast};
+use crate::support::{Bench, fast, now_ms};
 
 async fn server(options: RedisOptions) -> RedisServer {
     RedisServer::start(options).await.expect("redis-server is installed")
@@ -165,6 +167,40 @@ async fn a_right_that_is_taken_away_halts_the_run_in_one_sentence() {
     assert!(state.why.contains("NOPERM") && !state.why.contains('\n'), "{}", state.why);
     let keys: u64 = redis::cmd("DBSIZE").query_async(&mut connection).await.expect("counted");
     assert_eq!(keys, 2, "nothing is gone");
+}
+
+#[tokio::test]
+async fn the_line_for_a_purging_user_is_enough_to_purge_to_undo_and_for_every_step_of_a_playbook() {
+    let server = server(RedisOptions::default()).await;
+    let mut connection = server.connection().await.expect("it answers");
+    let line = purging_user_line().replace("PASSWORD", "pw");
+    let mut command = redis::Cmd::new();
+    line.split(' ').for_each(|word| {
+        command.arg(word);
+    });
+    command.exec_async(&mut connection).await.expect("the line is good");
+    set(&server, &["a:1", "a:2", "b:1"]).await;
+    redis::cmd("SADD").arg("tag:c").arg("b:1").exec_async(&mut connection).await.expect("tagged");
+    let bench = Bench::on(&format!("redis://cachescope-purging:pw@{}", server.address())).await;
+    let plan = Plan {
+        steps: vec![
+            Action::Remove { scope: Scope::Pattern { pattern: "a:*".to_owned(), database: None } },
+            Action::Remove { scope: Scope::Tag { set: KeyName(b"tag:c".to_vec()), database: 0 } },
+            Action::BumpVersion { key: KeyName(b"version:a".to_vec()), database: 0 },
+            Action::Publish { channel: "invalidate".to_owned(), message: "a".to_owned() },
+        ],
+        ..bench.pattern("a:*", fast())
+    };
+    let preview = bench.preview(plan.clone()).await.expect("counted");
+    assert_eq!(refused_by(&preview), None, "{:#?}", preview.checks);
+    let state = bench.start("1", plan).await.expect("it starts").ended().await;
+    assert_eq!((state.phase, state.counts.removed), (RunPhase::Finished, 3), "{}", state.why);
+    let undone = bench.undo("1", &Part::default(), now_ms()).await.expect("it is put back");
+    assert_eq!(undone.restored, 3, "{undone:?}");
+    let mut dryrun = redis::cmd("ACL");
+    dryrun.arg("DRYRUN").arg("cachescope-purging").arg("FLUSHALL");
+    let said: String = dryrun.query_async(&mut connection).await.expect("it answers");
+    assert_ne!(said, "OK", "it may not empty a server");
 }
 
 #[tokio::test]

@@ -185,6 +185,8 @@ pub struct DoctorReport {
     pub acl_line: String,
     /// The same for acting: viewing, and changing the settings that a source needs.
     pub acting_acl_line: String,
+    /// The same for purging, undoing and warming as well.
+    pub purging_acl_line: String,
     /// Configuration lines that would enable what is missing.
     pub config_lines: Vec<String>,
 }

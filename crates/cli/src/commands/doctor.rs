@@ -41,6 +41,10 @@ pub(crate) async fn run(command: Doctor, common: &Common) -> Result<(), Failure>
             "\nA user that may also change the settings a source needs, on your approval:\n  {}\n",
             report.acting_acl_line
         ))?;
+        output::text(&format!(
+            "\nA user that may purge, undo and warm as well, on your approval:\n  {}\n",
+            report.purging_acl_line
+        ))?;
     }
     Ok(())
 }

@@ -25,6 +25,31 @@ pub(super) const REDIS_SOURCES: [SourceId; 6] = [
 /// Rules that let a user change something: a viewing user has none of them.
 const CHANGING_RULES: [&str; 2] = ["+config|set", "+slowlog|reset"];
 
+/// What purging, undoing and warming need besides: to read, remove and put back keys, to hold the lock, and to publish.
+pub const PURGING_RULES: [&str; 21] = [
+    "&*",
+    "+unlink",
+    "+dump",
+    "+restore",
+    "+pttl",
+    "+pexpire",
+    "+pexpiretime",
+    "+getrange",
+    "+set",
+    "+incr",
+    "+publish",
+    "+watch",
+    "+unwatch",
+    "+multi",
+    "+exec",
+    "+eval",
+    "+time",
+    "+sscan",
+    "+randomkey",
+    "+acl|dryrun",
+    "+acl|whoami",
+];
+
 /// The version that brought CLIENT NO-TOUCH.
 const NO_TOUCH_SINCE: &str = "7.2";
 
@@ -79,6 +104,8 @@ pub struct CapabilityReport {
     /// The line that makes a user who may also do what this program does on approval: change the settings that a
     /// source needs, and put them back.
     pub acting_acl_line: String,
+    /// The same for purging, undoing and warming.
+    pub purging_acl_line: String,
     /// The line that switches on what the events source needs, merged with what is set; empty where nothing is
     /// missing.
     pub config_line: String,
@@ -121,6 +148,7 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
         sources,
         acl_line: in_mode(viewing_user_line()),
         acting_acl_line: in_mode(acting_user_line()),
+        purging_acl_line: in_mode(purging_user_line()),
         config_line: match &setting {
             Setting::Known(flags) if flags.missing().is_some() => flags.remedy(),
             _ => String::new(),
@@ -132,18 +160,24 @@ pub async fn capabilities(node: &RedisNode) -> Result<CapabilityReport, SourceEr
 /// sources need.
 #[must_use]
 pub fn viewing_user_line() -> String {
-    user_line("cachescope", |rule| !CHANGING_RULES.contains(&rule))
+    user_line("cachescope", |rule| !CHANGING_RULES.contains(&rule), &[])
 }
 
-/// The line that makes a user who may also do what is done on approval.
+/// The line that makes a user who may also change the settings that a source needs, on approval.
 #[must_use]
 pub fn acting_user_line() -> String {
-    user_line("cachescope-acting", |_| true)
+    user_line("cachescope-acting", |_| true, &[])
 }
 
-fn user_line(name: &str, wanted: impl Fn(&str) -> bool) -> String {
+/// The line that makes a user who may also purge, undo and warm, on approval.
+#[must_use]
+pub fn purging_user_line() -> String {
+    user_line("cachescope-purging", |_| true, &PURGING_RULES)
+}
+
+fn user_line(name: &str, wanted: impl Fn(&str) -> bool, more: &[&'static str]) -> String {
     let mut rules: Vec<&str> = Vec::new();
-    for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl).copied() {
+    for rule in REDIS_SOURCES.iter().flat_map(|id| id.spec().acl).chain(more).copied() {
         if !rules.contains(&rule) && wanted(rule) {
             rules.push(rule);
         }

@@ -22,6 +22,10 @@ acl_line: string,
  */
 acting_acl_line: string, 
 /**
+ * The same for purging, undoing and warming as well.
+ */
+purging_acl_line: string, 
+/**
  * Configuration lines that would enable what is missing.
  */
 config_lines: Array<string>, };

@@ -280,6 +280,7 @@ export function fixture(parameters: URLSearchParams): Transport {
               },
             ],
             acting_acl_line: 'ACL SETUSER cachescope-acting on >PASSWORD +info +config|set',
+            purging_acl_line: 'ACL SETUSER cachescope-purging on >PASSWORD +info +config|set +unlink',
             acl_line:
               'ACL SETUSER cachescope on >CHANGE-ME ~* resetchannels &__keyevent@* +info +ping +subscribe +scan',
             config_lines: ['CONFIG SET notify-keyspace-events Emxe'],
