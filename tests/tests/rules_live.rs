@@ -141,8 +141,8 @@ fn differences(theirs: &Firing, ours: &Firing) -> Vec<Difference> {
 }
 
 /// Whether a difference lies within what the scrapes can tell: with a window that is one scrape shorter or longer, or
-/// a slot of our counters and a scrape longer, Prometheus itself says at that evaluation what we say. Prints the
-/// figures of both.
+/// a slot of our counters and a scrape longer, Prometheus itself says what we say, at every evaluation for as
+/// long as the rule waits. Prints the figures of both.
 async fn on_the_edge(
     client: &PrometheusClient,
     rules: &[AlertingRule],
@@ -154,19 +154,27 @@ async fn on_the_edge(
     let rule = rules.iter().find(|rule| key(&rule.alert, &rule.labels) == *alert).context("it is ours")?;
     let threshold = rule.threshold.context("it compares")?;
     let namespace = rule.labels.get("namespace").map_or("", String::as_str);
-    let mut edge = false;
+    // What may be said of the figure at each evaluation for as long as the rule waits.
+    let mut said: BTreeMap<i64, BTreeSet<bool>> = BTreeMap::new();
+    let waits = rule.hold.as_millis().div_ceil(EVALUATION.as_millis()) as i64;
+    let since = Timestamp(at - waits * EVALUATION.as_millis() as i64);
     for window in [WINDOW - SCRAPE, WINDOW, WINDOW + SCRAPE, WINDOW + SLOT + SCRAPE] {
         let window = format!("[{}ms]", window.as_millis());
         let value = rule.value.to_string().replace("[10s]", &window);
-        let series = client.range(&value, Timestamp(*at), Timestamp(*at), EVALUATION).await?.value;
-        for (_, value) in series.into_iter().flat_map(|series| series.points) {
+        let series = client.range(&value, since, Timestamp(*at), EVALUATION).await?.value;
+        for (time, value) in series.into_iter().flat_map(|series| series.points) {
             let past = [value - ROUNDING, value, value + ROUNDING].map(|value| threshold.holds(value));
-            edge |= past.contains(&(*who == ONLY_HERE));
-            let ours = figures.get(&(*at, namespace.to_owned()));
-            eprintln!("  {at}: {alert}: {value} over {window} in Prometheus, {ours:?} here");
+            said.entry(time.millis()).or_default().extend(past);
+            let ours = figures.get(&(time.millis(), namespace.to_owned()));
+            eprintln!("  {}: {alert}: {value} over {window} in Prometheus, {ours:?} here", time.millis());
         }
     }
-    Ok(edge)
+    let edge = if *who == ONLY_HERE {
+        said.values().all(|said| said.contains(&true))
+    } else {
+        said.values().any(|said| said.contains(&false))
+    };
+    Ok(edge && !said.is_empty())
 }
 
 /// The hit rate of each namespace and the lookups a second, by evaluation.
