@@ -4,32 +4,25 @@
 //! same run.
 #![expect(clippy::print_stdout, reason = "the results are what this program is for")]
 
-#[path = "scanning/clients.rs"]
-mod clients;
+mod acting;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use acting::{Before, FELT, FELT_KEYS, Felt, command};
 use anyhow::{Context, Result, bail};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
-use cachescope_tests::{linux, programs};
-use clients::{Clients, p99};
+use cachescope_tests::linux;
 use redis::aio::MultiplexedConnection;
 use serde_json::Value;
 use tokio::process::Command;
 
 const KEYS: u64 = 1_000_000;
-/// Keys of the throttled purge: it shall be long enough to be felt, not long.
-const FELT_KEYS: u64 = 60_000;
 /// What the pipe takes at least as a multiple of ours.
 const WITHOUT_UNDO: f64 = 5.0;
 const WITH_UNDO: f64 = 2.0;
-/// What others may feel, as a multiple of what they felt before.
-const FELT: f64 = 1.5;
-/// For how long they are listened to before.
-const BEFORE: Duration = Duration::from_secs(5);
 const MEMORY: u64 = 100_000_000;
 
 #[tokio::main]
@@ -41,7 +34,7 @@ async fn main() -> Result<()> {
         let pipe = by_pipe(&server, &mut connection).await?;
         fill(&mut connection, KEYS).await?;
         let before = busy(&mut connection).await?;
-        let ours = by_command(&server, &["--unthrottled"], undo).await?;
+        let ours = by_command(&server, undo).await?;
         let busy = busy(&mut connection).await? - before;
         let ratio = pipe.as_secs_f64() / ours.run.as_secs_f64();
         let whole = pipe.as_secs_f64() / (ours.run + ours.preview).as_secs_f64();
@@ -77,7 +70,7 @@ async fn main() -> Result<()> {
         println!("purge/others' p99 with the throttle {name}: {}, wanted at most {FELT}", felt.said());
         let floor = self::felt(&server, &mut connection, other.port(), undo).await?;
         println!("purge/floor of that {name}, clients of another server on this machine: {}", floor.said());
-        if felt.ratio() > floor.ratio().max(FELT) {
+        if felt.is_too_much(&floor) {
             missed.push(format!("others' p99 {name}: {:.2} times the baseline", felt.ratio()));
         }
     }
@@ -85,30 +78,6 @@ async fn main() -> Result<()> {
         bail!("{}", missed.join("; "));
     }
     Ok(())
-}
-
-/// What clients felt before a throttled run and during it.
-struct Felt {
-    before: Duration,
-    during: Duration,
-    run: Duration,
-}
-
-impl Felt {
-    fn ratio(&self) -> f64 {
-        self.during.as_secs_f64() / self.before.as_secs_f64()
-    }
-
-    fn said(&self) -> String {
-        format!(
-            "{:.2} ms, {:.2} ms before; ratio {:.2}; {FELT_KEYS} keys in {:.1} s, {:.0} a second",
-            self.during.as_secs_f64() * 1e3,
-            self.before.as_secs_f64() * 1e3,
-            self.ratio(),
-            self.run.as_secs_f64(),
-            FELT_KEYS as f64 / self.run.as_secs_f64(),
-        )
-    }
 }
 
 /// Purges `server` with the throttle, and listens to clients of the server at `port`.
@@ -119,13 +88,10 @@ async fn felt(
     undo: bool,
 ) -> Result<Felt> {
     fill(connection, FELT_KEYS).await?;
-    let clients = Clients::start(port)?;
-    tokio::time::sleep(BEFORE).await;
-    let before = p99(&clients.end()?)?;
-    let prepared = prepare(server, &["--throttled"], undo, Machine::Own).await?;
-    let clients = Clients::start(port)?;
-    let run = prepared.run().await?.run;
-    Ok(Felt { before, during: p99(&clients.end()?)?, run })
+    let before = Before::listen(&[port]).await?;
+    let prepared = prepare(server, true, undo).await?;
+    let felt = before.during(async { Ok(prepared.run().await?.run) }).await?;
+    felt.into_iter().next().context("one server was listened to")
 }
 
 /// Seconds that the server's main thread has worked.
@@ -176,19 +142,7 @@ fn by_a_loop(port: u16) -> Result<Duration> {
 }
 
 async fn fill(connection: &mut MultiplexedConnection, keys: u64) -> Result<()> {
-    redis::cmd("FLUSHALL").query_async::<()>(connection).await?;
-    for from in (0..keys).step_by(5_000) {
-        let mut pipe = redis::pipe();
-        for number in from..(from + 5_000).min(keys) {
-            pipe.cmd("SET")
-                .arg(format!("bench:{number}"))
-                .arg(format!("value of {number}, some bytes long"))
-                .arg("EX")
-                .arg(36_000)
-                .ignore();
-        }
-        pipe.query_async::<()>(connection).await?;
-    }
+    acting::fill(connection, keys, |number| format!("value of {number}, some bytes long")).await?;
     redis::cmd("SET").arg("other:1").arg("v").query_async::<()>(connection).await?;
     Ok(())
 }
@@ -215,45 +169,26 @@ struct Ours {
     memory: u64,
 }
 
-/// Where the command gets its CPU from.
-#[derive(Clone, Copy, PartialEq)]
-enum Machine {
-    /// Beside the server, at the same right.
-    Shared,
-    /// As if it were another one.
-    Own,
-}
-
-impl Machine {
-    fn command(self) -> Result<Command> {
-        let program = programs::cachescope()?;
-        Ok(match self {
-            Self::Shared => Command::new(program),
-            Self::Own => linux::on_a_machine_of_its_own(&program).into(),
-        })
-    }
-}
-
 /// A run that was previewed and approved.
 struct Prepared {
     state: tempfile::TempDir,
     token: String,
     preview: Duration,
-    machine: Machine,
+    throttled: bool,
 }
 
-async fn by_command(server: &RedisServer, how: &[&str], undo: bool) -> Result<Ours> {
-    prepare(server, how, undo, Machine::Shared).await?.run().await
+async fn by_command(server: &RedisServer, undo: bool) -> Result<Ours> {
+    prepare(server, false, undo).await?.run().await
 }
 
-async fn prepare(server: &RedisServer, how: &[&str], undo: bool, machine: Machine) -> Result<Prepared> {
+async fn prepare(server: &RedisServer, throttled: bool, undo: bool) -> Result<Prepared> {
     let state = tempfile::tempdir()?;
     let url = server.url();
-    let mut preview = machine.command()?;
+    let mut preview = command(throttled)?;
     preview
         .args(["purge", "preview", "--json", "--redis", &url, "--environment", "development"])
         .args(["--pattern", "bench:*", "--beyond-limits"])
-        .args(how)
+        .arg(if throttled { "--throttled" } else { "--unthrottled" })
         .env("CACHESCOPE_STATE_DIR", state.path());
     if !undo {
         preview.arg("--no-undo");
@@ -266,15 +201,13 @@ async fn prepare(server: &RedisServer, how: &[&str], undo: bool, machine: Machin
     }
     let json: Value = serde_json::from_slice(&output.stdout)?;
     let token = json["token"].as_str().context("a token")?.to_owned();
-    Ok(Prepared { state, token, preview, machine })
+    Ok(Prepared { state, token, preview, throttled })
 }
 
 impl Prepared {
     async fn run(self) -> Result<Ours> {
         let began = Instant::now();
-        let mut running = self
-            .machine
-            .command()?
+        let mut running = command(self.throttled)?
             .args(["purge", "run", "--json", "--approve", &self.token])
             .env("CACHESCOPE_STATE_DIR", self.state.path())
             .stdout(Stdio::piped())

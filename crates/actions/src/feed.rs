@@ -31,7 +31,7 @@ pub(crate) struct Page {
 
 /// Where the next page begins. It only moves on: keys are removed behind it, and starting anew would walk the
 /// emptied buckets again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Feed {
     pub(crate) database: u16,
     /// What is left to walk; each page takes some of the first and puts them last.
@@ -50,7 +50,7 @@ impl Feed {
     /// From where a walk had come to.
     pub(crate) fn from(database: u16, stretches: impl IntoIterator<Item = Stretch>) -> Self {
         let stretches: VecDeque<_> = stretches.into_iter().collect();
-        let met_first = (!stretches.contains(&Stretch::WHOLE) && stretches.len() > 1).then(HashSet::new);
+        let met_first = (stretches.len() > 1).then(HashSet::new);
         Self { database, stretches, met_first }
     }
 

@@ -1,8 +1,9 @@
 //! One action at a time per deployment, whoever starts it and from where: a lock in the deployment itself.
 //!
 //! `SET … NX PX` by a value that nobody else has (a server that is full takes it by a script); renewed and released only
-//! while the value is ours, which a WATCH makes sure of. Who does not get it reads whose it is. Whoever holds it stops acting some time before the server
-//! would let it go, so that a holder that was out of touch never acts beside the next one.
+//! while the value is ours, which a WATCH makes sure of. Who does not get it reads whose it is. Whoever holds it stops
+//! acting some time before the server would let it go, so that a holder that was out of touch never acts beside the next
+//! one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cachescope_model::topology::{NodeRole, TopologyKind};
 use cachescope_sources::redis::RedisNode;
 use cachescope_sources::redis::topology::Discovered;
+use cachescope_sources::redis::walks_over_tables;
 use redis::Value;
 
 use crate::failure::Failure;
@@ -168,12 +169,15 @@ impl Server {
     /// Asks a server what it is, whatever its role, which comes with it.
     async fn look(node: &Arc<RedisNode>) -> Result<(Self, String), Failure> {
         let name = node.name().to_string();
-        let mut told = BTreeMap::new();
+        let (mut told, mut tables) = (BTreeMap::new(), false);
         for section in ["server", "replication", "memory", "stats", "keyspace"] {
             let mut info = redis::cmd("INFO");
             info.arg(section);
             let reply = node.gate().await.ask(&info).await?;
             let text = text_of(&reply).unwrap_or_default();
+            if section == "server" {
+                tables = walks_over_tables(&text);
+            }
             for line in text.lines() {
                 if let Some((field, value)) = line.trim_end().split_once(':') {
                     told.insert(field.to_owned(), value.to_owned());
@@ -197,12 +201,7 @@ impl Server {
             maxmemory: number("maxmemory"),
             counts_uses: field("maxmemory_policy").ends_with("lfu"),
             lookups: (number("keyspace_hits"), number("keyspace_misses")),
-            // Servers of other make that speak the protocol tell a version of their own beside Redis's.
-            walks_one_table: field("redis_mode") == "standalone"
-                && told
-                    .keys()
-                    .filter_map(|field| field.strip_suffix("_version"))
-                    .all(|make| ["redis", "valkey", "gcc"].contains(&make)),
+            walks_one_table: field("redis_mode") == "standalone" && tables,
             databases: databases.collect(),
             name,
         };

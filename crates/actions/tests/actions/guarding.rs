@@ -151,13 +151,7 @@ async fn a_right_that_is_taken_away_halts_the_run_in_one_sentence() {
     let preview = bench.preview(bench.pattern("a:*", fast())).await.expect("counted");
     let approval = bench.approve(&preview).await.expect("approved");
     let mut connection = server.connection().await.expect("it answers");
-    let () = redis::cmd("ACL")
-        .arg("SETUSER")
-        .arg("acting")
-        .arg("-dump")
-        .query_async(&mut connection)
-        .await
-        .expect("taken");
+    server.typed("ACL SETUSER acting -dump").await.expect("taken");
     let context = bench.context("1", true).await.expect("a context");
     let run = cachescope_actions::run::start(approval, "1".to_owned(), String::new(), context)
         .await
@@ -173,12 +167,7 @@ async fn a_right_that_is_taken_away_halts_the_run_in_one_sentence() {
 async fn the_line_for_a_purging_user_is_enough_to_purge_to_undo_and_for_every_step_of_a_playbook() {
     let server = server(RedisOptions::default()).await;
     let mut connection = server.connection().await.expect("it answers");
-    let line = purging_user_line().replace("PASSWORD", "pw");
-    let mut command = redis::Cmd::new();
-    line.split(' ').for_each(|word| {
-        command.arg(word);
-    });
-    command.exec_async(&mut connection).await.expect("the line is good");
+    server.typed(&purging_user_line().replace("PASSWORD", "pw")).await.expect("the line is good");
     set(&server, &["a:1", "a:2", "b:1"]).await;
     redis::cmd("SADD").arg("tag:c").arg("b:1").exec_async(&mut connection).await.expect("tagged");
     let bench = Bench::on(&format!("redis://cachescope-purging:pw@{}", server.address())).await;

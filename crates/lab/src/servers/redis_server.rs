@@ -251,6 +251,18 @@ impl RedisServer {
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         connecting.await.map_err(LabError::redis(format!("connect to {}", self.address())))
     }
+
+    /// Types a line as an operator would at `redis-cli`, its words parted by spaces, as the default user.
+    ///
+    /// # Errors
+    /// When the server does not answer in time or refuses.
+    pub async fn typed(&self, line: &str) -> Result<(), LabError> {
+        let mut command = redis::Cmd::new();
+        line.split(' ').for_each(|word| {
+            command.arg(word);
+        });
+        command.exec_async(&mut self.connection().await?).await.map_err(LabError::redis(line.to_owned()))
+    }
 }
 
 /// A value as one word of a configuration file.

@@ -3,6 +3,9 @@
 
 use cachescope_model::server::{CommandStat, DatabaseKeys, ServerInfo};
 
+/// Versions that Redis and its kin tell.
+const KNOWN_VERSIONS: [&str; 3] = ["redis", "valkey", "gcc"];
+
 /// Reads the lines of an INFO reply; `own` and `round_trip_seconds` are not in it.
 pub(super) fn parse(reply: &str) -> ServerInfo {
     let mut info = ServerInfo { engine: "redis".to_owned(), ..ServerInfo::default() };
@@ -12,6 +15,16 @@ pub(super) fn parse(reply: &str) -> ServerInfo {
     }
     info.main_thread_seconds = main_thread_seconds(reply);
     info
+}
+
+/// Whether a server whose `INFO server` this is walks over its keys by hash tables as Redis does: Redis, Valkey and KeyDB.
+/// Of other make is what tells a version of its own beside Redis's.
+#[must_use]
+pub fn walks_over_tables(server: &str) -> bool {
+    let mut fields = server.lines().filter_map(|line| line.split_once(':'));
+    matches!(parse(server).engine.as_str(), "redis" | "valkey" | "keydb")
+        && fields
+            .all(|(name, _)| name.strip_suffix("_version").is_none_or(|make| KNOWN_VERSIONS.contains(&make)))
 }
 
 /// CPU time of the main thread, of all threads where the server doesn't tell them apart (before Redis 6.2).
@@ -148,6 +161,19 @@ mod tests {
             ("redis_version:7.4.0\ndragonfly_version:df-v1.27.1\n", "dragonfly"),
         ] {
             assert_eq!(parse(lines).engine, engine, "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_tells_another_makes_version_is_not_taken_to_walk_over_tables() {
+        for (lines, walks) in [
+            ("redis_version:7.0.15\r\ngcc_version:12.2.0\r\n", true),
+            ("redis_version:7.2.4\nserver_name:valkey\nvalkey_version:8.0.1\n", true),
+            ("redis_version:6.3.4\nmvcc_depth:0\n", true),
+            ("redis_version:7.4.0\ndragonfly_version:df-v1.27.1\n", false),
+            ("redis_version:4.0.0\nkvrocks_version:2.9.0\n", false),
+        ] {
+            assert_eq!(walks_over_tables(lines), walks, "{lines}");
         }
     }
 

@@ -39,6 +39,7 @@ pub mod topology;
 
 pub use connect::{CLIENT_NAME, ConnectOptions};
 pub use hello::ServerHello;
+pub use info_reply::walks_over_tables;
 pub use node::{Gate, RedisNode};
 pub use nodes::RedisNodes;
 pub use target::{DEFAULT_PORT, Endpoint, RedisTarget};

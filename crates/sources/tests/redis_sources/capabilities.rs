@@ -100,12 +100,7 @@ async fn the_line_for_a_viewing_user_is_enough_for_every_source() {
     let server =
         server(RedisOptions { notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() }).await;
     let mut lab = server.connection().await.expect("connects");
-    let line = viewing_user_line().replace("PASSWORD", "pw");
-    let mut command = redis::Cmd::new();
-    line.split(' ').for_each(|word| {
-        command.arg(word);
-    });
-    command.exec_async(&mut lab).await.expect("the line is good");
+    server.typed(&viewing_user_line().replace("PASSWORD", "pw")).await.expect("the line is good");
     let redis_says = report(&server, "cachescope").await;
     // It may look at the slow log, and change no setting for a sample of it.
     assert_eq!(
@@ -143,12 +138,7 @@ async fn the_line_for_an_acting_user_is_enough_for_every_source_and_for_no_key_t
     let server =
         server(RedisOptions { notify_keyspace_events: Some("Emxe".to_owned()), ..Default::default() }).await;
     let mut lab = server.connection().await.expect("connects");
-    let line = acting_user_line().replace("PASSWORD", "pw");
-    let mut command = redis::Cmd::new();
-    line.split(' ').for_each(|word| {
-        command.arg(word);
-    });
-    command.exec_async(&mut lab).await.expect("the line is good");
+    server.typed(&acting_user_line().replace("PASSWORD", "pw")).await.expect("the line is good");
     let redis_says = report(&server, "cachescope-acting").await;
     // The probe, the last of them, is partial on servers without CLIENT NO-TOUCH whatever the user may do.
     assert!(works(&redis_says)[..5].iter().all(|works| *works == Works::Yes), "{redis_says:#?}");

@@ -115,7 +115,7 @@ async fn scan_once(context: &SourceContext, node: &RedisNode, options: &ScanOpti
     let keys_expected = databases.iter().map(|database| database.keys).sum();
     let started = ScanStarted { scan, mode: options.mode, keys_expected };
     send(context, Observed::ScanStarted(started)).await?;
-    let mut walk = Walk::new(context, node, options, started, &databases, server.walks_over_tables());
+    let mut walk = Walk::new(context, node, options, started, &databases, server.walks_over_tables);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(60));
     let outcome = loop {
         let met = walk.keys_met();
@@ -176,20 +176,15 @@ async fn send(context: &SourceContext, what: Observed) -> Result<(), Stopped> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Identity {
     run_id: String,
-    engine: String,
-}
-
-impl Identity {
-    fn walks_over_tables(&self) -> bool {
-        matches!(self.engine.as_str(), "redis" | "valkey" | "keydb")
-    }
+    walks_over_tables: bool,
 }
 
 async fn identity(node: &RedisNode) -> Result<Identity, SourceError> {
     match node.gate().await.ask(redis::cmd("INFO").arg("server")).await {
         Ok(reply) => {
-            let info = info_reply::parse(&text(&reply).unwrap_or_default());
-            Ok(Identity { run_id: info.run_id, engine: info.engine })
+            let told = text(&reply).unwrap_or_default();
+            let walks_over_tables = info_reply::walks_over_tables(&told);
+            Ok(Identity { run_id: info_reply::parse(&told).run_id, walks_over_tables })
         }
         Err(error) if error.kind() == ErrorCode::Permission => Ok(Identity::default()),
         Err(error) => Err(error),
