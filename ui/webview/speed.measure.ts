@@ -3,7 +3,7 @@
 // that takes is measured apart. Prints, and asserts nothing: machines differ.
 import { readdir, readFile } from 'node:fs/promises';
 
-import { afterAll, beforeAll, inject, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 
 import { Window } from './window';
 
@@ -73,7 +73,7 @@ async function mainThread(): Promise<number> {
 
 /** Whether a process descends from the driver of this window: others may measure on the same machine. */
 async function isOurs(id: string): Promise<boolean> {
-  const port = new URL(inject('driver')).port;
+  const port = new URL(window.driver).port;
   for (let above = id; above !== '0' && above !== ''; above = (await statOf(above)).parent) {
     const command = await readFile(`/proc/${above}/cmdline`, 'utf8').catch(() => '');
     if (command.includes(`--port=${port}`)) return true;

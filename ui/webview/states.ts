@@ -1,4 +1,5 @@
 // Every screen and state of the page, and how one gets there by the keyboard.
+import type { Window } from './window';
 
 export interface State {
   name: string;
@@ -64,3 +65,15 @@ export const STATES: readonly State[] = [
   ),
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
 ];
+
+/** Goes there by the keyboard, from a fresh start. */
+export async function reach(window: Window, state: State, theme: 'dark' | 'light'): Promise<void> {
+  await window.show(state.scene, theme, state.act ? `&act=${state.act}` : '');
+  for (const key of state.keys) {
+    await window.press(key);
+    // Its keys are heard once its rows are there.
+    const first = key === 'Control+2' && state.keys.length > 1;
+    if (first) await window.waitFor('[data-testid="row"]');
+  }
+  await window.waitFor(state.shows);
+}

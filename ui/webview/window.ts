@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { inject } from 'vitest';
 
+import { startDriver, type Driver } from './driver';
+
 const artifacts = fileURLToPath(new URL('../../artifacts/page/', import.meta.url));
 
 /** WebDriver's code points of keys that have no letter. */
@@ -20,22 +22,50 @@ const KEYS: Record<string, string> = {
 };
 
 export class Window {
+  #driver: Driver;
   #session: string;
 
-  private constructor(session: string) {
+  private constructor(driver: Driver, session: string) {
+    this.#driver = driver;
     this.#session = session;
+  }
+
+  /** Where the program that drives it listens. */
+  get driver(): string {
+    return this.#driver.address;
   }
 
   /** Opens one, of the browser that comes with the webview. */
   static async open(): Promise<Window> {
-    const answer = (await call('POST', `${inject('driver')}/session`, {
-      capabilities: { alwaysMatch: {} },
-    })) as { sessionId: string };
-    return new Window(`${inject('driver')}/session/${answer.sessionId}`);
+    const driver = await startDriver();
+    try {
+      const answer = (await call('POST', `${driver.address}/session`, {
+        capabilities: { alwaysMatch: {} },
+      })) as { sessionId: string };
+      return new Window(driver, `${driver.address}/session/${answer.sessionId}`);
+    } catch (error) {
+      driver.stop();
+      throw error;
+    }
   }
 
+  /** This one, or a new one where there is none yet or a test lost it: no test fails by what befell another. */
+  static async thatAnswers(window: Window | undefined): Promise<Window> {
+    if (window === undefined) return Window.open();
+    try {
+      await call('GET', `${window.#session}/url`, undefined, 10_000);
+      return window;
+    } catch (error) {
+      process.stderr.write(`the window is lost, another one is opened: ${String(error)}\n`);
+      await window.close();
+      return Window.open();
+    }
+  }
+
+  /** Closes it; one that is lost is only left. */
   async close(): Promise<void> {
-    await call('DELETE', this.#session);
+    await call('DELETE', this.#session, undefined, 10_000).catch(() => undefined);
+    this.#driver.stop();
   }
 
   /** Shows the page with the figures of a scene, in a theme, as after a fresh start. */
@@ -121,13 +151,13 @@ export class Window {
   }
 }
 
-async function call(method: string, address: string, body?: object): Promise<unknown> {
+async function call(method: string, address: string, body?: object, patience = 90_000): Promise<unknown> {
   const answer = await fetch(address, {
     method,
     ...(body === undefined
       ? {}
       : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    signal: AbortSignal.timeout(90_000),
+    signal: AbortSignal.timeout(patience),
   });
   const { value } = (await answer.json()) as { value: unknown };
   if (!answer.ok) throw new Error(`${method} ${new URL(address).pathname}: ${JSON.stringify(value)}`);

@@ -42,7 +42,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "page-webview",
         says: "every screen and state of the page, in the webview",
-        run: |_| slow(page::webview_tests()),
+        run: |shared| shared.twice_at_most("page-webview", || slow(page::webview_tests())),
     },
     Step { name: "page", says: "the page builds", run: Shared::page },
     Step { name: "clippy", says: "Rust is linted", run: clippy },
@@ -197,6 +197,18 @@ impl Shared {
         Ok(self.programs.get().map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// Runs test programs a second time where they fail, as long as there are second chances.
+    fn twice_at_most(&self, name: &str, run: impl Fn() -> Result<()>) -> Result<()> {
+        let Err(error) = run() else { return Ok(()) };
+        if self.run_twice.borrow().len() == SECOND_CHANCES {
+            return Err(error);
+        }
+        eprintln!("\n{error:#}\n\n── {name}, once more");
+        run()?;
+        self.run_twice.borrow_mut().push(name.to_owned());
+        Ok(())
+    }
+
     fn run_tests(&self, kind: Kind) -> Result<()> {
         if kind == Kind::Window {
             std::fs::create_dir_all(artifacts())?;
@@ -209,14 +221,7 @@ impl Shared {
                 Kind::Window => program.run(Some(display::virtual_display("env")), &["--test-threads=1"]),
                 Kind::Crate | Kind::Integration => program.run(None, &[]),
             };
-            if let Err(error) = run() {
-                if self.run_twice.borrow().len() == SECOND_CHANCES {
-                    return Err(error);
-                }
-                eprintln!("\n{error:#}\n\n── {}, once more", program.name);
-                run()?;
-                self.run_twice.borrow_mut().push(program.name.clone());
-            }
+            self.twice_at_most(&program.name, run)?;
             ran += 1;
         }
         if ran == 0 {
