@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::RunContext;
 use super::driver::Driver;
 use super::ending::Ended;
-use super::loading::Answers;
+use super::loading::{Answered, Answers};
 use crate::failure::Failure;
 use crate::warm::Warm;
 use crate::warm::claims::Claims;
 use crate::warm::loader::{Loader, Rate};
-use crate::warm::placed::{Placed, standing};
+use crate::warm::placed::{Placed, Standing, standing};
 use crate::warm::strain::Strain;
 
 /// Requests from which on their share of failures says something.
@@ -137,13 +137,13 @@ impl Driver {
         }
         loaded?;
         others.extend(answers.lost.iter().map(|key| key.to_vec()));
-        let good = answers.good;
+        let good = answers.good.len() as u64;
         if !filling.warm.success.exists {
-            filling.good += good.len() as u64;
-            self.shared.record.lock().state.counts.filled += good.len() as u64;
+            filling.good += good;
+            self.shared.record.lock().state.counts.filled += good;
         } else {
-            let missing = self.verify(filling, database, &good).await?;
-            filling.good += good.len() as u64 - missing;
+            let missing = self.verify(filling, database, answers.good).await?;
+            filling.good += answers.seen + good - missing;
             for _ in 0..missing {
                 filling.bad("the endpoint says that it is done, and the key is not there".to_owned());
             }
@@ -172,14 +172,13 @@ impl Driver {
         Ok(due)
     }
 
-    /// Counts which keys are there, and live about as long as they should; gives back how many are not there.
+    /// Looks, more than once, which keys are there; gives back how many are not.
     pub(super) async fn verify(
         &self,
         filling: &mut Filling,
         database: u16,
-        keys: &[&[u8]],
+        mut open: Vec<Answered<'_>>,
     ) -> Result<u64, Ended> {
-        let mut open = keys.to_vec();
         for look in 0..LOOKS {
             if open.is_empty() {
                 break;
@@ -188,20 +187,28 @@ impl Driver {
                 // Some endpoints store a moment after they have answered.
                 self.ending.or(tokio::time::sleep(LOOKS_APART)).await?;
             }
-            let found = self.ask(standing(&mut filling.placed, database, &open)).await?;
-            let mut still = Vec::new();
-            let counts = &mut self.shared.record.lock().state.counts;
-            for (key, standing) in open.iter().zip(found) {
-                if !standing.there {
-                    still.push(*key);
-                    continue;
-                }
-                counts.filled += 1;
-                counts.wrong_ttl += u64::from(!filling.warm.success.lives_right(standing.left_ms));
-            }
-            open = still;
+            let keys: Vec<&[u8]> = open.iter().map(|answered| answered.key).collect();
+            let found = self.ask(standing(&mut filling.placed, database, &keys)).await?;
+            self.count_there(&filling.warm, &mut open, &found);
         }
         self.shared.record.lock().state.counts.unfilled += open.len() as u64;
         Ok(open.len() as u64)
+    }
+
+    /// Counts keys that are there, and whether they live about as long as they should; leaves in `open` those that are
+    /// not, and gives back how many are. `found` stands in the order of `open`.
+    pub(super) fn count_there(&self, warm: &Warm, open: &mut Vec<Answered<'_>>, found: &[Standing]) -> u64 {
+        let counts = &mut self.shared.record.lock().state.counts;
+        let (before, mut found) = (open.len(), found.iter());
+        open.retain(|answered| {
+            let Some(standing) = found.next().filter(|standing| standing.there) else { return true };
+            // What it has lived since belongs to its time to live.
+            let lived = answered.at.elapsed().as_millis() as u64;
+            let whole = standing.left_ms.map(|left| left + lived);
+            counts.filled += 1;
+            counts.wrong_ttl += u64::from(!warm.success.lives_right(whole));
+            false
+        });
+        (before - open.len()) as u64
     }
 }

@@ -15,18 +15,32 @@ use super::filling::Filling;
 use crate::failure::Failure;
 use crate::warm::endpoint::Requests;
 use crate::warm::loader::Loaded;
+use crate::warm::placed::standing;
 use crate::warm::{Warm, WarmWay};
 
 /// How often evictions are asked for.
 const STRAIN_EVERY: Duration = Duration::from_secs(1);
 /// How long the loop waits for nothing in particular.
 const AT_MOST: Duration = Duration::from_millis(50);
+/// How often it is looked whether loaded keys are there: a page takes half a minute at two requests a second, in which
+/// a key that lives shortly would be gone again.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+/// A key of which the endpoint says that it is done.
+#[derive(Clone, Copy)]
+pub(super) struct Answered<'k> {
+    pub(super) key: &'k [u8],
+    /// Since then it has been growing older, at least.
+    pub(super) at: Instant,
+}
 
 /// What became of a page's requests, also where the run ends among them.
 #[derive(Default)]
 pub(super) struct Answers<'k> {
-    /// Keys of which the endpoint says that it is done.
-    pub(super) good: Vec<&'k [u8]>,
+    /// Done, says the endpoint, and not seen yet.
+    pub(super) good: Vec<Answered<'k>>,
+    /// Done and there.
+    pub(super) seen: u64,
     /// Keys whose request was sent, and not answered.
     pub(super) under_way: HashSet<&'k [u8]>,
     /// Keys whose claim was lost before their turn came.
@@ -55,6 +69,7 @@ impl Driver {
         let requests = self.ending.unless(self.requests(&warm, filling))?;
         let at_a_time = warm.limits.concurrency.max(1) as usize;
         let (mut bad, mut hopeless) = (Vec::new(), None);
+        let mut looked = Instant::now();
         let mut flying = FuturesUnordered::new();
         while hopeless.is_none() && (!open.is_empty() || !flying.is_empty()) {
             self.ending.check()?;
@@ -64,6 +79,10 @@ impl Driver {
             }
             if filling.claims.want_renewal() {
                 self.keep_claims(filling, database, &mut open, answers).await?;
+            }
+            if warm.success.exists && looked.elapsed() > LOOKED_EVERY {
+                looked = Instant::now();
+                self.look_meanwhile(filling, database, answers).await?;
             }
             let loader = &filling.loader;
             self.ending.unless(check_bytes(loader.bytes.load(Ordering::Relaxed), warm.limits.most_bytes))?;
@@ -92,12 +111,12 @@ impl Driver {
             let Some((key, loaded)) = self.ending.or(came).await?.transpose()? else { continue };
             answers.under_way.remove(key);
             match loaded {
-                Loaded::Good => answers.good.push(key),
+                Loaded::Good => answers.good.push(Answered { key, at: Instant::now() }),
                 Loaded::Bad(why) => bad.push(why),
                 Loaded::Hopeless(failure) => hopeless = Some(failure),
             }
             // Within a page, too: a hanging endpoint is not asked 64 times.
-            if filling.too_many_fail(answers.good.len() as u64, bad.len() as u64, false) {
+            if filling.too_many_fail(answers.seen + answers.good.len() as u64, bad.len() as u64, false) {
                 break;
             }
         }
@@ -108,6 +127,20 @@ impl Driver {
             Some(failure) => Err(self.ending.because(Stop::Failed(failure))),
             None => Ok(()),
         }
+    }
+
+    /// Counts those that are there already; without the floor, as below.
+    async fn look_meanwhile(
+        &self,
+        filling: &mut Filling,
+        database: u16,
+        answers: &mut Answers<'_>,
+    ) -> Result<(), Ended> {
+        let keys: Vec<&[u8]> = answers.good.iter().map(|answered| answered.key).collect();
+        let found = self.ending.or(standing(&mut filling.placed, database, &keys)).await?;
+        let found = self.ending.unless(found)?;
+        answers.seen += self.count_there(&filling.warm, &mut answers.good, &found);
+        Ok(())
     }
 
     /// Keeps the claims of what is under way or has yet to come. Without the floor, which requests that are not looked

@@ -3,10 +3,12 @@
 //! that does not rise.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::driver::Driver;
 use super::ending::{Ended, Stop};
 use super::filling::{Filling, LOOKS, LOOKS_APART};
+use super::loading::Answered;
 use crate::failure::Failure;
 use crate::plan::{Action, KeyName, Scope};
 use crate::selection::Selection;
@@ -81,8 +83,9 @@ impl Driver {
         let why = if keys.is_empty() {
             self.without_keys(warm).await?
         } else {
-            let some: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
-            match self.verify(&mut filling, database, &some).await? {
+            let at = Instant::now();
+            let some = keys.iter().map(|key| Answered { key: &key.0, at }).collect();
+            match self.verify(&mut filling, database, some).await? {
                 0 => String::new(),
                 missing => {
                     let all = keys.len();

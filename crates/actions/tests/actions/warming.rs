@@ -13,7 +13,7 @@ use axum::routing::get;
 use cachescope_actions::FailureKind;
 use cachescope_actions::guards::refusal;
 use cachescope_actions::plan::{Action, HowToRun, KeyName, Plan, Scope};
-use cachescope_actions::run_state::{RunPhase, RunState};
+use cachescope_actions::run_state::{RunCounts, RunPhase, RunState};
 use cachescope_actions::warm::{Endpoint, SecretHeader, Success, Warm, WarmLimits, WarmWay};
 use cachescope_lab::http::HttpServer;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
@@ -42,6 +42,8 @@ enum Way {
     Dawdles,
     /// Fills, and answers with so many bytes.
     FillsAndTells(usize),
+    /// Fills for so many milliseconds.
+    FillsFor(u64),
 }
 
 struct Application {
@@ -112,13 +114,18 @@ async fn load(
         Way::Busy if application.busy.fetch_add(1, Ordering::SeqCst) == 0 => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response()
         }
-        Way::Fills | Way::FailsFirst(_) | Way::Busy | Way::Dawdles | Way::FillsAndTells(_) => {
+        Way::Fills
+        | Way::FailsFirst(_)
+        | Way::Busy
+        | Way::Dawdles
+        | Way::FillsAndTells(_)
+        | Way::FillsFor(_) => {
             let mut redis = application.redis.clone();
             let set: redis::RedisResult<()> = redis::cmd("SET")
                 .arg(format!("item:{id}"))
                 .arg(format!("loaded {tries}"))
                 .arg("PX")
-                .arg(60_000)
+                .arg(if let Way::FillsFor(lives_ms) = way { lives_ms } else { 60_000 })
                 .query_async(&mut redis)
                 .await;
             // As many applications do: what can't be stored is answered all the same.
@@ -502,8 +509,23 @@ async fn a_warm_that_does_not_make_the_hit_rate_rise_halts() {
     let state = run(&bench, "1", plan(Action::Warm { warm: warm(endpoint(&front), 0..1_000, limits) })).await;
     assert_eq!(state.phase, RunPhase::Halted);
     assert!(state.why.contains("the hit rate does not rise, it is 50.0 %"), "{}", state.why);
+    // Two a second for a minute and a half; the last ones may not have been looked at.
     assert!(state.counts.filled >= 150, "{:?}", state.counts);
+    assert_eq!(state.counts.wrong_ttl, 0, "what a key has lived already belongs to its time to live");
     assert_eq!(*bench.records.why.lock(), state.why);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_live_shorter_than_a_page_of_requests_takes_are_seen_while_they_live() {
+    let server = server().await;
+    let bench = Bench::on(&server.url()).await;
+    let (_, front) = Application::start(&server, Way::FillsFor(5_000)).await;
+    let limits = WarmLimits { per_minute: 300, ..gentle() };
+    let mut warm = warm(endpoint(&front), 0..50, limits);
+    warm.success.ttl_ms = Some(5_000);
+    let state = run(&bench, "1", plan(Action::Warm { warm })).await;
+    let RunCounts { filled, unfilled, wrong_ttl, .. } = state.counts;
+    assert_eq!((state.phase, filled, unfilled, wrong_ttl), (RunPhase::Finished, 50, 0, 0), "{}", state.why);
 }
 
 #[tokio::test(flavor = "multi_thread")]
