@@ -1,4 +1,6 @@
 // Every screen and state of the page, and how one gets there by the keyboard.
+import { fileURLToPath } from 'node:url';
+
 import type { Window } from './window';
 
 export interface State {
@@ -7,7 +9,10 @@ export interface State {
   scene: string;
   /** Which part of an action's life. */
   act?: string;
+  /** Pressed one after the other; `@…` gives the focus to what this selector finds, once it is there. */
   keys: string[];
+  /** Whether a file is given at the end. */
+  file?: boolean;
   /** What is there once it is reached. */
   shows: string;
 }
@@ -23,6 +28,12 @@ const state = (name: string, scene: string, keys: string[], shows: string, act?:
 const DEPLOYMENT = ['Control+2'];
 const ROW = '[data-testid="row"]';
 const PANEL = '[data-testid="namespace-panel"]';
+const DIALOG = 'dialog[open]';
+
+/** Goes to a control and presses it. */
+const on = (testid: string) => [`@[data-testid="${testid}"]`, 'Enter'];
+/** Any file of this kind: what the invented answer lists does not depend on it. */
+const FILE = fileURLToPath(new URL('../package.json', import.meta.url));
 
 export const STATES: readonly State[] = [
   state('overview', 'busy', [], '[data-testid="overview-row"]'),
@@ -64,16 +75,76 @@ export const STATES: readonly State[] = [
     '[data-testid="connection-form"]',
   ),
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
+  state(
+    'columns',
+    'busy',
+    [...DEPLOYMENT, ...on('columns')],
+    '[data-testid="columns"][aria-expanded="true"]',
+  ),
+  state('export of the table', 'busy', [...DEPLOYMENT, ...on('export')], DIALOG),
+  state(
+    'chart as a table',
+    'busy',
+    [...DEPLOYMENT, '@[data-testid="chart-misses"] button', 'Enter'],
+    'aside table',
+  ),
+  state('price of a source', 'busy', [...DEPLOYMENT, ...on('switch-on-scan')], '[data-testid="price"]'),
+  state('what can be measured', 'busy', [...DEPLOYMENT, ...on('ask-doctor')], '[data-testid="doctor"]'),
+  state(
+    'timeline as a table',
+    'busy',
+    [...DEPLOYMENT, ...on('timeline-table')],
+    '[data-testid="timeline-rows"]',
+  ),
+  state('mark', 'busy', [...DEPLOYMENT, ...on('add-mark')], '[data-testid="mark-text"]'),
+  state('adoption', 'found', [...DEPLOYMENT, 'j', 'Enter', ...on('adopt')], '[data-testid="adopt-lines"]'),
+  state(
+    'acknowledgement',
+    'busy',
+    ['Control+3', '@[data-testid="alert-row"]', 'a'],
+    '[data-testid="acknowledge-note"]',
+  ),
+  state(
+    'silence',
+    'busy',
+    ['Control+3', '@[data-testid="alert-row"]', 's'],
+    '[data-testid="silence-comment"]',
+  ),
+  state('arming', 'busy', ['Control+4', ...on('locked')], '[data-testid="arm-name"]'),
+  state(
+    'removal',
+    'busy',
+    [...DEPLOYMENT, ...on('change'), ...on('remove')],
+    '[data-testid="remove-confirm"]',
+  ),
+  state('channel', 'busy', ['Control+,', ...on('add-channel')], '[data-testid="channel-name"]'),
+  { ...state('import', 'busy', ['Control+,'], '[data-testid="import-list"]'), file: true },
+  state('guards', 'busy', [...DEPLOYMENT, 'j', 'p'], '[data-testid="action-sheet"][data-step="guards"]'),
+  state(
+    'run',
+    'busy',
+    [...DEPLOYMENT, ...on('run-chip')],
+    '[data-testid="action-sheet"][data-step="run"]',
+    'running',
+  ),
 ];
 
 /** Goes there by the keyboard, from a fresh start. */
 export async function reach(window: Window, state: State, theme: 'dark' | 'light'): Promise<void> {
   await window.show(state.scene, theme, state.act ? `&act=${state.act}` : '');
   for (const key of state.keys) {
+    if (key.startsWith('@')) {
+      await window.waitFor(key.slice(1));
+      await window.run('document.querySelector(arguments[0]).focus()', [key.slice(1)]);
+      continue;
+    }
     await window.press(key);
     // Its keys are heard once its rows are there.
     const first = key === 'Control+2' && state.keys.length > 1;
     if (first) await window.waitFor('[data-testid="row"]');
+  }
+  if (state.file) {
+    await window.giveFile('[data-testid="import-file"]', FILE);
   }
   await window.waitFor(state.shows);
 }

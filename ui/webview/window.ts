@@ -123,6 +123,14 @@ export class Window {
     await this.press(...text);
   }
 
+  /** Gives a file to a field for one, as the system's chooser would. */
+  async giveFile(selector: string, path: string): Promise<void> {
+    await this.waitFor(selector);
+    const using = { using: 'css selector', value: selector };
+    const [element] = Object.values((await this.#post('element', using)) as Record<string, string>);
+    await this.#post(`element/${element}/value`, { text: path });
+  }
+
   /** Waits until something is there. */
   async waitFor(selector: string): Promise<void> {
     await this.until(`there is ${selector}`, 'return document.querySelector(arguments[0]) !== null', [
