@@ -134,8 +134,7 @@ export async function reach(window: Window, state: State, theme: 'dark' | 'light
   await window.show(state.scene, theme, state.act ? `&act=${state.act}` : '');
   for (const key of state.keys) {
     if (key.startsWith('@')) {
-      await window.waitFor(key.slice(1));
-      await window.run('document.querySelector(arguments[0]).focus()', [key.slice(1)]);
+      await giveFocus(window, key.slice(1));
       continue;
     }
     await window.press(key);
@@ -147,4 +146,21 @@ export async function reach(window: Window, state: State, theme: 'dark' | 'light
     await window.giveFile('[data-testid="import-file"]', FILE);
   }
   await window.waitFor(state.shows);
+}
+
+/** Gives the focus to a control; in a small window, details have to be shown first. */
+async function giveFocus(window: Window, selector: string): Promise<void> {
+  await window.waitFor(selector);
+  await window.run(
+    `if (document.querySelector(arguments[0]).getClientRects().length === 0)
+       document.querySelector('.panel-button').click()`,
+    [selector],
+  );
+  await window.until(
+    `${selector} has the focus`,
+    `const control = document.querySelector(arguments[0]);
+     control?.focus();
+     return control !== null && document.activeElement === control`,
+    [selector],
+  );
 }
