@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
+use cachescope_model::deployment::{Deployment, DeploymentId, SshHop, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
-use cachescope_sources::redis::RedisAddress;
+use cachescope_sources::redis::{Endpoint, RedisAddress, RedisTarget};
+use cachescope_sources::ssh::{self, Tunnel};
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -15,6 +16,7 @@ use crate::wire::{DeploymentDraft, WireError, WireErrorCode};
 
 const REDIS_PASSWORD: &str = "redis-password";
 const SENTINEL_PASSWORD: &str = "sentinel-password";
+const SSH_SECRET: &str = "ssh-secret";
 const PROMETHEUS_TOKEN: &str = "prometheus-token";
 const PROMETHEUS_PASSWORD: &str = "prometheus-password";
 
@@ -31,6 +33,8 @@ pub struct KeptSecrets {
     pub redis_password: Option<SecretString>,
     /// Of the Sentinels' user.
     pub sentinel_password: Option<SecretString>,
+    /// Of the SSH server: the passphrase of the key where one is named, otherwise the password.
+    pub ssh_secret: Option<SecretString>,
     /// Bearer token of the Prometheus.
     pub prometheus_token: Option<SecretString>,
     /// Basic authentication at the Prometheus.
@@ -42,6 +46,7 @@ impl KeptSecrets {
         Self {
             redis_password: secrets.get(id, REDIS_PASSWORD).await,
             sentinel_password: secrets.get(id, SENTINEL_PASSWORD).await,
+            ssh_secret: secrets.get(id, SSH_SECRET).await,
             prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
             prometheus_password: secrets.get(id, PROMETHEUS_PASSWORD).await,
         }
@@ -64,6 +69,7 @@ impl NewSecrets {
         KeptSecrets {
             redis_password: self.0.redis_password.or(known.redis_password),
             sentinel_password: self.0.sentinel_password.or(known.sentinel_password),
+            ssh_secret: self.0.ssh_secret.or(known.ssh_secret),
             prometheus_token: self.0.prometheus_token.or(known.prometheus_token),
             prometheus_password: self.0.prometheus_password.or(known.prometheus_password),
         }
@@ -73,6 +79,7 @@ impl NewSecrets {
     pub(crate) const fn is_some(&self) -> bool {
         self.0.redis_password.is_some()
             || self.0.sentinel_password.is_some()
+            || self.0.ssh_secret.is_some()
             || self.0.prometheus_token.is_some()
             || self.0.prometheus_password.is_some()
     }
@@ -81,6 +88,7 @@ impl NewSecrets {
         for (name, secret) in [
             (REDIS_PASSWORD, self.0.redis_password),
             (SENTINEL_PASSWORD, self.0.sentinel_password),
+            (SSH_SECRET, self.0.ssh_secret),
             (PROMETHEUS_TOKEN, self.0.prometheus_token),
             (PROMETHEUS_PASSWORD, self.0.prometheus_password),
         ] {
@@ -111,7 +119,15 @@ fn secret(text: Option<&str>) -> Option<SecretString> {
 /// # Errors
 /// `bad_input` with what can't be used and what to write instead.
 pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), WireError> {
-    let texts = [&draft.name, &draft.redis_url, &draft.prometheus_url, &draft.strategy, &draft.group];
+    let texts = [
+        &draft.name,
+        &draft.redis_url,
+        &draft.ssh,
+        &draft.ssh_key_file,
+        &draft.prometheus_url,
+        &draft.strategy,
+        &draft.group,
+    ];
     if texts.into_iter().chain(&draft.metrics_urls).any(|text| text.len() > MOST_CHARACTERS) {
         return Err(bad("a field is longer than 2,048 characters", "check what was pasted"));
     }
@@ -123,11 +139,22 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
     }
     let mut secrets =
         KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
+    let ssh = ssh_hop(draft)?;
+    if ssh.is_some() {
+        secrets.ssh_secret = secret(draft.ssh_secret.as_deref());
+    }
     let mut host = None;
     let redis_url = match given(&draft.redis_url) {
         None => None,
         Some(url) => {
             let address = RedisAddress::parse(&url)?;
+            let on_a_socket = |server: &RedisTarget| matches!(server.endpoint(), Endpoint::Unix(_));
+            if ssh.is_some() && address.seeds().iter().any(on_a_socket) {
+                return Err(bad(
+                    "a unix:// address is a socket of this machine, which no SSH tunnel leads to",
+                    "give the host and the port that the SSH server sees",
+                ));
+            }
             host = Some(address.to_string());
             secrets.redis_password = secrets.redis_password.or_else(|| address.password().cloned());
             secrets.sentinel_password = address.sentinel_password().cloned();
@@ -156,6 +183,12 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         host = host.or_else(|| host_of(&url));
         metrics_urls.push(url);
     }
+    if redis_url.is_none() && ssh.is_some() {
+        return Err(bad(
+            "only a Redis is reached through an SSH tunnel, and there is none",
+            "give its address, or leave the SSH server empty",
+        ));
+    }
     if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
         return Err(bad(
             "there is nothing to watch",
@@ -177,8 +210,18 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
             cert: given(&draft.cert_file),
             key: given(&draft.key_file),
         },
+        ssh,
     };
     Ok((deployment, NewSecrets(secrets)))
+}
+
+/// The typed SSH server; none where its field is empty, whatever else is typed.
+fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireError> {
+    let Some(typed) = given(&draft.ssh) else { return Ok(None) };
+    let mut hop = ssh::parse(&typed)?;
+    hop.key = given(&draft.ssh_key_file);
+    ssh::check(&hop)?;
+    Ok(Some(hop))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -230,8 +273,10 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
             }
         },
     };
+    let ssh = deployment.ssh.clone().map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret)));
     SessionPlan {
         deployment,
+        ssh,
         strategy: Arc::new(strategy),
         notice,
         redis_password: secrets.redis_password,
@@ -313,9 +358,33 @@ mod tests {
     }
 
     #[test]
+    fn an_ssh_server_is_kept_without_its_secret_and_only_with_a_redis_it_can_lead_to() {
+        let mut typed = draft("redis://localhost", "");
+        typed.ssh = "ann@bastion:2222".to_owned();
+        typed.ssh_key_file = "~/.ssh/key".to_owned();
+        typed.ssh_secret = Some("hunter2".to_owned());
+        let (deployment, secrets) = from_draft(&typed).expect("fine");
+        let hop = deployment.ssh.clone().expect("it is kept");
+        assert_eq!(
+            (hop.to_string(), hop.key.as_deref()),
+            ("ann@bastion:2222".to_owned(), Some("~/.ssh/key"))
+        );
+        assert!(!format!("{deployment:?}").contains("hunter2"));
+        assert_eq!(secrets.into_kept().ssh_secret.expect("kept").expose_secret(), "hunter2");
+        for (redis, ssh) in [("redis://localhost", "-oProxyCommand=x"), ("unix:///run/r.sock", "bastion")] {
+            let error =
+                from_draft(&DeploymentDraft { ssh: ssh.to_owned(), ..draft(redis, "") }).expect_err(ssh);
+            assert_eq!(error.code, WireErrorCode::BadInput, "{error}");
+        }
+        let alone = DeploymentDraft { ssh: "bastion".to_owned(), ..draft("", "http://prom.test") };
+        assert!(from_draft(&alone).expect_err("nothing goes through it").message.contains("only a Redis"));
+    }
+
+    #[test]
     fn a_draft_does_not_print_what_was_typed() {
         let mut typed = draft("redis://u:hunter2@h:1", "http://a:hunter2@b");
         typed.redis_password = Some("hunter2".to_owned());
+        typed.ssh_secret = Some("hunter2".to_owned());
         assert!(!format!("{typed:?}").contains("hunter2"));
     }
 }
