@@ -10,6 +10,8 @@ export interface State {
   keys: string[];
   /** What is there once it is reached. */
   shows: string;
+  /** Keys that are pressed on it then, and what is there after them. */
+  then?: { keys: string[]; shows: string };
 }
 
 const state = (name: string, scene: string, keys: string[], shows: string, act?: string): State => ({
@@ -63,6 +65,15 @@ export const STATES: readonly State[] = [
     ['Control+k', ...'add a deployment', 'Enter'],
     '[data-testid="connection-form"]',
   ),
+  {
+    ...state(
+      'connection form, SSH tunnel',
+      'busy',
+      ['Control+k', ...'add a deployment', 'Enter'],
+      '[data-testid="redis-url"]:focus',
+    ),
+    then: { keys: ['Tab', 'Tab', 'Enter'], shows: '[data-testid="ssh"][open] [data-testid="ssh-server"]' },
+  },
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
 ];
 
@@ -76,4 +87,6 @@ export async function reach(window: Window, state: State, theme: 'dark' | 'light
     if (first) await window.waitFor('[data-testid="row"]');
   }
   await window.waitFor(state.shows);
+  for (const key of state.then?.keys ?? []) await window.press(key);
+  if (state.then) await window.waitFor(state.then.shows);
 }

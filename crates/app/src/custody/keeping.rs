@@ -91,7 +91,7 @@ async fn keep() -> bool {
             },
             Some(Line::Hold { id, hold }) => {
                 let expires = hold.expires_ms.map(|millis| Instant::now() + Duration::from_millis(millis));
-                kept.insert(id, Kept { hold, expires });
+                kept.insert(id, Kept { hold: *hold, expires });
                 OK.to_owned()
             }
             Some(Line::Release { id }) => {

@@ -29,7 +29,7 @@ pub(super) enum Line {
         /// Its number.
         id: u64,
         /// What.
-        hold: Hold,
+        hold: Box<Hold>,
     },
     /// It was put back.
     Release {

@@ -56,7 +56,7 @@ impl Process {
         let log_path = directory.join(format!("{}.log", program.name));
         let log = File::create(&log_path).map_err(LabError::io(format!("write {}", log_path.display())))?;
         let errors = log.try_clone().map_err(LabError::io("share the log file"))?;
-        let spawned = detached(&located(program.name))
+        let spawned = detached(located(program.name))
             .args(arguments)
             .current_dir(directory)
             .stdin(Stdio::null())

@@ -215,7 +215,8 @@ pub(super) async fn carrier(
         )
     };
     if let Some(tunnel) = &options.ssh {
-        let Way { stream, control } = tunnel.way(host, port, deadline).await?;
+        // Apart: most connections need no tunnel, and whatever waits for one of them would have to hold its room.
+        let Way { stream, control } = Box::pin(tunnel.way(host, port, deadline)).await?;
         let stream: Box<dyn Duplex> = match reading {
             Reading::AtOnce => Box::new(stream),
             Reading::Leisurely(expected_for) => {

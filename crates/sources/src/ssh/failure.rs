@@ -145,11 +145,11 @@ fn not_let_in(hop: &SshHop, lines: &[String], questions: &[Question]) -> SourceE
             _ => {}
         }
     }
-    let keys = questions.iter().filter_map(|question| match question {
+    let mut keys = questions.iter().filter_map(|question| match question {
         Question::Passphrase { key, answered } => Some((key, *answered)),
         _ => None,
     });
-    if let Some((key, answered)) = keys.last() {
+    if let Some((key, answered)) = keys.next_back() {
         // One that opens its key is not asked for again, but one that doesn't isn't either: ssh gives up on it.
         let sentence = if answered {
             format!("the SSH server {hop} does not let us in with the key {key}, or its passphrase is wrong")
