@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`window`] | the real window, driven as a user would |
+//! | [`keyboard`] | its keyboard, for journeys without a pointer |
 //! | [`connection`] | its connection form, filled in |
 //! | [`driver`] | the WebDriver program behind it |
 //! | [`command`] | the `cachescope` command, run as a user would |
@@ -18,6 +19,7 @@ pub mod command;
 pub mod connection;
 pub mod driver;
 pub mod figures;
+pub mod keyboard;
 pub mod linux;
 pub mod programs;
 pub mod waiting;

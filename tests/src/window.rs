@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use fantoccini::actions::Actions;
 use fantoccini::key::Key;
 use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, Locator};
@@ -154,6 +155,14 @@ impl Window {
     pub async fn press(&self, keys: &str) -> Result<()> {
         let element = answered("finding the focus", self.client.active_element()).await?;
         answered("pressing keys", element.send_keys(keys)).await
+    }
+
+    /// Does what the driver calls actions.
+    ///
+    /// # Errors
+    /// When the window is gone.
+    pub(crate) async fn perform(&self, actions: impl Into<Actions>) -> Result<()> {
+        answered("pressing keys", self.client.perform_actions(actions)).await
     }
 
     /// Where the program keeps its state.

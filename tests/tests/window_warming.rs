@@ -1,4 +1,5 @@
-//! From a purge to the warm of what it removed, in the real window on a real server and a real application, by keyboard.
+//! Warms in the real window on a real server and a real application: of what a purge removed, by keyboard, and of what an
+//! alert says is missed.
 
 mod watched;
 
@@ -20,6 +21,9 @@ use watched::watch;
 
 const KEYS: usize = 300;
 
+/// Fewer than are remembered of a namespace's most missed keys.
+const MISSED: usize = 20;
+
 const STRATEGY: &str = r#"
 name = "shop"
 title = "A shop"
@@ -30,6 +34,32 @@ title = "Products"
 template = "product:{id}"
 ttl = "1h"
 "#;
+
+/// The same shop with a plan that fills products, and a rule that knows it: it fires as soon as products are missed.
+fn strategy_with_plan(application: &str) -> String {
+    format!(
+        r#"{STRATEGY}
+[[warm]]
+name = "products"
+title = "Load the products"
+kind = "http_each"
+url = "{application}/products/{{id}}"
+items = [{{ what = "products", namespaces = ["product"] }}]
+
+[[rule]]
+name = "ProductMisses"
+reading = "misses_per_second"
+each = "namespace"
+namespaces = ["product"]
+above = 0
+severity = "warning"
+summary = "Products are missed"
+action = "Load them."
+warm = "products"
+documented = "misses > 0"
+"#
+    )
+}
 
 struct Application {
     redis: MultiplexedConnection,
@@ -59,6 +89,83 @@ async fn finished(window: &Window) -> Result<()> {
 /// Goes on by keyboard as soon as a button can be pressed.
 async fn press(window: &Window, button: &str) -> Result<()> {
     window.press_on(&format!("[data-testid='{button}']:enabled"), Key::Enter).await
+}
+
+/// How somebody goes on.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Pointer,
+    Keyboard,
+}
+
+impl By {
+    async fn choose(self, window: &Window, selector: &str, key: Key) -> Result<()> {
+        match self {
+            Self::Pointer => window.click(selector).await,
+            Self::Keyboard => {
+                window.tab_to(selector).await?;
+                window.key(key).await
+            }
+        }
+    }
+}
+
+/// From the triage's button to the keys that are there again.
+async fn warms_what_an_alert_is_about(by: By) -> Result<()> {
+    let events = Some("AEm".to_owned());
+    let options = RedisOptions { notify_keyspace_events: events, ..RedisOptions::default() };
+    let server = RedisServer::start(options).await?;
+    let mut connection = server.connection().await?;
+    let application = Arc::new(Application { redis: server.connection().await?, loads: AtomicU64::new(0) });
+    let routes = Router::new().route("/products/{id}", get(load)).with_state(Arc::clone(&application));
+    let front = HttpServer::start(routes).await?;
+    let strategy = strategy_with_plan(&front.url());
+    let window = watch(&server, &strategy, Environment::Development, Options::default()).await?;
+    window.wait_for("[data-testid='deployment'][data-state='live']").await?;
+
+    // Asked for until the rule has been judged: what nobody asks for is not missed.
+    window
+        .until("the alert stands in the strip", async || {
+            for id in 0..MISSED {
+                let key = format!("product:{id}");
+                let _none: Option<String> = redis::cmd("GET").arg(key).query_async(&mut connection).await?;
+            }
+            let strip = "[data-testid='triage-strip'][data-state='warning'] [data-testid='triage-action']";
+            Ok(window.visible(strip).await?.then_some(()))
+        })
+        .await?;
+    window.screenshot("triage-warm").await?;
+    by.choose(&window, "[data-testid='triage-action']", Key::Enter).await?;
+    window.wait_for("[data-testid='scope-fields'][data-kind='warm']").await?;
+    window
+        .until("the plan is chosen", async || {
+            let script = "return document.querySelector(\"[data-testid='warm-plan']\").value";
+            Ok((window.ask(script, &[]).await? == "products").then_some(()))
+        })
+        .await?;
+    by.choose(&window, "[data-testid='warm-private']", Key::Space).await?;
+    by.choose(&window, "[data-testid='count']:enabled", Key::Enter).await?;
+    window.wait_for("[data-testid='preview-keys'][data-value]").await?;
+    assert_eq!(window.value("[data-testid='preview-keys']").await?, Some(MISSED as f64));
+    assert_eq!(application.loads.load(Ordering::SeqCst), 0, "looking calls no endpoint");
+    window.wait_for("[data-testid='run']:enabled").await?;
+    by.choose(&window, "[data-testid='run']:enabled", Key::Enter).await?;
+    finished(&window).await?;
+    window.screenshot("triage-warmed").await?;
+    assert_eq!(products(&mut connection).await?, MISSED);
+    assert_eq!(application.loads.load(Ordering::SeqCst), MISSED as u64, "each key is loaded once");
+    window.terminate().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_button_beside_an_alert_warms_what_is_missed() -> Result<()> {
+    warms_what_an_alert_is_about(By::Pointer).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_button_beside_an_alert_is_reached_and_its_warm_is_run_by_keyboard() -> Result<()> {
+    warms_what_an_alert_is_about(By::Keyboard).await
 }
 
 async fn warms_what_a_purge_removed(dark: bool) -> Result<()> {

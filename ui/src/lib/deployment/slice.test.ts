@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { MOST_ROWS, ROW_HEIGHT, scrollFor, visibleSlice } from './slice';
 
 test.each([
-  ['at the top', 0, 640, 0, 26],
-  ['in the middle', 3200, 640, 94, 32],
-  ['between two rows', 3216, 640, 94, 33],
-  ['without a height yet', 0, 0, 0, 7],
+  ['at the top', 0, 640, 0, 22],
+  ['in the middle', 3200, 640, 98, 24],
+  ['between two rows', 3216, 640, 98, 25],
+  ['without a height yet', 0, 0, 0, 3],
 ])('%s', (_, top, height, offset, limit) => {
   expect(visibleSlice(top, height)).toEqual({ offset, limit });
 });

@@ -6,7 +6,8 @@ export const ROW_HEIGHT = 32;
 /** No more than this many rows are ever asked for or drawn. */
 export const MOST_ROWS = 60;
 
-const AROUND = 6;
+/** Rows drawn beyond either end of the view. Each costs memory; those that are scrolled to are asked for at once. */
+const AROUND = 2;
 
 /** A run of rows. */
 export interface Slice {
