@@ -126,7 +126,7 @@ pub(crate) struct Target {
     #[arg(long, conflicts_with = "password_file")]
     pub(crate) ask_password: bool,
     /// Reach the Redis through this SSH server, or alias of ~/.ssh/config, with the ssh of this machine.
-    #[arg(long, value_name = "[USER@]HOST[:PORT]", env = "CACHESCOPE_SSH", requires = "redis")]
+    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
     pub(crate) ssh: Option<String>,
     /// Private key for it, instead of those of the agent and of ~/.ssh/config.
     #[arg(long, value_name = "FILE", requires = "ssh")]

@@ -50,7 +50,7 @@ async fn tls_goes_through_with_the_servers_own_name() -> Result<()> {
         key: Some(made.client_key.clone()),
     };
     let with = |tls| ConnectOptions { tls, ..ConnectOptions::default() };
-    let through = || tunnel(parse("lab")?, configuration.clone(), None).map_err(anyhow::Error::from);
+    let through = || tunnel(parse("lab")?, configuration.clone(), None);
     ping(&node(&server.url(), through()?, with(tls))?).await?;
     // A certificate is checked there as everywhere.
     let error = refused(&node(&server.url(), through()?, with(TlsOptions::default()))?).await?;

@@ -266,7 +266,7 @@ mod tests {
             ),
             ("ssh: connect to host bastion port 2222: Connection refused", vec![], "refused", "refused"),
             ("ssh: connect to host bastion port 2222: Connection timed out", vec![], "timeout", "timed out"),
-            ("ssh: connect to host bastion port 2222: No route to host", vec![], "unreachable", "no route"),
+            ("ssh: connect to host bastion port 2222: No route to host", vec![], "unreachable", "No route"),
             ("kex_exchange_identification: Connection closed by remote host", vec![], "closed", "closed"),
             ("Host key verification failed.", vec![], "host_key", "not known here"),
             (

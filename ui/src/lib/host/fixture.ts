@@ -232,7 +232,7 @@ export function fixture(parameters: URLSearchParams): Transport {
                 group: '',
                 outcome: 'refused',
                 secrets: false,
-                notes: ['it is reached through an SSH tunnel, which Cachescope does not open'],
+                notes: ['the SSH server it is reached through can’t be read'],
               },
             ],
           },
