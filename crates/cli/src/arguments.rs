@@ -132,7 +132,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "FILE", requires = "ssh")]
     pub(crate) ssh_key: Option<PathBuf>,
     /// Ask for the passphrase of that key; without one, for the password at the SSH server.
-    #[arg(long, requires = "ssh")]
+    #[arg(long)]
     pub(crate) ask_ssh_password: bool,
     /// Prometheus server to query; basic authentication stands in the URL.
     #[arg(long, value_name = "URL", env = "CACHESCOPE_PROMETHEUS_URL", hide_env_values = true)]

@@ -1,6 +1,7 @@
 //! A server behind an SSH server, and what reaches it.
 
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,4 +77,24 @@ pub(crate) async fn ping(node: &RedisNode) -> Result<(), SourceError> {
 /// The failure of a node that must not be reached.
 pub(crate) async fn refused(node: &RedisNode) -> Result<SourceError> {
     ping(node).await.err().context("it should not have been reached")
+}
+
+/// Runs the command as somebody with this state directory, this SSH configuration and this SSH secret.
+pub(crate) async fn command(
+    state: &Path,
+    configuration: &Path,
+    secret: Option<&str>,
+    arguments: &[&str],
+) -> Result<Output> {
+    let mut command = tokio::process::Command::new(programs::cachescope()?);
+    command
+        .args(arguments)
+        .env("CACHESCOPE_STATE_DIR", state)
+        .env("CACHESCOPE_SSH_CONFIG", configuration)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if let Some(secret) = secret {
+        command.env("CACHESCOPE_SSH_PASSWORD", secret);
+    }
+    Ok(tokio::time::timeout(PATIENCE * 2, command.output()).await.context("it ends")??)
 }

@@ -1,8 +1,5 @@
 //! A deployment behind an SSH server, watched: by the command, and by a session whose tunnel is cut.
 
-use std::path::Path;
-use std::process::{Output, Stdio};
-
 use anyhow::{Context, Result, ensure};
 use cachescope_app::connection_test;
 use cachescope_app::deployments::{self, KeptSecrets};
@@ -12,32 +9,16 @@ use cachescope_lab::servers::SshServer;
 use cachescope_model::deployment::Environment;
 use cachescope_model::source::SourceId;
 use cachescope_model::window::Window;
-use cachescope_tests::programs;
 use cachescope_tests::waiting::wait_for;
 
-use crate::support::{Site, tunnel};
-
-/// Runs the command as somebody whose SSH configuration is this one.
-async fn command(configuration: &Path, secret: Option<&str>, arguments: &[&str]) -> Result<Output> {
-    let state = tempfile::tempdir()?;
-    let mut command = tokio::process::Command::new(programs::cachescope()?);
-    command
-        .args(arguments)
-        .env("CACHESCOPE_STATE_DIR", state.path())
-        .env("CACHESCOPE_SSH_CONFIG", configuration)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    if let Some(secret) = secret {
-        command.env("CACHESCOPE_SSH_PASSWORD", secret);
-    }
-    Ok(tokio::time::timeout(crate::support::PATIENCE * 2, command.output()).await.context("it ends")??)
-}
+use crate::support::{Site, command, tunnel};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_watches_through_an_ssh_server() -> Result<()> {
     let site = Site::new().await?;
     site.redis.typed("SET session:1 a").await?;
     let configuration = site.configuration(None)?;
+    let state = tempfile::tempdir()?;
     let url = site.redis.url();
     let address = site.ssh.address();
     let key = site.ssh.locked_key().display().to_string();
@@ -57,20 +38,21 @@ async fn the_command_watches_through_an_ssh_server() -> Result<()> {
         "20s",
         "--json",
     ];
-    let output = command(&configuration, Some(SshServer::PASSPHRASE), &snapshot).await?;
+    let output = command(state.path(), &configuration, Some(SshServer::PASSPHRASE), &snapshot).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{said}");
     let printed: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     assert!(printed["namespaces"].is_array(), "{printed}");
     assert!(!format!("{said}{printed}").contains(SshServer::PASSPHRASE));
     // The same without its passphrase: one line, and the status of a server that is out of reach.
-    let output = command(&configuration, None, &snapshot).await?;
+    let output = command(state.path(), &configuration, None, &snapshot).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("wants a passphrase") && said.trim().lines().count() == 1, "{said}");
     // A server that would be an option is bad input.
     let output =
-        command(&configuration, None, &["doctor", "--redis", &url, "--ssh=-oProxyCommand=x"]).await?;
+        command(state.path(), &configuration, None, &["doctor", "--redis", &url, "--ssh=-oProxyCommand=x"])
+            .await?;
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -33,18 +33,19 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 const MOST_DIRECTORY_BYTES: usize = 60;
 
 /// The shell waits for the end of its input, which the system closes when this process is gone, however it went; then
-/// it ends `ssh` and removes its directory. When `ssh` ends, so does the shell.
+/// it ends `ssh`. When `ssh` ends, so does the shell, and removes their directory.
 const WATCHED: &str = r#"
 directory=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 ssh=$!
-{ read -r _ <&3; kill "$ssh"; rm -rf -- "$directory"; } >/dev/null 2>&1 &
+{ read -r _ <&3; kill "$ssh"; } >/dev/null 2>&1 &
 watching=$!
 exec 3<&-
 wait "$ssh"
 ended=$?
 kill "$watching" 2>/dev/null
+rm -rf -- "$directory"
 exit "$ended"
 "#;
 
