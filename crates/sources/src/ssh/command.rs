@@ -54,6 +54,7 @@ pub(super) fn master_words(
     control: &Path,
     connect_timeout: Duration,
     may_ask: bool,
+    password: bool,
 ) -> Vec<OsString> {
     let mut words: Vec<OsString> = ["-M", "-N", "-T", "-a", "-x", "-S"].map(OsString::from).to_vec();
     words.push(control.into());
@@ -63,6 +64,10 @@ pub(super) fn master_words(
     let seconds = connect_timeout.as_secs_f64().ceil().max(1.0);
     words.extend(["-o".into(), format!("ConnectTimeout={seconds:.0}").into()]);
     words.extend(["-o".into(), format!("BatchMode={}", if may_ask { "no" } else { "yes" }).into()]);
+    if !password {
+        // An empty one would be sent, and counted as an attempt.
+        words.extend(["-o".into(), "PasswordAuthentication=no".into()]);
+    }
     words.extend(hop_words(hop, config));
     words
 }
@@ -92,7 +97,8 @@ mod tests {
             user: Some("ann".to_owned()),
             key: Some("~/.ssh/key".to_owned()),
         };
-        let words = master_words(&hop, None, Path::new("/run/x/c"), Duration::from_millis(1200), false);
+        let words =
+            master_words(&hop, None, Path::new("/run/x/c"), Duration::from_millis(1200), false, false);
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         assert_eq!(words[words.len() - 2..], ["--", "bastion"]);
         let line = words.join(" ");
@@ -102,6 +108,7 @@ mod tests {
             "StrictHostKeyChecking=ask",
             "ConnectTimeout=2",
             "BatchMode=yes",
+            "PasswordAuthentication=no",
         ] {
             assert!(line.contains(part), "{part}: {line}");
         }

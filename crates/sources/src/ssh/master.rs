@@ -95,12 +95,17 @@ impl Master {
         let socket = directory.path().join("c");
         let said = Said::default();
 
+        let (passphrase, password) = match hop.key {
+            Some(_) => (orders.secret.clone(), None),
+            None => (None, orders.secret.clone()),
+        };
         let words = command::master_words(
             hop,
             orders.config.as_deref(),
             &socket,
             connect_timeout,
             orders.asking.is_some(),
+            password.is_some(),
         );
         let mut ssh = Command::new("/bin/sh");
         ssh.args(["-c", WATCHED, "ssh-tunnel"]).arg(directory.path()).arg("ssh").args(words);
@@ -112,10 +117,6 @@ impl Master {
             let path = directory.path().join("a");
             let listener = UnixListener::bind(&path)
                 .map_err(|error| failure::local(hop, "no socket for its questions", &error))?;
-            let (passphrase, password) = match hop.key {
-                Some(_) => (orders.secret.clone(), None),
-                None => (None, orders.secret.clone()),
-            };
             let answers = Answers::new(passphrase, password, logins);
             answering = Some(Answering(tokio::spawn(askpass::answer(listener, answers, said.clone()))));
             ssh.env("SSH_ASKPASS", asking).env("SSH_ASKPASS_REQUIRE", "force").env(askpass::VARIABLE, path);
