@@ -16,7 +16,6 @@ use crate::wire::{DeploymentDraft, WireError, WireErrorCode};
 
 const REDIS_PASSWORD: &str = "redis-password";
 const SENTINEL_PASSWORD: &str = "sentinel-password";
-const SSH_SECRET: &str = "ssh-secret";
 const PROMETHEUS_TOKEN: &str = "prometheus-token";
 const PROMETHEUS_PASSWORD: &str = "prometheus-password";
 
@@ -25,6 +24,13 @@ const MOST_CHARACTERS: usize = 2_048;
 
 /// Exposition pages of one deployment.
 const MOST_METRICS_URLS: usize = 32;
+
+/// The name of an SSH server's secret. It is of this server and this key alone: what was typed for another one is not
+/// tried here, and the passphrase of a key is no password where the key is not named any more.
+fn ssh_secret(hop: &SshHop) -> String {
+    let of = format!("{hop}\n{}", hop.key.as_deref().unwrap_or_default());
+    format!("ssh-secret-{}", &cachescope_actions::canonical::sha256(of.as_bytes())[..16])
+}
 
 /// Secrets that are known for a deployment.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +48,16 @@ pub struct KeptSecrets {
 }
 
 impl KeptSecrets {
-    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId) -> Self {
+    /// Reads those of a deployment that is reached through `ssh`.
+    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId, ssh: Option<&SshHop>) -> Self {
+        let at_ssh = match ssh {
+            Some(hop) => secrets.get(id, &ssh_secret(hop)).await,
+            None => None,
+        };
         Self {
+            ssh_secret: at_ssh,
             redis_password: secrets.get(id, REDIS_PASSWORD).await,
             sentinel_password: secrets.get(id, SENTINEL_PASSWORD).await,
-            ssh_secret: secrets.get(id, SSH_SECRET).await,
             prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
             prometheus_password: secrets.get(id, PROMETHEUS_PASSWORD).await,
         }
@@ -55,7 +66,7 @@ impl KeptSecrets {
 
 /// Secrets that a form brought; what it did not bring stays as it is.
 #[derive(Debug, Default)]
-pub struct NewSecrets(KeptSecrets);
+pub struct NewSecrets(KeptSecrets, Option<SshHop>);
 
 impl NewSecrets {
     /// The secrets alone, for a session that keeps nothing.
@@ -85,10 +96,12 @@ impl NewSecrets {
     }
 
     pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
+        if let (Some(hop), Some(secret)) = (&self.1, self.0.ssh_secret) {
+            secrets.set(id, &ssh_secret(hop), secret).await;
+        }
         for (name, secret) in [
             (REDIS_PASSWORD, self.0.redis_password),
             (SENTINEL_PASSWORD, self.0.sentinel_password),
-            (SSH_SECRET, self.0.ssh_secret),
             (PROMETHEUS_TOKEN, self.0.prometheus_token),
             (PROMETHEUS_PASSWORD, self.0.prometheus_password),
         ] {
@@ -212,11 +225,12 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         },
         ssh,
     };
-    Ok((deployment, NewSecrets(secrets)))
+    let hop = deployment.ssh.clone();
+    Ok((deployment, NewSecrets(secrets, hop)))
 }
 
 /// The typed SSH server; none where its field is empty, whatever else is typed.
-fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireError> {
+pub(crate) fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireError> {
     let Some(typed) = given(&draft.ssh) else { return Ok(None) };
     let mut hop = ssh::parse(&typed)?;
     hop.key = given(&draft.ssh_key_file);
