@@ -69,14 +69,14 @@ fn ask(socket: &Path, question: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// What may be given to whom.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Answers {
     /// The passphrase of the key that was named.
-    pub(super) passphrase: Option<SecretString>,
+    passphrase: Option<SecretString>,
     /// Our password at the server that is meant.
-    pub(super) password: Option<SecretString>,
+    password: Option<SecretString>,
     /// `user@host` as the server that is meant is called in questions.
-    pub(super) logins: Vec<String>,
+    logins: Vec<String>,
     /// Questions that were answered.
     answered: Vec<String>,
 }

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_model::deployment::SshHop;
@@ -70,7 +69,7 @@ pub(super) struct Master {
     /// Closed when this is dropped, which is the sign to end.
     _stays: ChildStdin,
     _answering: Option<Answering>,
-    _directory: Arc<TempDir>,
+    _directory: TempDir,
 }
 
 /// Whoever answers its questions, ended together with it.
@@ -89,9 +88,8 @@ impl Master {
         let hop = &orders.hop;
         let by = Instant::now() + OPEN_WITHIN;
         let logins = logins(orders).await?;
-        let directory = Arc::new(
-            directory().map_err(|error| failure::local(hop, "no directory for its socket", &error))?,
-        );
+        let directory =
+            directory().map_err(|error| failure::local(hop, "no directory for its socket", &error))?;
         let socket = directory.path().join("c");
         let said = Said::default();
 
