@@ -50,6 +50,7 @@ pub(crate) async fn watch(
     view: View,
     frames: Channel<Frame>,
 ) -> Result<(), WireError> {
+    tracing::debug!(window = window.label(), ?view, "the page looks");
     let deployment = match &view {
         View::Deployment { deployment, .. } => Some(deployment.clone()),
         View::Overview { .. } => None,

@@ -31,7 +31,7 @@ mod windows;
 use std::process::ExitCode;
 
 use cachescope_app::custody::keeping;
-use cachescope_app::{App, Host};
+use cachescope_app::{App, Host, askpass};
 use tauri::async_runtime::block_on;
 use tauri::{Manager as _, RunEvent};
 use tracing_subscriber::EnvFilter;
@@ -50,6 +50,10 @@ fn main() -> ExitCode {
     // Before anything else: as a keeper there is no window.
     if keeping::is_asked_for() {
         return keeping::run();
+    }
+    // Nor where an ssh of ours started it to ask something.
+    if askpass::is_asked_for() {
+        return askpass::run();
     }
     log_to_stderr();
     #[cfg(target_os = "linux")]

@@ -2,8 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `windows/page_process` | a page whose process ended is loaded again |
 //! | `windows/placed` | where each stood, and that it comes back onto a screen that is there |
 
+mod page_process;
 mod placed;
 
 use std::path::PathBuf;
@@ -93,6 +95,7 @@ fn open(shell: &AppHandle, name: &str) -> tauri::Result<()> {
             NewWindowResponse::Deny
         })
         .build()?;
+    page_process::revive(&window)?;
     windows.placed.put_back(&window);
     let dark = matches!(window.theme(), Ok(Theme::Dark));
     window.set_background_color(Some(if dark { DARK } else { LIGHT }))?;

@@ -14,6 +14,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Memory of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
+    /// The process.
+    pub id: u32,
     /// The program's name.
     pub name: String,
     /// Its proportional set size in bytes: pages shared by `n` processes count as `1/n`.
@@ -145,5 +147,5 @@ fn memory(id: u32) -> Option<Memory> {
     let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
     let bytes = |field: &str| kibibytes(&rollup, field);
     let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned();
-    Some(Memory { name, pss: bytes("Pss:")?, anonymous: bytes("Pss_Anon:").unwrap_or_default() })
+    Some(Memory { id, name, pss: bytes("Pss:")?, anonymous: bytes("Pss_Anon:").unwrap_or_default() })
 }

@@ -91,6 +91,7 @@ async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_passwor
             group: None,
             colour: None,
             tls: TlsFiles::default(),
+            ssh: None,
         };
         store.save_deployment(deployment).await?;
     }

@@ -15,6 +15,8 @@ export interface State {
   file?: boolean;
   /** What is there once it is reached. */
   shows: string;
+  /** Keys that are pressed on it then, and what is there after them. */
+  then?: { keys: string[]; shows: string };
 }
 
 const state = (name: string, scene: string, keys: string[], shows: string, act?: string): State => ({
@@ -74,6 +76,15 @@ export const STATES: readonly State[] = [
     ['Control+k', ...'add a deployment', 'Enter'],
     '[data-testid="connection-form"]',
   ),
+  {
+    ...state(
+      'connection form, SSH tunnel',
+      'busy',
+      ['Control+k', ...'add a deployment', 'Enter'],
+      '[data-testid="redis-url"]:focus',
+    ),
+    then: { keys: ['Tab', 'Tab', 'Enter'], shows: '[data-testid="ssh"][open] [data-testid="ssh-server"]' },
+  },
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
   state(
     'columns',
@@ -146,6 +157,8 @@ export async function reach(window: Window, state: State, theme: 'dark' | 'light
     await window.giveFile('[data-testid="import-file"]', FILE);
   }
   await window.waitFor(state.shows);
+  for (const key of state.then?.keys ?? []) await window.press(key);
+  if (state.then) await window.waitFor(state.then.shows);
 }
 
 /** Gives the focus to a control; in a small window, details have to be shown first. */

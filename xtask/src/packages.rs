@@ -34,13 +34,20 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
     ("xauth", Probe::Program("xauth"), Purpose::Test),
     ("dbus", Probe::Program("dbus-run-session"), Purpose::Test),
     ("gnome-keyring", Probe::Program("gnome-keyring-daemon"), Purpose::Test),
+    ("openssh-client", Probe::Program("ssh"), Purpose::Test),
+    ("openssh-server", Probe::Program("sshd"), Purpose::Test),
     ("faketime", Probe::Program("faketime"), Purpose::Test),
 ];
 
-/// Packages whose service Debian would start at once and at every boot. The tests and the demo start their
+/// Packages whose service Debian would start at once and at every boot, and its name. The tests and the demo start their
 /// own on free ports; a developer's machine must not get servers it did not ask for.
-const SERVICES: &[&str] =
-    &["redis-server", "prometheus", "prometheus-redis-exporter", "prometheus-alertmanager"];
+const SERVICES: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("prometheus", "prometheus"),
+    ("prometheus-redis-exporter", "prometheus-redis-exporter"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("openssh-server", "ssh"),
+];
 
 enum Probe {
     Program(&'static str),
@@ -116,7 +123,11 @@ fi
 
 fn apt_get_install(missing: &[&str]) -> Result<()> {
     let packages = missing.join(" ");
-    let services: Vec<&str> = SERVICES.iter().copied().filter(|name| missing.contains(name)).collect();
+    let services: Vec<&str> = SERVICES
+        .iter()
+        .filter(|(package, _)| missing.contains(package))
+        .map(|(_, service)| *service)
+        .collect();
     let by_hand = format!("apt-get install --no-install-recommends {packages}");
     eprintln!("missing packages: {packages}");
 
@@ -151,8 +162,8 @@ mod tests {
 
     #[test]
     fn every_service_that_must_not_start_is_a_package_we_install() {
-        for service in SERVICES {
-            assert!(PACKAGES.iter().any(|(name, _, _)| name == service), "{service}");
+        for (package, _) in SERVICES {
+            assert!(PACKAGES.iter().any(|(name, _, _)| name == package), "{package}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cachescope_actions::clock::ProcessClock;
-use cachescope_model::deployment::{Deployment, DeploymentId};
+use cachescope_model::deployment::{Deployment, DeploymentId, SshHop};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
 use cachescope_model::telling::AlertRef;
@@ -175,7 +175,9 @@ impl App {
             Request::StayInTray { stay } => Reply::StayInTray(self.set_stay_in_tray(stay).await?),
             Request::Deployments {} => Reply::Deployments(self.deployment_views()),
             Request::TestConnection { draft } => {
-                let kept = self.kept_secrets(draft.id.as_ref()).await;
+                // One that can't be read has no secret; the test says why.
+                let hop = deployments::ssh_hop(&draft).ok().flatten();
+                let kept = self.kept_secrets(draft.id.as_ref(), hop.as_ref()).await;
                 Reply::TestConnection(connection_test::run(&draft, kept).await)
             }
             Request::SaveDeployment { draft } => Reply::SaveDeployment(self.save(draft).await?),
@@ -484,7 +486,7 @@ impl App {
 
     /// Begins a kept deployment's session, in place of one it may have.
     pub(crate) async fn begin(&self, deployment: Deployment) {
-        let secrets = self.kept_secrets(Some(&deployment.id)).await;
+        let secrets = self.kept_secrets(Some(&deployment.id), deployment.ssh.as_ref()).await;
         let mut plan = deployments::plan(deployment, secrets).await;
         plan.custody.clone_from(&self.inner.custody);
         self.put(Session::start(plan));
@@ -521,9 +523,13 @@ impl App {
         true
     }
 
-    async fn kept_secrets(&self, id: Option<&DeploymentId>) -> deployments::KeptSecrets {
+    async fn kept_secrets(
+        &self,
+        id: Option<&DeploymentId>,
+        ssh: Option<&SshHop>,
+    ) -> deployments::KeptSecrets {
         match id {
-            Some(id) => deployments::KeptSecrets::read(&self.inner.secrets, id).await,
+            Some(id) => deployments::KeptSecrets::read(&self.inner.secrets, id, ssh).await,
             None => deployments::KeptSecrets::default(),
         }
     }
@@ -535,6 +541,7 @@ impl App {
             DeploymentView {
                 demo: demo.as_ref() == Some(&plan.deployment.id),
                 has_redis_password: plan.redis_password.is_some(),
+                has_ssh_secret: plan.ssh.as_ref().is_some_and(|tunnel| tunnel.secret().is_some()),
                 has_prometheus_secret: plan.prometheus_password.is_some() || plan.prometheus_token.is_some(),
                 sources_on: session.sources_on(),
                 deployment: plan.deployment.clone(),

@@ -71,6 +71,16 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
 /// Finds the servers and asks what can be measured. Returns whether one was reached.
 async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
     let title = format!("Connect to {url}");
+    if let Some(tunnel) = &plan.ssh {
+        let ssh = format!("Open the SSH tunnel through {}", tunnel.hop());
+        if let Err(error) = tunnel.open(STEP_TIMEOUT).await {
+            steps.push(source_failed(ssh, &error));
+            steps.push(step(title, StepResult::Skipped, "no tunnel"));
+            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
+            return false;
+        }
+        steps.push(step(ssh, StepResult::Ok, "its key is known, and it lets us in"));
+    }
     let survey = match doctor::survey(plan).await {
         Ok(Some(survey)) => survey,
         Ok(None) => return false,

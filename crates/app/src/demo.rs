@@ -140,5 +140,6 @@ pub(crate) fn deployment(addresses: &DemoAddresses) -> Deployment {
         group: None,
         colour: None,
         tls: TlsFiles::default(),
+        ssh: None,
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cachescope_model::deployment::{Deployment, DeploymentId, TlsFiles};
+use cachescope_model::deployment::{Deployment, DeploymentId, SshHop, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
-use cachescope_sources::redis::RedisAddress;
+use cachescope_sources::redis::{Endpoint, RedisAddress, RedisTarget};
+use cachescope_sources::ssh::{self, Tunnel};
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -24,6 +25,13 @@ const MOST_CHARACTERS: usize = 2_048;
 /// Exposition pages of one deployment.
 const MOST_METRICS_URLS: usize = 32;
 
+/// The name of an SSH server's secret. It is of this server and this key alone: what was typed for another one is not
+/// tried here, and the passphrase of a key is no password where the key is not named any more.
+fn ssh_secret(hop: &SshHop) -> String {
+    let of = format!("{hop}\n{}", hop.key.as_deref().unwrap_or_default());
+    format!("ssh-secret-{}", &cachescope_actions::canonical::sha256(of.as_bytes())[..16])
+}
+
 /// Secrets that are known for a deployment.
 #[derive(Clone, Debug, Default)]
 pub struct KeptSecrets {
@@ -31,6 +39,8 @@ pub struct KeptSecrets {
     pub redis_password: Option<SecretString>,
     /// Of the Sentinels' user.
     pub sentinel_password: Option<SecretString>,
+    /// Of the SSH server: the passphrase of the key where one is named, otherwise the password.
+    pub ssh_secret: Option<SecretString>,
     /// Bearer token of the Prometheus.
     pub prometheus_token: Option<SecretString>,
     /// Basic authentication at the Prometheus.
@@ -38,8 +48,14 @@ pub struct KeptSecrets {
 }
 
 impl KeptSecrets {
-    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId) -> Self {
+    /// Reads those of a deployment that is reached through `ssh`.
+    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId, ssh: Option<&SshHop>) -> Self {
+        let at_ssh = match ssh {
+            Some(hop) => secrets.get(id, &ssh_secret(hop)).await,
+            None => None,
+        };
         Self {
+            ssh_secret: at_ssh,
             redis_password: secrets.get(id, REDIS_PASSWORD).await,
             sentinel_password: secrets.get(id, SENTINEL_PASSWORD).await,
             prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
@@ -50,7 +66,7 @@ impl KeptSecrets {
 
 /// Secrets that a form brought; what it did not bring stays as it is.
 #[derive(Debug, Default)]
-pub struct NewSecrets(KeptSecrets);
+pub struct NewSecrets(KeptSecrets, Option<SshHop>);
 
 impl NewSecrets {
     /// The secrets alone, for a session that keeps nothing.
@@ -64,6 +80,7 @@ impl NewSecrets {
         KeptSecrets {
             redis_password: self.0.redis_password.or(known.redis_password),
             sentinel_password: self.0.sentinel_password.or(known.sentinel_password),
+            ssh_secret: self.0.ssh_secret.or(known.ssh_secret),
             prometheus_token: self.0.prometheus_token.or(known.prometheus_token),
             prometheus_password: self.0.prometheus_password.or(known.prometheus_password),
         }
@@ -73,11 +90,15 @@ impl NewSecrets {
     pub(crate) const fn is_some(&self) -> bool {
         self.0.redis_password.is_some()
             || self.0.sentinel_password.is_some()
+            || self.0.ssh_secret.is_some()
             || self.0.prometheus_token.is_some()
             || self.0.prometheus_password.is_some()
     }
 
     pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
+        if let (Some(hop), Some(secret)) = (&self.1, self.0.ssh_secret) {
+            secrets.set(id, &ssh_secret(hop), secret).await;
+        }
         for (name, secret) in [
             (REDIS_PASSWORD, self.0.redis_password),
             (SENTINEL_PASSWORD, self.0.sentinel_password),
@@ -111,7 +132,15 @@ fn secret(text: Option<&str>) -> Option<SecretString> {
 /// # Errors
 /// `bad_input` with what can't be used and what to write instead.
 pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), WireError> {
-    let texts = [&draft.name, &draft.redis_url, &draft.prometheus_url, &draft.strategy, &draft.group];
+    let texts = [
+        &draft.name,
+        &draft.redis_url,
+        &draft.ssh,
+        &draft.ssh_key_file,
+        &draft.prometheus_url,
+        &draft.strategy,
+        &draft.group,
+    ];
     if texts.into_iter().chain(&draft.metrics_urls).any(|text| text.len() > MOST_CHARACTERS) {
         return Err(bad("a field is longer than 2,048 characters", "check what was pasted"));
     }
@@ -123,11 +152,22 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
     }
     let mut secrets =
         KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
+    let ssh = ssh_hop(draft)?;
+    if ssh.is_some() {
+        secrets.ssh_secret = secret(draft.ssh_secret.as_deref());
+    }
     let mut host = None;
     let redis_url = match given(&draft.redis_url) {
         None => None,
         Some(url) => {
             let address = RedisAddress::parse(&url)?;
+            let on_a_socket = |server: &RedisTarget| matches!(server.endpoint(), Endpoint::Unix(_));
+            if ssh.is_some() && address.seeds().iter().any(on_a_socket) {
+                return Err(bad(
+                    "a unix:// address is a socket of this machine, which no SSH tunnel leads to",
+                    "give the host and the port that the SSH server sees",
+                ));
+            }
             host = Some(address.to_string());
             secrets.redis_password = secrets.redis_password.or_else(|| address.password().cloned());
             secrets.sentinel_password = address.sentinel_password().cloned();
@@ -156,6 +196,12 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         host = host.or_else(|| host_of(&url));
         metrics_urls.push(url);
     }
+    if redis_url.is_none() && ssh.is_some() {
+        return Err(bad(
+            "only a Redis is reached through an SSH tunnel, and there is none",
+            "give its address, or leave the SSH server empty",
+        ));
+    }
     if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
         return Err(bad(
             "there is nothing to watch",
@@ -177,8 +223,19 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
             cert: given(&draft.cert_file),
             key: given(&draft.key_file),
         },
+        ssh,
     };
-    Ok((deployment, NewSecrets(secrets)))
+    let hop = deployment.ssh.clone();
+    Ok((deployment, NewSecrets(secrets, hop)))
+}
+
+/// The typed SSH server; none where its field is empty, whatever else is typed.
+pub(crate) fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireError> {
+    let Some(typed) = given(&draft.ssh) else { return Ok(None) };
+    let mut hop = ssh::parse(&typed)?;
+    hop.key = given(&draft.ssh_key_file);
+    ssh::check(&hop)?;
+    Ok(Some(hop))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -230,8 +287,10 @@ pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
             }
         },
     };
+    let ssh = deployment.ssh.clone().map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret)));
     SessionPlan {
         deployment,
+        ssh,
         strategy: Arc::new(strategy),
         notice,
         redis_password: secrets.redis_password,
@@ -313,9 +372,33 @@ mod tests {
     }
 
     #[test]
+    fn an_ssh_server_is_kept_without_its_secret_and_only_with_a_redis_it_can_lead_to() {
+        let mut typed = draft("redis://localhost", "");
+        typed.ssh = "ann@bastion:2222".to_owned();
+        typed.ssh_key_file = "~/.ssh/key".to_owned();
+        typed.ssh_secret = Some("hunter2".to_owned());
+        let (deployment, secrets) = from_draft(&typed).expect("fine");
+        let hop = deployment.ssh.clone().expect("it is kept");
+        assert_eq!(
+            (hop.to_string(), hop.key.as_deref()),
+            ("ann@bastion:2222".to_owned(), Some("~/.ssh/key"))
+        );
+        assert!(!format!("{deployment:?}").contains("hunter2"));
+        assert_eq!(secrets.into_kept().ssh_secret.expect("kept").expose_secret(), "hunter2");
+        for (redis, ssh) in [("redis://localhost", "-oProxyCommand=x"), ("unix:///run/r.sock", "bastion")] {
+            let error =
+                from_draft(&DeploymentDraft { ssh: ssh.to_owned(), ..draft(redis, "") }).expect_err(ssh);
+            assert_eq!(error.code, WireErrorCode::BadInput, "{error}");
+        }
+        let alone = DeploymentDraft { ssh: "bastion".to_owned(), ..draft("", "http://prom.test") };
+        assert!(from_draft(&alone).expect_err("nothing goes through it").message.contains("only a Redis"));
+    }
+
+    #[test]
     fn a_draft_does_not_print_what_was_typed() {
         let mut typed = draft("redis://u:hunter2@h:1", "http://a:hunter2@b");
         typed.redis_password = Some("hunter2".to_owned());
+        typed.ssh_secret = Some("hunter2".to_owned());
         assert!(!format!("{typed:?}").contains("hunter2"));
     }
 }

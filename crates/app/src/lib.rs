@@ -16,6 +16,7 @@
 //! | how is a cache purged, and who says so? | [`actions`] |
 //! | where does a link lead, and which window shows it? | [`places`] |
 //! | how does the demo run? | [`demo`] |
+//! | how does a program answer the questions of an `ssh` that it started? | [`askpass`] |
 //!
 //! Deliberately not here: Tauri, terminals, the Redis protocol, SQL, and how figures come about.
 
@@ -53,5 +54,6 @@ pub mod wire;
 pub use alerts::Pace;
 pub use alerts::notice::{Notice, Standing};
 pub use app::App;
+pub use cachescope_sources::ssh::askpass;
 pub use host::Host;
 pub use watch::Watch;

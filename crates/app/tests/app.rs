@@ -65,6 +65,42 @@ async fn until(app: &App, deployment: &DeploymentId, wanted: ConnectionState) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_kept_for_one_ssh_server_and_one_key_alone() {
+    let state = tempfile::tempdir().expect("a directory");
+    let app = app(&state).await;
+    let typed = |id: Option<DeploymentId>, ssh: &str, key: &str, secret: Option<&str>| DeploymentDraft {
+        id,
+        // Nobody is reached: an SSH server of this name does not exist.
+        redis_url: "redis://localhost".to_owned(),
+        ssh: ssh.to_owned(),
+        ssh_key_file: key.to_owned(),
+        ssh_secret: secret.map(str::to_owned),
+        ..DeploymentDraft::default()
+    };
+    let has_secret = async || {
+        let listed = app.handle(Request::Deployments {}).await.expect("it answers");
+        let said = serde_json::to_string(&listed).expect("replies are JSON");
+        assert!(!said.contains("hunter2"), "{said}");
+        let Reply::Deployments(views) = listed else { panic!("another answer: {listed:?}") };
+        views[0].has_ssh_secret
+    };
+    let id = save(&app, typed(None, "ann@one.invalid", "/key", Some("hunter2"))).await;
+    assert!(has_secret().await);
+    for (ssh, key, kept) in [
+        ("ann@one.invalid", "/key", true),
+        // The passphrase of a key must not become the password where the key is taken away.
+        ("ann@one.invalid", "", false),
+        ("ann@two.invalid", "/key", false),
+        ("", "", false),
+        ("ann@one.invalid", "/key", true),
+    ] {
+        save(&app, typed(Some(id.clone()), ssh, key, None)).await;
+        assert_eq!(has_secret().await, kept, "{ssh} {key}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_is_tested_saved_watched_kept_and_removed_and_its_password_stays_inside() {
     let state = tempfile::tempdir().expect("a directory");
     let server = server().await;

@@ -129,7 +129,7 @@ async fn what_redis_insight_wrote_is_read_with_its_passwords_kept_apart() {
             ("Orders", "rediss://viewer@cache.internal:6380/3", New),
             ("Sessions", "redis+sentinel://default@10.1.2.3:26379/main%20group", New),
             ("Cluster", "rediss://cluster.internal:7000", New),
-            ("Tunnel", "", Refused),
+            ("Tunnel", "redis://bastion.internal:6379", New),
             ("Odd", "", Refused),
             ("Orders again", "rediss://viewer@cache.internal:6380/3", Known),
         ]
@@ -137,7 +137,13 @@ async fn what_redis_insight_wrote_is_read_with_its_passwords_kept_apart() {
     assert!(!format!("{report:?}").contains("hunter2"), "{report:?}");
     assert!(report.deployments[0].secrets && report.deployments[1].secrets && !report.deployments[2].secrets);
     assert!(report.deployments[2].notes[0].contains("certificates"), "{report:?}");
-    assert!(report.deployments[3].notes[0].contains("SSH"), "{report:?}");
+    // What lets in at the SSH server stays in the file.
+    assert!(report.deployments[3].notes[0].contains("SSH") && !report.deployments[3].secrets, "{report:?}");
+    import(&app, INSIGHT, true).await.expect("it is read");
+    let kept = deployments(&app).await;
+    let hop = kept[3].deployment.ssh.as_ref().expect("it is reached through one");
+    assert_eq!((hop.to_string(), hop.key.as_deref()), ("me@bastion".to_owned(), None));
+    assert!(!kept[3].has_ssh_secret && !export(&app).await.contains("hunter2"));
     app.stop().await;
 }
 
@@ -188,7 +194,11 @@ const TINY: &str = "\
   ssh:
     enable: true
     addr: bastion
+    port: 2222
+    username: me
     login_type: pkfile
+    pk_file: /home/me/.ssh/key
+    passphrase: hunter2
 - name: Local
   addr: 127.0.0.1
 ";
@@ -199,12 +209,12 @@ async fn what_tiny_rdm_keeps_is_read_with_its_groups() {
     let app = app(&state).await;
     let report = import(&app, TINY, true).await.expect("it is read");
     assert_eq!(report.format, "Tiny RDM");
-    use ImportOutcome::{New, Refused};
+    use ImportOutcome::New;
     assert_eq!(
         outcomes(&report),
         [
             ("Ledger", "rediss://viewer@10.1.2.3:6390", New),
-            ("Tunnelled", "", Refused),
+            ("Tunnelled", "redis://10.1.2.9:6379", New),
             ("Local", "redis://127.0.0.1:6379", New),
         ]
     );
@@ -212,7 +222,32 @@ async fn what_tiny_rdm_keeps_is_read_with_its_groups() {
     let ledger = &kept[0].deployment;
     assert_eq!((ledger.group.as_deref(), ledger.colour), (Some("Payments"), Some(Colour::Green)));
     assert_eq!(ledger.tls.ca.as_deref(), Some("/etc/ca.pem"));
-    assert!(kept[0].has_redis_password);
+    assert!(kept[0].has_redis_password && kept[0].deployment.ssh.is_none(), "it is switched off");
+    let hop = kept[1].deployment.ssh.as_ref().expect("it is reached through one");
+    assert_eq!(
+        (hop.to_string(), hop.key.as_deref()),
+        ("me@bastion:2222".to_owned(), Some("/home/me/.ssh/key"))
+    );
+    assert!(!kept[1].has_ssh_secret && report.deployments[1].notes[0].contains("SSH"), "{report:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_address_behind_another_ssh_server_is_another_deployment() {
+    let state = tempfile::tempdir().expect("a directory");
+    let app = app(&state).await;
+    let entry = |ssh: &str| serde_json::json!({"host": "cache", "port": 6379, "ssh": true, "sshHost": ssh});
+    let bad = entry("-oProxyCommand=touch");
+    let text = serde_json::json!([{"host": "cache", "port": 6379}, entry("a"), entry("b"), entry("a"), bad]);
+    let report = import(&app, &text.to_string(), true).await.expect("it is read");
+    use ImportOutcome::{Known, New, Refused};
+    let outcomes: Vec<_> = report.deployments.iter().map(|it| it.outcome).collect();
+    assert_eq!(outcomes, [New, New, New, Known, Refused], "{report:?}");
+    // Written and read again it is the same.
+    let file = export(&app).await;
+    assert!(file.contains("\"ssh\""), "{file}");
+    let again = import(&app, &file, false).await.expect("it is read");
+    assert!(again.deployments.iter().all(|it| it.outcome == Known), "{again:?}");
     app.stop().await;
 }
 

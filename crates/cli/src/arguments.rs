@@ -125,6 +125,15 @@ pub(crate) struct Target {
     /// Ask for the Redis password.
     #[arg(long, conflicts_with = "password_file")]
     pub(crate) ask_password: bool,
+    /// Reach the Redis through this SSH server, or alias of ~/.ssh/config, with the ssh of this machine.
+    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
+    pub(crate) ssh: Option<String>,
+    /// Private key for it, instead of those of the agent and of ~/.ssh/config.
+    #[arg(long, value_name = "FILE", requires = "ssh")]
+    pub(crate) ssh_key: Option<PathBuf>,
+    /// Ask for the passphrase of that key; without one, for the password at the SSH server.
+    #[arg(long)]
+    pub(crate) ask_ssh_password: bool,
     /// Prometheus server to query; basic authentication stands in the URL.
     #[arg(long, value_name = "URL", env = "CACHESCOPE_PROMETHEUS_URL", hide_env_values = true)]
     pub(crate) prometheus: Option<String>,

@@ -20,6 +20,9 @@ use crate::failure::Failure;
 /// The variable that may hold the Redis password, so that it stands in no process list.
 const PASSWORD_VARIABLE: &str = "CACHESCOPE_REDIS_PASSWORD";
 
+/// The same for the SSH server: the passphrase of the key that is named, otherwise the password.
+const SSH_VARIABLE: &str = "CACHESCOPE_SSH_PASSWORD";
+
 /// A password file is one line; this is more than any.
 const MOST_PASSWORD_BYTES: u64 = 64 * 1024;
 
@@ -36,6 +39,9 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
         }),
         redis_url: target.redis.clone().unwrap_or_default(),
         redis_password: password(target)?,
+        ssh: target.ssh.clone().unwrap_or_default(),
+        ssh_key_file: path(&target.ssh_key),
+        ssh_secret: ssh_secret(target)?,
         prometheus_url: target.prometheus.clone().unwrap_or_default(),
         metrics_urls: target.metrics.clone(),
         strategy: target.strategy.clone().unwrap_or_default(),
@@ -46,11 +52,23 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
     })
 }
 
+fn prompted(words: &str) -> Result<Option<String>, Failure> {
+    rpassword::prompt_password(words)
+        .map(Some)
+        .map_err(|error| Failure::input(format!("the password can't be read: {error}")))
+}
+
+fn ssh_secret(target: &Target) -> Result<Option<String>, Failure> {
+    if target.ask_ssh_password {
+        let words = if target.ssh_key.is_some() { "Passphrase of the SSH key: " } else { "SSH password: " };
+        return prompted(words);
+    }
+    Ok(std::env::var(SSH_VARIABLE).ok().filter(|secret| !secret.is_empty()))
+}
+
 fn password(target: &Target) -> Result<Option<String>, Failure> {
     if target.ask_password {
-        return rpassword::prompt_password("Redis password: ")
-            .map(Some)
-            .map_err(|error| Failure::input(format!("the password can't be read: {error}")));
+        return prompted("Redis password: ");
     }
     if let Some(path) = &target.password_file {
         let unreadable = |error: std::io::Error| {

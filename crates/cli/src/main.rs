@@ -18,6 +18,7 @@ mod warm_arguments;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use cachescope_app::askpass;
 use cachescope_app::custody::keeping;
 use clap::Parser as _;
 
@@ -28,6 +29,10 @@ fn main() -> ExitCode {
     // Before anything else: a keeper has no arguments to read.
     if keeping::is_asked_for() {
         return keeping::run();
+    }
+    // Nor has one that an ssh of ours started to ask something.
+    if askpass::is_asked_for() {
+        return askpass::run();
     }
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()

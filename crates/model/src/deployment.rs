@@ -49,6 +49,9 @@ pub struct Deployment {
     /// Own TLS files; the system's certificate authorities and no client certificate where absent.
     #[serde(default)]
     pub tls: TlsFiles,
+    /// The SSH server that the Redis is reached through; `None` where it is reached directly.
+    #[serde(default)]
+    pub ssh: Option<SshHop>,
 }
 
 /// Colours that people with any eyes can tell apart in both themes; always beside a name, never instead of one.
@@ -75,6 +78,33 @@ pub struct TlsFiles {
     pub cert: Option<String>,
     /// Key of the client certificate.
     pub key: Option<String>,
+}
+
+/// An SSH server on the way to a Redis. What it leaves open is up to the operator's own SSH configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct SshHop {
+    /// Its name or address, or an alias of the SSH configuration.
+    pub host: String,
+    /// Its port.
+    pub port: Option<u16>,
+    /// Who logs in there.
+    pub user: Option<String>,
+    /// A private key's path. The key is read by `ssh` alone.
+    pub key: Option<String>,
+}
+
+impl std::fmt::Display for SshHop {
+    /// `user@host:port`, as it is typed.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(user) = &self.user {
+            write!(formatter, "{user}@")?;
+        }
+        match self.port {
+            Some(port) if self.host.contains(':') => write!(formatter, "[{}]:{port}", self.host),
+            Some(port) => write!(formatter, "{}:{port}", self.host),
+            None => formatter.write_str(&self.host),
+        }
+    }
 }
 
 impl Deployment {

@@ -16,6 +16,8 @@ pub enum ErrorCode {
     Timeout,
     /// The TLS handshake failed, or one side speaks TLS and the other doesn't.
     Tls,
+    /// A host's key is not known, or not the one that is.
+    HostKey,
     /// No or wrong credentials.
     Auth,
     /// The user may not do this.
@@ -47,6 +49,7 @@ impl ErrorCode {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::HostKey => "host_key",
             Self::Auth => "auth",
             Self::Permission => "permission",
             Self::Protocol => "protocol",

@@ -8,3 +8,4 @@ pub mod error;
 pub mod http;
 pub mod prometheus;
 pub mod redis;
+pub mod ssh;

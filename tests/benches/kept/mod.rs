@@ -22,6 +22,7 @@ pub(crate) async fn keep(state: &Path, lab: &Lab, strategy: &str) -> Result<()> 
         group: None,
         colour: None,
         tls: TlsFiles::default(),
+        ssh: None,
     };
     Ok(store.save_deployment(deployment).await?)
 }

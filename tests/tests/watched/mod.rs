@@ -28,6 +28,7 @@ pub(crate) async fn watch(
             group: None,
             colour: None,
             tls: TlsFiles::default(),
+            ssh: None,
         })
         .await?;
     Window::open_again(state, options).await

@@ -271,6 +271,10 @@ fn target_of(session: &Session) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let mut words = vec!["--unattended".to_owned()];
     words.extend(deployment.redis_url.as_deref().map(|url| format!("--redis {}", quoted(url))));
+    if let Some(hop) = &deployment.ssh {
+        words.push(format!("--ssh {}", quoted(&hop.to_string())));
+        words.extend(hop.key.as_deref().map(|key| format!("--ssh-key {}", quoted(key))));
+    }
     words.extend(deployment.strategy.as_deref().map(|name| format!("--strategy {}", quoted(name))));
     words.join(" ")
 }

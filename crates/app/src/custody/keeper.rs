@@ -100,7 +100,7 @@ impl Keeper {
             self.start(state).await?;
         }
         match &mut state.running {
-            Some(running) => running.say(&Line::Hold { id, hold: hold.clone() }).await,
+            Some(running) => running.say(&Line::Hold { id, hold: Box::new(hold.clone()) }).await,
             None => Err("is not there".to_owned()),
         }
     }

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_sources::redis::settings::{KnownChange, Setting};
 use cachescope_sources::redis::{RedisNode, RedisTarget};
+use cachescope_sources::ssh::Tunnel;
 use cachescope_store::Store;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -20,7 +22,8 @@ use tokio::time::Instant;
 
 use super::detached::asked_to_end;
 use super::protocol::{Hold, Line, MOST_BYTES, OK};
-use super::{connect_options, put_back};
+use super::put_back;
+use crate::session::connect_options;
 
 /// What makes a shell's program a keeper when it is its only argument. No command for people.
 pub const ARGUMENT: &str = "keep-settings";
@@ -88,7 +91,7 @@ async fn keep() -> bool {
             },
             Some(Line::Hold { id, hold }) => {
                 let expires = hold.expires_ms.map(|millis| Instant::now() + Duration::from_millis(millis));
-                kept.insert(id, Kept { hold, expires });
+                kept.insert(id, Kept { hold: *hold, expires });
                 OK.to_owned()
             }
             Some(Line::Release { id }) => {
@@ -177,7 +180,9 @@ async fn put_hold_back(store: &Store, hold: &Hold) {
         Some(password) => target.with_password(SecretString::from(password.clone())),
         None => target,
     };
-    let node = RedisNode::new(target, connect_options(&hold.tls, hold.timeout_ms));
+    let ssh = hold.ssh.clone().map(|hop| Arc::new(Tunnel::new(hop, hold.ssh_secret.clone().map(Into::into))));
+    let timeout = Duration::from_millis(hold.timeout_ms.clamp(100, 60_000));
+    let node = RedisNode::new(target, connect_options(&hold.tls, ssh, timeout));
     let mut changes: Vec<_> = hold.changes.iter().collect();
     while let Some(held) = changes.last() {
         let Some(setting) = Setting::by_name(&held.setting) else {

@@ -26,7 +26,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cachescope_model::deployment::TlsFiles;
 use cachescope_model::source::SourceId;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::redis::RedisNode;
@@ -132,6 +131,8 @@ impl Custody {
             url: node.target().public_url(),
             password: node.target().password().map(protocol::expose),
             tls: session.deployment.tls.clone(),
+            ssh: session.deployment.ssh.clone(),
+            ssh_secret: session.ssh.as_ref().and_then(|tunnel| tunnel.secret()).map(protocol::expose),
             timeout_ms: u64::try_from(session.timeout.as_millis()).unwrap_or(u64::MAX),
             holder: self.inner.holder.id().to_owned(),
             run_id: plan.run_id.clone(),
@@ -322,9 +323,4 @@ async fn put_back(
     store.settle_change(record, &outcome.to_string()).await?;
     tracing::info!(node = %node.target(), setting = change.setting.name(), "{outcome}");
     Ok(outcome)
-}
-
-/// TLS files and deadlines as a connection wants them.
-fn connect_options(tls: &TlsFiles, timeout_ms: u64) -> cachescope_sources::redis::ConnectOptions {
-    crate::session::connect_options(tls, Duration::from_millis(timeout_ms.clamp(100, 60_000)))
 }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use cachescope_model::deployment::TlsFiles;
+use cachescope_model::deployment::{SshHop, TlsFiles};
 use cachescope_store::RecordedChange;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub(super) enum Line {
         /// Its number.
         id: u64,
         /// What.
-        hold: Hold,
+        hold: Box<Hold>,
     },
     /// It was put back.
     Release {
@@ -45,6 +45,9 @@ pub(super) struct Hold {
     pub(super) url: String,
     pub(super) password: Option<String>,
     pub(super) tls: TlsFiles,
+    /// The SSH server it is reached through, and what lets us in there.
+    pub(super) ssh: Option<SshHop>,
+    pub(super) ssh_secret: Option<String>,
     pub(super) timeout_ms: u64,
     /// Our process as a holder: while it is alive, the end of standard input means nothing.
     pub(super) holder: String,

@@ -75,6 +75,7 @@ mod tests {
             group: None,
             colour: None,
             tls: TlsFiles::default(),
+            ssh: None,
         }
     }
 

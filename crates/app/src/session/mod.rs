@@ -32,6 +32,7 @@ use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovery;
+use cachescope_sources::ssh::Tunnel;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -47,6 +48,8 @@ use crate::deployments;
 pub struct SessionPlan {
     /// What is watched.
     pub deployment: Deployment,
+    /// The tunnel to its Redis; every connection of every part goes through this one.
+    pub ssh: Option<Arc<Tunnel>>,
     /// The strategy it follows; the default one documents nothing.
     pub strategy: Arc<Strategy>,
     /// Something the operator should know from the start, such as a strategy file that can't be read.
@@ -75,7 +78,7 @@ impl SessionPlan {
     }
 
     pub(crate) fn connect_options(&self) -> ConnectOptions {
-        sources::connect_options(&self.deployment.tls, self.timeout)
+        sources::connect_options(&self.deployment.tls, self.ssh.clone(), self.timeout)
     }
 
     pub(crate) fn prometheus_target(&self) -> Option<PrometheusTarget> {

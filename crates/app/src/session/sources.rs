@@ -19,6 +19,7 @@ use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovered;
+use cachescope_sources::ssh::Tunnel;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -276,9 +277,9 @@ impl Running {
     }
 }
 
-/// Deadlines and certificates of the Redis connections.
-pub(crate) fn connect_options(tls: &TlsFiles, timeout: Duration) -> ConnectOptions {
-    ConnectOptions { tls: tls_options(tls), connect_timeout: timeout, command_timeout: timeout }
+/// Deadlines, certificates and the way of the Redis connections.
+pub(crate) fn connect_options(tls: &TlsFiles, ssh: Option<Arc<Tunnel>>, timeout: Duration) -> ConnectOptions {
+    ConnectOptions { ssh, tls: tls_options(tls), connect_timeout: timeout, command_timeout: timeout }
 }
 
 pub(super) fn tls_options(files: &TlsFiles) -> TlsOptions {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::tiny::colour;
 use super::{Entry, File, unknown};
-use crate::transfer::judging::Parts;
+use crate::transfer::judging::{Parts, Tunnel};
 use crate::wire::WireError;
 
 /// Names of the formats, for people.
@@ -56,8 +56,6 @@ fn entry(item: &Value) -> Entry {
     let tls = first(item, &["tls", "ssl"]).and_then(Value::as_bool).unwrap_or(false)
         || first(item, &["sslOptions"]).is_some_and(Value::is_object)
         || has_certificates;
-    let tunnel = !text(item, &["sshOptions.host", "ssh_host", "sshHost", "ssh_agent_path"]).is_empty()
-        || first(item, &["ssh"]).and_then(Value::as_bool).unwrap_or(false);
     let (user, password, sentinel_login) =
         if sentinel.is_empty() { (login.0, login.1, None) } else { (primary.0, primary.1, Some(login)) };
     let parts = Parts {
@@ -69,7 +67,7 @@ fn entry(item: &Value) -> Entry {
         tls,
         sentinel,
         sentinel_login,
-        tunnel,
+        tunnel: tunnel(item),
     };
     let mut entry = parts.entry(text(item, &["name", "connectionName"]));
     if has_certificates {
@@ -80,6 +78,28 @@ fn entry(item: &Value) -> Entry {
     }
     entry.draft.colour = colour(&text(item, &["color"]));
     entry
+}
+
+/// The SSH server of an entry: beside it (`sshOptions`, with the key itself in `privateKey`), or in it under older
+/// names, where `sshKeyFile` is a path.
+fn tunnel(item: &Value) -> Option<Tunnel> {
+    let host = text(item, &["sshOptions.host", "ssh_host", "sshHost"]);
+    if host.is_empty() && !first(item, &["ssh"]).and_then(Value::as_bool).unwrap_or(false) {
+        return None;
+    }
+    let path =
+        text(item, &["sshOptions.privateKey", "sshOptions.privatekey", "ssh_private_key_path", "sshKeyFile"]);
+    // A key itself has several lines and says what it is.
+    let is_path = !path.contains('\n') && !path.contains("PRIVATE KEY");
+    let secrets =
+        ["sshOptions.password", "sshOptions.passphrase", "ssh_password", "sshPassword", "sshKeyPassphrase"];
+    Some(Tunnel {
+        host,
+        port: text(item, &["sshOptions.port", "ssh_port", "sshPort"]),
+        user: text(item, &["sshOptions.username", "ssh_user", "sshUser"]),
+        secret: !is_path || secret(item, &secrets).is_some(),
+        key_file: if is_path { path } else { String::new() },
+    })
 }
 
 /// A secret is taken as it is, spaces and all.

@@ -1,6 +1,7 @@
 //! What becomes of each entry of a file.
 
 use cachescope_model::deployment::{Deployment, DeploymentId};
+use cachescope_sources::ssh;
 
 use super::{Entry, File};
 use crate::deployments::{self, NewSecrets};
@@ -69,13 +70,42 @@ fn one(entry: Entry, known: &[Deployment]) -> (ImportedDeployment, Option<Accept
     (said, Some(Accepted { deployment, secrets }))
 }
 
-/// Whether two deployments watch the same: then the file's one would be the second.
+/// Whether two deployments watch the same: then the file's one would be the second. The same address behind another
+/// SSH server is another one.
 fn is_the_same(one: &Deployment, other: &Deployment) -> bool {
     let addresses = |it: &Deployment| {
-        (it.redis_url.clone(), it.prometheus_url.clone().filter(|_| it.redis_url.is_none()))
+        let hop = it.ssh.as_ref().map(|hop| (hop.host.clone(), hop.port.filter(|port| *port != 22)));
+        (it.redis_url.clone(), hop, it.prometheus_url.clone().filter(|_| it.redis_url.is_none()))
     };
     addresses(one) == addresses(other)
         && (one.redis_url.is_some() || one.prometheus_url.is_some() || one.metrics_urls == other.metrics_urls)
+}
+
+/// An SSH server as other programs keep it. Their passwords, passphrases and keys that stand in the file itself are
+/// left there.
+#[derive(Debug, Default)]
+pub(super) struct Tunnel {
+    pub(super) host: String,
+    pub(super) port: String,
+    pub(super) user: String,
+    /// A private key's path; a key itself is none.
+    pub(super) key_file: String,
+    /// Whether the file holds what lets somebody in there.
+    pub(super) secret: bool,
+}
+
+impl Tunnel {
+    /// As it is typed; `None` where a part can't be read.
+    fn typed(&self) -> Option<String> {
+        let mut hop = ssh::parse(&self.host).ok().filter(|hop| hop.user.is_none() && hop.port.is_none())?;
+        hop.user = Some(self.user.clone()).filter(|user| !user.is_empty());
+        // The usual port is left to the SSH configuration.
+        hop.port = match self.port.as_str() {
+            "" | "22" => None,
+            port => Some(port.parse().ok()?),
+        };
+        ssh::check(&hop).ok().map(|()| hop.to_string())
+    }
 }
 
 /// A connection as other programs keep it: in parts.
@@ -90,8 +120,8 @@ pub(super) struct Parts {
     pub(super) sentinel: String,
     /// User and password of the Sentinels.
     pub(super) sentinel_login: Option<(String, Option<String>)>,
-    /// Whether it is reached through an SSH tunnel.
-    pub(super) tunnel: bool,
+    /// The SSH server it is reached through.
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 impl Parts {
@@ -107,15 +137,23 @@ impl Parts {
             },
             ..Entry::default()
         };
-        if self.tunnel {
-            entry.refused = Some(
-                "it is reached through an SSH tunnel, which Cachescope does not open: forward a port with ssh -L \
-                 and add it with that address"
-                    .to_owned(),
-            );
-        } else if address.is_none() {
+        if address.is_none() {
             entry.refused = Some("its host or port can't be read".to_owned());
         }
+        let Some(tunnel) = self.tunnel else { return entry };
+        match tunnel.typed() {
+            Some(typed) => entry.draft.ssh = typed,
+            // Without it the address would mean another server.
+            None => entry.refused = Some("the SSH server it is reached through can't be read".to_owned()),
+        }
+        if tunnel.secret {
+            entry.notes.push(
+                "what lets in at its SSH server is not taken over: give its key's path, passphrase or password in the \
+                 form, or use your agent"
+                    .to_owned(),
+            );
+        }
+        entry.draft.ssh_key_file = tunnel.key_file;
         entry
     }
 

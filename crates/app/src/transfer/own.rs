@@ -51,6 +51,8 @@ pub(super) fn read(json: &Value) -> Result<Option<File>, WireError> {
 fn entry(deployment: Deployment) -> Entry {
     let id = deployment.id.clone();
     // As identities are made (128 bits, hexadecimal); another one might be no name for a keychain or a link.
+    let (ssh, ssh_key) =
+        deployment.ssh.map(|hop| (hop.to_string(), hop.key.unwrap_or_default())).unwrap_or_default();
     let good = id.0.len() == 32 && id.0.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     Entry {
         draft: DeploymentDraft {
@@ -58,6 +60,8 @@ fn entry(deployment: Deployment) -> Entry {
             name: deployment.name,
             environment: deployment.environment,
             redis_url: deployment.redis_url.unwrap_or_default(),
+            ssh,
+            ssh_key_file: ssh_key,
             prometheus_url: deployment.prometheus_url.unwrap_or_default(),
             metrics_urls: deployment.metrics_urls,
             strategy: deployment.strategy.unwrap_or_default(),

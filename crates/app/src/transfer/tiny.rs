@@ -4,7 +4,7 @@
 use cachescope_model::deployment::Colour;
 use cachescope_rules::yaml::{self, Node};
 
-use super::judging::Parts;
+use super::judging::{Parts, Tunnel};
 use super::{Entry, File, unknown};
 use crate::wire::WireError;
 
@@ -50,7 +50,7 @@ fn entry(node: &Node, group: &str) -> Entry {
         tls: ssl.is_some(),
         sentinel: sentinel.map(|sentinel| field(sentinel, "master")).unwrap_or_default(),
         sentinel_login: sentinel.map(|_| login(node)),
-        tunnel: part("ssh").is_some(),
+        tunnel: part("ssh").map(tunnel),
     };
     let mut entry = parts.entry(field(node, "name"));
     if let Some(ssl) = ssl {
@@ -61,6 +61,19 @@ fn entry(node: &Node, group: &str) -> Entry {
     group.clone_into(&mut entry.draft.group);
     entry.draft.colour = colour(&field(node, "mark_color"));
     entry
+}
+
+/// Its SSH server: with a password or, where `login_type` says so, with a key's file.
+fn tunnel(ssh: &Node) -> Tunnel {
+    let with_key = field(ssh, "login_type").contains("pk");
+    let secret = if with_key { "passphrase" } else { "password" };
+    Tunnel {
+        host: field(ssh, "addr"),
+        port: field(ssh, "port"),
+        user: field(ssh, "username"),
+        key_file: if with_key { field(ssh, "pk_file") } else { String::new() },
+        secret: !field(ssh, secret).is_empty(),
+    }
 }
 
 /// The colour of ours that is most like one of another program (`#rrggbb`), by its hue.

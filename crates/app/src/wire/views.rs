@@ -71,6 +71,8 @@ pub struct DeploymentView {
     pub deployment: Deployment,
     /// Whether a Redis password is known. It is never sent to the page.
     pub has_redis_password: bool,
+    /// Whether a passphrase or password for the SSH server is known. It is never sent to the page.
+    pub has_ssh_secret: bool,
     /// Whether a Prometheus password or token is known. It is never sent to the page.
     pub has_prometheus_secret: bool,
     /// Whether it belongs to the running demo.
@@ -92,6 +94,16 @@ pub struct DeploymentDraft {
     pub redis_url: String,
     /// Redis password, where it does not stand in the URL; `None` keeps the one that is known.
     pub redis_password: Option<String>,
+    /// An SSH server to reach the Redis through: `[user@]host[:port]` or an alias of the SSH configuration; empty for
+    /// none.
+    #[serde(default)]
+    pub ssh: String,
+    /// A private key's path for it; empty for what the configuration and the agent have.
+    #[serde(default)]
+    pub ssh_key_file: String,
+    /// The passphrase of that key, or the password where no key is named; `None` keeps the one that is known.
+    #[serde(default)]
+    pub ssh_secret: Option<String>,
     /// Base URL of a Prometheus; empty for none.
     pub prometheus_url: String,
     /// Bearer token for the Prometheus; `None` keeps the one that is known. Basic authentication stands in the URL.

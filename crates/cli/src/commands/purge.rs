@@ -12,7 +12,7 @@ use cachescope_app::actions::{Desk, Endpoints};
 use cachescope_app::host::state_directory;
 use cachescope_app::session::{ScanPlan, Session};
 use cachescope_app::wire::{ActionDraft, EndpointsDraft, PreviewedAction, UndoPart};
-use cachescope_model::deployment::{DeploymentId, Environment};
+use cachescope_model::deployment::{DeploymentId, Environment, SshHop};
 use cachescope_model::window::Window;
 use cachescope_store::Store;
 use secrecy::SecretString;
@@ -56,6 +56,9 @@ pub(crate) async fn desk(common: &Common) -> Result<(Desk, Store), Failure> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
     redis: String,
+    /// The same address behind another SSH server is another Redis.
+    #[serde(default)]
+    ssh: Option<SshHop>,
     strategy: Option<String>,
     environment: Option<Environment>,
 }
@@ -68,6 +71,7 @@ pub(crate) async fn remember(store: &Store, what: &str, session: &Session) -> Re
     let of = session.deployment();
     let remembered = Remembered {
         redis: of.redis_url.clone().unwrap_or_default(),
+        ssh: of.ssh.clone(),
         strategy: of.strategy.clone(),
         environment: of.environment,
     };
@@ -84,6 +88,11 @@ pub(crate) async fn recall(
     let (mut target, mut common) = (target.clone(), common.clone());
     let kept = store.setting(&place(what)).await.map_err(|error| Failure::input(error.to_string()))?;
     if let Some(kept) = kept.and_then(|text| serde_json::from_str::<Remembered>(&text).ok()) {
+        let same = target.redis.as_ref().is_none_or(|typed| *typed == kept.redis);
+        if let Some(hop) = kept.ssh.filter(|_| same && target.ssh.is_none()) {
+            target.ssh = Some(hop.to_string());
+            target.ssh_key = target.ssh_key.or(hop.key.map(Into::into));
+        }
         target.redis = target.redis.or(Some(kept.redis));
         target.strategy = target.strategy.or(kept.strategy);
         common.environment = common.environment.or(kept.environment.map(|environment| match environment {
@@ -95,9 +104,11 @@ pub(crate) async fn recall(
     Ok((target, common))
 }
 
-/// The identity of a deployment that is known by its address alone.
-pub(crate) fn deployment_id(url: &str) -> DeploymentId {
-    let hash = cachescope_actions::canonical::sha256(url.as_bytes());
+/// The identity of a deployment that is known by its address alone, and by the SSH server that this is an address
+/// behind.
+pub(crate) fn deployment_id(url: &str, ssh: Option<&SshHop>) -> DeploymentId {
+    let behind = ssh.map(|hop| format!(" behind {hop}")).unwrap_or_default();
+    let hash = cachescope_actions::canonical::sha256(format!("{url}{behind}").as_bytes());
     DeploymentId(format!("cli-{}", &hash[..16]))
 }
 
@@ -114,7 +125,7 @@ pub(crate) async fn session(
     let Some(url) = plan.deployment.redis_url.clone() else {
         return Err(Failure::input("an action needs a Redis: give its address with --redis"));
     };
-    plan.deployment.id = deployment_id(&url);
+    plan.deployment.id = deployment_id(&url, plan.deployment.ssh.as_ref());
     let session = Session::start(plan);
     if session.deployment().prometheus_url.is_some() {
         let known = |session: &Session| {

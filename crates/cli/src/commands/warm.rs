@@ -158,7 +158,7 @@ async fn ready(
 async fn watched(target: &Target, common: &Common) -> Result<Arc<Session>, Failure> {
     let mut plan = deployment::plan(target, common, None, ScanPlan::default()).await?;
     let url = plan.deployment.redis_url.clone().ok_or_else(|| Failure::input("give a Redis with --redis"))?;
-    plan.deployment.id = super::purge::deployment_id(&url);
+    plan.deployment.id = super::purge::deployment_id(&url, plan.deployment.ssh.as_ref());
     plan.sources = Some(
         [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::Metrics, SourceId::Prometheus]
             .into(),

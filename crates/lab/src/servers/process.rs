@@ -56,7 +56,7 @@ impl Process {
         let log_path = directory.join(format!("{}.log", program.name));
         let log = File::create(&log_path).map_err(LabError::io(format!("write {}", log_path.display())))?;
         let errors = log.try_clone().map_err(LabError::io("share the log file"))?;
-        let spawned = detached(program.name)
+        let spawned = detached(located(program.name))
             .args(arguments)
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -118,6 +118,29 @@ impl Process {
         self.child.id()
     }
 
+    /// Ends the process with everything that descends from it, as far as `/proc` tells (proc(5)).
+    pub(super) fn kill_all(&mut self) {
+        let mut parents: Vec<(String, String)> = Vec::new();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            // The fourth word is the parent; the second is a name in brackets, which may hold spaces.
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+            if let Some(parent) = parent {
+                parents.push((entry.file_name().to_string_lossy().into_owned(), parent.to_owned()));
+            }
+        }
+        let mut family = vec![self.pid().to_string()];
+        let mut next = 0;
+        while let Some(parent) = family.get(next).cloned() {
+            family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(id, _)| id.clone()));
+            next += 1;
+        }
+        // Those that have ended meanwhile are what is wanted.
+        let descendants = family.iter().skip(1);
+        let _ended = Command::new("kill").arg("-KILL").args(descendants).stderr(Stdio::null()).status();
+        self.kill();
+    }
+
     /// Ends the process at once and waits for its end.
     pub(super) fn kill(&mut self) {
         // The watchdog first: it must not fire at a process id that the system may give to someone else.
@@ -135,9 +158,18 @@ impl Drop for Process {
     }
 }
 
+/// The full path of a program, also of one for administrators, whose directories are in nobody else's `PATH`; its name
+/// where it is nowhere.
+fn located(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
+    let mut places = std::env::split_paths(&path).chain(more).map(|directory| directory.join(name));
+    places.find(|place| place.is_absolute() && place.is_file()).unwrap_or_else(|| PathBuf::from(name))
+}
+
 /// A command in a process group of its own: an interrupt in the terminal, or a signal to the group, is for
 /// the lab, which then ends its servers in order.
-fn detached(program: &str) -> Command {
+fn detached(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

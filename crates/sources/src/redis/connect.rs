@@ -18,6 +18,7 @@ use super::stream::{self, FirstBytes, Reading, no_answer};
 use super::target::RedisTarget;
 use super::tls::{TlsOptions, tls_port};
 use crate::error::{ErrorCode, SourceError};
+use crate::ssh::Tunnel;
 
 /// The name our connections carry in `CLIENT LIST`.
 pub const CLIENT_NAME: &str = "cachescope";
@@ -25,9 +26,11 @@ pub const CLIENT_NAME: &str = "cachescope";
 /// For so long after something was written on a connection that is pushed to, a reply is looked for often.
 const EXPECTED_FOR: Duration = Duration::from_millis(500);
 
-/// Deadlines and TLS files of the connections to a server.
+/// Deadlines, TLS files and the way of the connections to a server.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
+    /// The tunnel that they go through; `None` where the server is reached directly.
+    pub ssh: Option<Arc<Tunnel>>,
     /// Files for TLS.
     pub tls: TlsOptions,
     /// Deadline for name resolution and TCP together, and again for TLS.
@@ -40,7 +43,7 @@ impl Default for ConnectOptions {
     /// Five seconds each: a stalled server is reported, a slow one is not.
     fn default() -> Self {
         let five = Duration::from_secs(5);
-        Self { tls: TlsOptions::default(), connect_timeout: five, command_timeout: five }
+        Self { ssh: None, tls: TlsOptions::default(), connect_timeout: five, command_timeout: five }
     }
 }
 
@@ -102,7 +105,7 @@ impl Connection {
     ) -> Result<Self, SourceError> {
         // What is pushed is not waited for by anybody.
         let reading = if push.is_some() { Reading::Leisurely(EXPECTED_FOR) } else { Reading::AtOnce };
-        let stream = stream::open(target, &options.tls, options.connect_timeout, reading).await?;
+        let stream = stream::open(target, options, reading).await?;
         let counted = Counted::new(open);
         let first = stream.first_bytes();
         let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -336,9 +339,9 @@ async fn closed_without_a_word(target: &RedisTarget, options: &ConnectOptions) -
     if target.tls() {
         return None;
     }
-    let words = diagnose::unasked_words(target, options.connect_timeout).await.unwrap_or_default();
+    let words = diagnose::unasked_words(target, options).await.unwrap_or_default();
     if let Ok(Value::ServerError(error)) = redis::parse_redis_value(format!("{words}\r\n").as_bytes()) {
         return Some(refusal(target, "HELLO", &error));
     }
-    diagnose::speaks_tls(target, options.connect_timeout).await.then(|| tls_port(target))
+    diagnose::speaks_tls(target, options).await.then(|| tls_port(target))
 }

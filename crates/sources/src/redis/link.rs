@@ -87,13 +87,7 @@ impl Link {
     ) -> Result<Self, SourceError> {
         let options = node.options();
         let target = node.target_shared();
-        let stream = stream::open(
-            &target,
-            &options.tls,
-            options.connect_timeout,
-            Reading::Leisurely(purpose.expects_replies_for),
-        )
-        .await?;
+        let stream = stream::open(&target, options, Reading::Leisurely(purpose.expects_replies_for)).await?;
         let _counted = gate.count_connection();
         let deadline = options.command_timeout;
         Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, purpose, _counted })

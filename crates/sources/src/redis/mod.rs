@@ -37,11 +37,13 @@ mod target;
 mod tls;
 pub mod topology;
 
+pub(crate) use backoff::Backoff;
 pub use connect::{CLIENT_NAME, ConnectOptions};
 pub use hello::ServerHello;
 pub use info_reply::walks_over_tables;
 pub use node::{Gate, RedisNode};
 pub use nodes::RedisNodes;
+pub(crate) use stream::lower_first;
 pub use target::{DEFAULT_PORT, Endpoint, RedisTarget};
 pub use tls::TlsOptions;
 pub use topology::RedisAddress;

@@ -76,7 +76,7 @@ impl RawConnection {
         open: &Arc<AtomicU64>,
         commands: &mut u64,
     ) -> Result<Self, SourceError> {
-        let stream = stream::open(target, &options.tls, options.connect_timeout, Reading::AtOnce).await?;
+        let stream = stream::open(target, options, Reading::AtOnce).await?;
         let mut connection = Self {
             first: stream.first_bytes(),
             stream,

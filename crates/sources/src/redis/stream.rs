@@ -16,11 +16,13 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::connect::ConnectOptions;
 use super::diagnose::speaks_plainly;
 use super::leisurely::Leisurely;
 use super::target::{Endpoint, RedisTarget};
-use super::tls::{TlsOptions, plain_port, tls_failure};
+use super::tls::{plain_port, tls_failure};
 use crate::error::{ErrorCode, SourceError};
+use crate::ssh::Way;
 
 /// Anything that can carry the protocol.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -102,54 +104,42 @@ pub(crate) enum Reading {
     Leisurely(Duration),
 }
 
-/// Opens a stream to `target` within `deadline`.
+/// Opens a stream to `target`, each step within the deadline for connecting.
 ///
 /// # Errors
-/// Codes `dns`, `refused`, `unreachable`, `timeout` or `tls`.
+/// Codes `dns`, `refused`, `unreachable`, `timeout` or `tls`, and those of a tunnel.
 pub(crate) async fn open(
     target: &RedisTarget,
-    tls: &TlsOptions,
-    deadline: Duration,
+    options: &ConnectOptions,
     reading: Reading,
 ) -> Result<ServerStream, SourceError> {
+    let deadline = options.connect_timeout;
     match target.endpoint() {
+        Endpoint::Unix(_) if options.ssh.is_some() => Err(SourceError::new(
+            ErrorCode::BadUrl,
+            "a unix:// address is a socket of this machine, which no SSH tunnel leads to",
+            "give the host and the port that the SSH server sees",
+        )),
         Endpoint::Unix(path) => {
             let stream = timeout(deadline, UnixStream::connect(path))
                 .await
                 .map_err(|_| no_answer(&target.to_string(), deadline))?
                 .map_err(|error| unix_failure(path, &error))?;
-            Ok(ServerStream::new(match reading {
-                Reading::AtOnce => Box::new(stream),
+            let carrier = match reading {
+                Reading::AtOnce => Carrier::direct(stream),
                 Reading::Leisurely(expected_for) => {
                     let stream = stream.into_std().map_err(|error| unix_failure(path, &error))?;
-                    Box::new(Leisurely::new(stream, expected_for))
-                }
-            }))
-        }
-        Endpoint::Tcp { host, port, tls: encrypted } => {
-            let tcp = timeout(deadline, connect_tcp(host, *port))
-                .await
-                .map_err(|_| no_answer(&target.to_string(), deadline))??;
-            let carrier: Box<dyn Duplex> = match reading {
-                Reading::AtOnce => Box::new(tcp),
-                Reading::Leisurely(expected_for) => {
-                    let tcp = tcp.into_std().map_err(|error| {
-                        SourceError::new(
-                            ErrorCode::Unreachable,
-                            format!(
-                                "the connection to {target} can't be used: {}",
-                                lower_first(&error.to_string())
-                            ),
-                            "it is tried again by itself",
-                        )
-                    })?;
-                    Box::new(Leisurely::new(tcp, expected_for))
+                    Carrier::direct(Leisurely::new(stream, expected_for))
                 }
             };
+            Ok(ServerStream::new(Box::new(carrier)))
+        }
+        Endpoint::Tcp { host, port, tls: encrypted } => {
+            let carrier = carrier(host, *port, options, reading).await?;
             if !encrypted {
-                return Ok(ServerStream::new(carrier));
+                return Ok(ServerStream::new(Box::new(carrier)));
             }
-            let connector = TlsConnector::from(tls.client_config()?);
+            let connector = TlsConnector::from(options.tls.client_config()?);
             let name = ServerName::try_from(host.clone()).map_err(|_| {
                 SourceError::new(
                     ErrorCode::Tls,
@@ -161,15 +151,97 @@ pub(crate) async fn open(
                 Ok(Ok(stream)) => Ok(ServerStream::new(Box::new(stream))),
                 Ok(Err(error)) => Err(tls_failure(target, &error)),
                 // A plain Redis waits for the end of a line and may never answer a TLS greeting.
-                Err(_) if speaks_plainly(host, *port, deadline).await => Err(plain_port(target)),
+                Err(_) if speaks_plainly(host, *port, options).await => Err(plain_port(target)),
                 Err(_) => Err(no_answer(&target.to_string(), deadline)),
             }
         }
     }
 }
 
-pub(super) async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+/// What carries bytes to an address, directly or through a tunnel.
+pub(super) struct Carrier {
+    stream: Box<dyn Duplex>,
+    /// Of a tunnel: when it closes, the way is taken down.
+    _control: Option<UnixStream>,
+}
+
+impl Carrier {
+    fn direct(stream: impl Duplex + 'static) -> Self {
+        Self { stream: Box::new(stream), _control: None }
+    }
+}
+
+impl AsyncRead for Carrier {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Carrier {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Reaches an address within the deadline for connecting; a tunnel that is not open yet is opened first.
+pub(super) async fn carrier(
+    host: &str,
+    port: u16,
+    options: &ConnectOptions,
+    reading: Reading,
+) -> Result<Carrier, SourceError> {
+    let deadline = options.connect_timeout;
+    let unusable = |error: io::Error| {
+        SourceError::new(
+            ErrorCode::Unreachable,
+            format!(
+                "the connection to {} can't be used: {}",
+                host_and_port(host, port),
+                lower_first(&error.to_string())
+            ),
+            "it is tried again by itself",
+        )
+    };
+    if let Some(tunnel) = &options.ssh {
+        // Apart: most connections need no tunnel, and whatever waits for one of them would have to hold its room.
+        let Way { stream, control } = Box::pin(tunnel.way(host, port, deadline)).await?;
+        let stream: Box<dyn Duplex> = match reading {
+            Reading::AtOnce => Box::new(stream),
+            Reading::Leisurely(expected_for) => {
+                Box::new(Leisurely::new(stream.into_std().map_err(unusable)?, expected_for))
+            }
+        };
+        return Ok(Carrier { stream, _control: Some(control) });
+    }
+    let tcp = timeout(deadline, connect_tcp(host, port))
+        .await
+        .map_err(|_| no_answer(&host_and_port(host, port), deadline))??;
+    Ok(match reading {
+        Reading::AtOnce => Carrier::direct(tcp),
+        Reading::Leisurely(expected_for) => {
+            Carrier::direct(Leisurely::new(tcp.into_std().map_err(unusable)?, expected_for))
+        }
+    })
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
+    let address = host_and_port(host, port);
     let addresses = lookup_host((host, port)).await.map_err(|error| {
         SourceError::new(
             ErrorCode::Dns,

@@ -31,6 +31,7 @@ fn deployment(name: &str) -> Deployment {
         group: None,
         colour: None,
         tls: Default::default(),
+        ssh: None,
     }
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { DeploymentView } from '../bindings/DeploymentView';
-import { draftOf, emptyDraft, hasAddress, linesOf, toSend } from './draft';
+import { draftOf, emptyDraft, hasAddress, linesOf, sshText, toSend } from './draft';
 
 const view: DeploymentView = {
   deployment: {
@@ -15,8 +15,10 @@ const view: DeploymentView = {
     group: 'Payments',
     colour: 'teal',
     tls: { ca: '/etc/ca.pem', cert: null, key: null },
+    ssh: { host: 'bastion', port: 2222, user: 'ann', key: '~/.ssh/key' },
   },
   has_redis_password: true,
+  has_ssh_secret: true,
   has_prometheus_secret: false,
   demo: false,
   sources_on: ['info'],
@@ -36,8 +38,20 @@ test('the form of a kept deployment never holds a secret, and sending it unchang
   expect(draft).toMatchObject({ id: 'd1', redis_password: null, prometheus_token: null, strategy: 'crm' });
   expect(draft).toMatchObject({ ca_file: '/etc/ca.pem', cert_file: '', key_file: '' });
   expect(draft).toMatchObject({ group: 'Payments', colour: 'teal' });
+  expect(draft).toMatchObject({ ssh: 'ann@bastion:2222', ssh_key_file: '~/.ssh/key', ssh_secret: null });
   expect(toSend({ ...draft, redis_password: '' }).redis_password).toBe(null);
   expect(toSend({ ...draft, redis_password: ' s p ' }).redis_password).toBe(' s p ');
+});
+
+test('an SSH server is shown as it is typed', () => {
+  const hop = { host: 'bastion', port: null, user: null, key: null };
+  expect(sshText(hop)).toBe('bastion');
+  expect(sshText({ ...hop, user: 'ann' })).toBe('ann@bastion');
+  expect(sshText({ ...hop, host: '::1', port: 22 })).toBe('[::1]:22');
+  expect(toSend({ ...emptyDraft(), ssh: ' bastion ', ssh_secret: ' s ' })).toMatchObject({
+    ssh: 'bastion',
+    ssh_secret: ' s ',
+  });
 });
 
 test('what is sent is trimmed, passwords excepted', () => {

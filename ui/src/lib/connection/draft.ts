@@ -2,6 +2,7 @@
 import type { Colour } from '../bindings/Colour';
 import type { DeploymentDraft } from '../bindings/DeploymentDraft';
 import type { DeploymentView } from '../bindings/DeploymentView';
+import type { SshHop } from '../bindings/SshHop';
 
 /** The colours to choose from, in the order of the rainbow. */
 export const COLOURS: { value: Colour; name: string }[] = [
@@ -24,6 +25,9 @@ export function emptyDraft(address = ''): DeploymentDraft {
     environment: null,
     redis_url: prometheus ? '' : address,
     redis_password: null,
+    ssh: '',
+    ssh_key_file: '',
+    ssh_secret: null,
     prometheus_url: prometheus ? address : '',
     prometheus_token: null,
     metrics_urls: [],
@@ -44,6 +48,8 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     name: deployment.name,
     environment: deployment.environment,
     redis_url: deployment.redis_url ?? '',
+    ssh: deployment.ssh ? sshText(deployment.ssh) : '',
+    ssh_key_file: deployment.ssh?.key ?? '',
     prometheus_url: deployment.prometheus_url ?? '',
     metrics_urls: [...deployment.metrics_urls],
     strategy: deployment.strategy ?? '',
@@ -53,6 +59,13 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     group: deployment.group ?? '',
     colour: deployment.colour,
   };
+}
+
+/** An SSH server as it is typed: `user@host:port`. */
+export function sshText({ user, host, port }: SshHop): string {
+  const login = user === null ? '' : `${user}@`;
+  if (port === null) return `${login}${host}`;
+  return host.includes(':') ? `${login}[${host}]:${port}` : `${login}${host}:${port}`;
 }
 
 /** Whether an address is one of HTTP, so of a Prometheus or a metrics page. */
@@ -77,6 +90,9 @@ export function toSend(draft: DeploymentDraft): DeploymentDraft {
     prometheus_url: draft.prometheus_url.trim(),
     strategy: draft.strategy.trim(),
     redis_password: draft.redis_password || null,
+    ssh: draft.ssh.trim(),
+    ssh_key_file: draft.ssh_key_file.trim(),
+    ssh_secret: draft.ssh_secret || null,
     prometheus_token: draft.prometheus_token || null,
     ca_file: draft.ca_file.trim(),
     cert_file: draft.cert_file.trim(),

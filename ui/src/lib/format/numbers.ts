@@ -13,6 +13,14 @@ export const NO_FIGURE = '–';
 
 const NBSP = '\u00a0';
 
+/**
+ * A text that stands in one line and changes every second, without places to break it. WebKit remembers where each text
+ * of three words may be broken, and forgets it only after ten seconds without new ones: 10 MB an hour at ten a second.
+ */
+export function unbroken(text: string): string {
+  return text.replaceAll(' ', NBSP);
+}
+
 /** Three significant digits, but never an exponent and never a decimal that says nothing. */
 function short(value: number): string {
   const size = Math.abs(value);

@@ -1,0 +1,231 @@
+//! Questions of `ssh`, and our answers.
+//!
+//! `ssh` starts a program for each question (`SSH_ASKPASS`), with the question as its argument, and reads the answer
+//! from its output. That program is this one again: it takes the question to the socket that [`VARIABLE`] names, and
+//! prints what comes back. So a secret is in no argument, environment or file. The socket lies in a directory of
+//! ours that nobody else may enter, and who asks must be the same user.
+//!
+//! A passphrase goes to a key, which stays on this machine; a password to nobody but the server that is meant: not
+//! to a jump host, and not to whoever asks for something else. Each question is answered once.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+
+use super::said::{Question, Said};
+
+/// Where an asking process of this program finds us. No secret.
+pub(super) const VARIABLE: &str = "CACHESCOPE_ASKPASS";
+
+/// Longest question; that about a host is a few hundred bytes.
+const MOST_BYTES: u64 = 16 * 1024;
+/// A question and its answer take milliseconds.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether the program was started to ask. Shells ask this before anything else.
+#[must_use]
+pub fn is_asked_for() -> bool {
+    std::env::var_os(VARIABLE).is_some() && std::env::args_os().len() == 2
+}
+
+/// Asks, and prints the answer.
+#[must_use]
+pub fn run() -> ExitCode {
+    let question = std::env::args_os().nth(1).unwrap_or_default();
+    let socket = std::env::var_os(VARIABLE).unwrap_or_default();
+    if std::env::var_os("SSH_ASKPASS_PROMPT").is_some_and(|kind| kind == "none") {
+        // A remark to be seen while a hardware key waits to be touched; it blinks by itself. `ssh` ends us when it
+        // was, and our output when it ends itself.
+        let mut nothing = Vec::new();
+        let _closed = io::stdin().take(1).read_to_end(&mut nothing);
+        return ExitCode::SUCCESS;
+    }
+    match ask(Path::new(&socket), question.as_encoded_bytes()) {
+        Ok(answer) if !answer.is_empty() => {
+            let mut output = io::stdout().lock();
+            let written = output.write_all(&answer).and_then(|()| output.write_all(b"\n"));
+            if written.and_then(|()| output.flush()).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn ask(socket: &Path, question: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(WITHIN))?;
+    stream.set_write_timeout(Some(WITHIN))?;
+    stream.write_all(question)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = Vec::new();
+    stream.take(MOST_BYTES).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// What may be given to whom.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// The passphrase of the key that was named.
+    passphrase: Option<SecretString>,
+    /// Our password at the server that is meant.
+    password: Option<SecretString>,
+    /// `user@host` as the server that is meant is called in questions.
+    logins: Vec<String>,
+    /// Questions that were answered.
+    answered: Vec<String>,
+}
+
+impl Answers {
+    pub(super) fn new(
+        passphrase: Option<SecretString>,
+        password: Option<SecretString>,
+        logins: Vec<String>,
+    ) -> Self {
+        Self { passphrase, password, logins, answered: Vec::new() }
+    }
+
+    /// What is asked, and the answer to it.
+    fn to(&mut self, question: &str) -> (Question, Option<SecretString>) {
+        if question.contains("(yes/no") {
+            return (Question::Host(host_key(question)), None);
+        }
+        let first = !self.answered.iter().any(|known| known == question);
+        let secret = if question.starts_with("Enter passphrase for ") {
+            &self.passphrase
+        } else if self.is_our_password(question) {
+            &self.password
+        } else {
+            return (Question::Other(question.trim().chars().take(200).collect()), None);
+        };
+        let answer = secret.clone().filter(|_| first);
+        let answered = answer.is_some();
+        if answered {
+            self.answered.push(question.to_owned());
+        }
+        let asked = if question.starts_with("Enter passphrase for ") {
+            Question::Passphrase { key: quoted(question), answered }
+        } else {
+            Question::Password { answered }
+        };
+        (asked, answer)
+    }
+
+    /// `user@host's password: ` (the method `password`) or `(user@host) Password: ` (`keyboard-interactive`, where
+    /// what stands behind the bracket is the server's own).
+    fn is_our_password(&self, question: &str) -> bool {
+        let lower = question.to_lowercase();
+        self.logins.iter().map(|login| login.to_lowercase()).any(|login| {
+            lower.trim_end() == format!("{login}'s password:")
+                || lower
+                    .strip_prefix(&format!("({login}) "))
+                    .is_some_and(|theirs| matches!(theirs.trim(), "password:" | "password"))
+        })
+    }
+}
+
+/// What stands in quotes.
+fn quoted(question: &str) -> String {
+    let mut parts = question.split(['\'', '"']);
+    parts.nth(1).unwrap_or_default().to_owned()
+}
+
+/// `ED25519 SHA256:…` from `ED25519 key fingerprint is SHA256:….`
+fn host_key(question: &str) -> String {
+    let line = question.lines().find_map(|line| line.split_once(" key fingerprint is "));
+    line.map(|(kind, print)| format!("{} {}", kind.trim(), print.trim().trim_end_matches('.')))
+        .unwrap_or_default()
+}
+
+/// Answers until it is dropped. Questions come one after the other.
+pub(super) async fn answer(listener: UnixListener, mut answers: Answers, said: Said) {
+    let ours = rustix::process::geteuid().as_raw();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "questions of ssh can't be heard");
+                return;
+            }
+        };
+        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == ours) {
+            tracing::warn!("another user asked for what only ssh may ask");
+            continue;
+        }
+        match timeout(WITHIN, one(stream, &mut answers, &said)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a question of ssh broke off"),
+            Err(_) => tracing::debug!("a question of ssh did not end"),
+        }
+    }
+}
+
+async fn one(mut stream: UnixStream, answers: &mut Answers, said: &Said) -> io::Result<()> {
+    let mut question = Vec::new();
+    (&mut stream).take(MOST_BYTES).read_to_end(&mut question).await?;
+    let (asked, answer) = answers.to(&String::from_utf8_lossy(&question));
+    said.asked(asked);
+    if let Some(answer) = answer {
+        stream.write_all(answer.expose_secret().as_bytes()).await?;
+    }
+    stream.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers() -> Answers {
+        let secret = |text: &str| Some(SecretString::from(text.to_owned()));
+        Answers::new(secret("phrase"), secret("word"), vec!["ann@10.0.0.1".to_owned()])
+    }
+
+    #[test]
+    fn each_secret_goes_where_it_is_meant_to_and_nowhere_else() {
+        for (question, given) in [
+            ("Enter passphrase for key '/home/ann/.ssh/id': ", Some("phrase")),
+            ("ann@10.0.0.1's password: ", Some("word")),
+            ("Ann@10.0.0.1's password: ", Some("word")),
+            ("(ann@10.0.0.1) Password: ", Some("word")),
+            ("(ann@10.0.0.1) Password:", Some("word")),
+            // A jump host, another user, another question, and a server that pretends to be another one.
+            ("ann@jump's password: ", None),
+            ("root@10.0.0.1's password: ", None),
+            ("(ann@10.0.0.1) Verification code: ", None),
+            ("(ann@jump) ann@10.0.0.1's password: ", None),
+            ("(ann@jump) (ann@10.0.0.1) Password: ", None),
+            ("Enter PIN for ED25519-SK key: ", None),
+            ("", None),
+            ("Are you sure you want to continue connecting (yes/no/[fingerprint])? ", None),
+        ] {
+            let (asked, answer) = answers().to(question);
+            assert_eq!(answer.as_ref().map(|it| it.expose_secret()), given, "{question}");
+            assert!(!format!("{asked:?}").contains("phrase\"") && !format!("{asked:?}").contains("word\""));
+        }
+    }
+
+    #[test]
+    fn a_question_is_answered_once() {
+        let mut answers = answers();
+        assert!(answers.to("ann@10.0.0.1's password: ").1.is_some());
+        let (asked, again) = answers.to("ann@10.0.0.1's password: ");
+        assert!(again.is_none() && asked == Question::Password { answered: false });
+        assert!(answers.to("Enter passphrase for key 'a': ").1.is_some(), "another one is");
+    }
+
+    #[test]
+    fn an_unknown_host_is_known_by_its_fingerprint() {
+        let question = "The authenticity of host '[127.0.0.1]:22 ([127.0.0.1]:22)' can't be established.\n\
+                        ED25519 key fingerprint is SHA256:0DgRNTNqrwD7o0qQ+d/s.\n\
+                        This key is not known by any other names.\n\
+                        Are you sure you want to continue connecting (yes/no/[fingerprint])? ";
+        let (asked, answer) = answers().to(question);
+        assert_eq!(asked, Question::Host("ED25519 SHA256:0DgRNTNqrwD7o0qQ+d/s".to_owned()));
+        assert!(answer.is_none());
+    }
+}
