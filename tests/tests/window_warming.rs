@@ -52,7 +52,7 @@ reading = "misses_per_second"
 each = "namespace"
 namespaces = ["product"]
 above = 0
-severity = "warning"
+severity = "critical"
 summary = "Products are missed"
 action = "Load them."
 warm = "products"
@@ -130,7 +130,7 @@ async fn warms_what_an_alert_is_about(by: By) -> Result<()> {
                 let key = format!("product:{id}");
                 let _none: Option<String> = redis::cmd("GET").arg(key).query_async(&mut connection).await?;
             }
-            let strip = "[data-testid='triage-strip'][data-state='warning'] [data-testid='triage-action']";
+            let strip = "[data-testid='triage-strip'][data-state='critical'] [data-testid='triage-action']";
             Ok(window.visible(strip).await?.then_some(()))
         })
         .await?;

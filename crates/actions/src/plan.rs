@@ -285,8 +285,18 @@ impl Plan {
     /// Whether all that it does is to fill keys: nothing that is there is touched.
     #[must_use]
     pub fn only_warms(&self) -> bool {
+        self.does_only(|step| matches!(step, Action::Warm { .. }))
+    }
+
+    /// Whether all that it does is to remove keys: memory can only become less.
+    #[must_use]
+    pub fn only_removes(&self) -> bool {
+        self.does_only(|step| matches!(step, Action::Remove { .. }))
+    }
+
+    fn does_only(&self, this: impl Fn(&Action) -> bool) -> bool {
         let mut done = self.steps.iter().filter(|step| !matches!(step, Action::Shown { .. })).peekable();
-        done.peek().is_some() && done.all(|step| matches!(step, Action::Warm { .. }))
+        done.peek().is_some() && done.all(this)
     }
 
     /// What it is called in the audit.

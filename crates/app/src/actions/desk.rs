@@ -135,7 +135,7 @@ impl Desk {
             undo,
             most_bytes_of_a_key: if plan.how.undo { MOST_BYTES_OF_A_KEY } else { u64::MAX },
             most_undo_bytes: settings.most_bytes_of_a_run,
-            stop_rules: SessionRules::of(session).judge(),
+            stop_rules: SessionRules::of(session, &plan).judge(),
             warm: self.warm_context(session, &plan).await?,
             missed: warming::missed(session),
             tokens: self.endpoints(&session.deployment().id).1,
@@ -221,7 +221,7 @@ impl Desk {
         let bound = self.bound(session, &servers);
         let (records, clock) = (self.inner.records.as_ref(), self.inner.clock.as_ref());
         let approval = approval::redeem(records, clock, token, &bound, shown).await?;
-        let rules = SessionRules::of(session);
+        let rules = SessionRules::of(session, approval.plan());
         if let Some(rule) = rules.judge().into_iter().find(|rule| rule.breached) {
             return Err(Failure::new(
                 FailureKind::Refused,
@@ -278,7 +278,7 @@ impl Desk {
             servers,
             attribution: Arc::new(Attribution::new(session.shared_strategy())),
             records: Arc::clone(&self.inner.records) as Arc<dyn Records>,
-            rules: Arc::new(SessionRules::of(session)),
+            rules: Arc::new(SessionRules::of(session, plan)),
             clock: Arc::clone(&self.inner.clock),
             undo,
             most_bytes_of_a_key: MOST_BYTES_OF_A_KEY,

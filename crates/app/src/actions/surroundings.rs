@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use cachescope_actions::plan::Plan;
 use cachescope_actions::reads::{NamespaceReads, Reads};
 use cachescope_actions::run::StopRules;
 use cachescope_actions::run_state::StopRuleState;
@@ -44,19 +45,64 @@ pub(super) fn reads(session: &Session) -> Option<Reads> {
 
 /// The strategy's critical rules, judged on the session's present figures. Alone they halt at once, without their
 /// `for`: while keys are being removed, waiting ten minutes is no option.
-pub(super) struct SessionRules(Weak<Session>);
+pub(super) struct SessionRules {
+    session: Weak<Session>,
+    remedies: Remedies,
+}
 
 impl SessionRules {
-    pub(super) fn of(session: &Arc<Session>) -> Self {
-        Self(Arc::downgrade(session))
+    /// Those that halt this plan.
+    pub(super) fn of(session: &Arc<Session>, plan: &Plan) -> Self {
+        Self { session: Arc::downgrade(session), remedies: Remedies::of(plan) }
+    }
+}
+
+/// Which figures a plan makes better. Where they are bad that is a reason for it and not against it: a rule that says that
+/// too much is missed must not keep anybody from the warm that it asks for itself, nor one on memory from a purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedies {
+    /// It fills, and touches nothing that is there. One that does not help is halted by its own rule.
+    Misses,
+    /// It removes, and does nothing else.
+    Memory,
+    /// Anything else, and whatever mixes both.
+    Nothing,
+}
+
+impl Remedies {
+    fn of(plan: &Plan) -> Self {
+        match (plan.only_warms(), plan.only_removes()) {
+            (true, _) => Self::Misses,
+            (_, true) => Self::Memory,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn improves(self, subject: &Subject) -> bool {
+        let (Subject::Instance { reading } | Subject::Namespaces { reading, .. }) = subject else {
+            return false;
+        };
+        match self {
+            Self::Misses => matches!(reading, ReadingKind::HitRate | ReadingKind::MissesPerSecond),
+            Self::Memory => matches!(
+                reading,
+                ReadingKind::MemoryBytes
+                    | ReadingKind::MemoryRatio
+                    | ReadingKind::EvictionsPerSecond
+                    | ReadingKind::EvictionRatio
+            ),
+            Self::Nothing => false,
+        }
     }
 }
 
 impl StopRules for SessionRules {
     fn judge(&self) -> Vec<StopRuleState> {
-        let Some(session) = self.0.upgrade() else { return Vec::new() };
+        let Some(session) = self.session.upgrade() else { return Vec::new() };
         let strategy = session.strategy();
-        let critical = strategy.rules.iter().filter(|rule| rule.severity == Severity::Critical);
+        let halts =
+            |rule: &&Rule| rule.severity == Severity::Critical && !self.remedies.improves(&rule.subject);
+        let critical = strategy.rules.iter().filter(halts);
         let mut states: Vec<_> =
             critical.filter_map(|rule| Some(judge(&session, rule, rule.threshold?))).collect();
         let snapshot = session.snapshot(Window::OneMinute);
@@ -74,7 +120,7 @@ impl StopRules for SessionRules {
     }
 
     fn hit_rate(&self, namespaces: &[String]) -> Option<f64> {
-        let session = self.0.upgrade()?;
+        let session = self.session.upgrade()?;
         let snapshot = session.snapshot(Window::OneMinute);
         if namespaces.is_empty() {
             return snapshot.instance.get(&ReadingKind::HitRate).and_then(|reading| reading.value);
@@ -130,5 +176,38 @@ fn state(name: &str, value: Option<f64>, threshold: Threshold, breached: bool) -
         limit: Some(threshold.value),
         breached,
         known: value.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cachescope_actions::plan::{Action, HowToRun, KeyName, Scope};
+    use cachescope_model::deployment::DeploymentId;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_does_not_halt_what_makes_its_figure_better() {
+        let scope = || Scope::Keys { keys: vec![KeyName(b"a".to_vec())], database: 0 };
+        let plan = |steps: Vec<Action>| Plan {
+            deployment: DeploymentId("d".to_owned()),
+            title: "test".to_owned(),
+            steps,
+            how: HowToRun::default(),
+        };
+        let remove = || Action::Remove { scope: scope() };
+        let bump = || Action::BumpVersion { key: KeyName(b"version:a".to_vec()), database: 0 };
+        let improves = |plan: &Plan, reading: ReadingKind| {
+            let remedies = Remedies::of(plan);
+            let all = remedies.improves(&Subject::Instance { reading });
+            let some = Subject::Namespaces { namespaces: Vec::new(), reading };
+            assert_eq!(all, remedies.improves(&some), "of all and of a namespace");
+            all
+        };
+        let purge = plan(vec![remove()]);
+        assert!(improves(&purge, ReadingKind::MemoryRatio) && improves(&purge, ReadingKind::EvictionRatio));
+        assert!(!improves(&purge, ReadingKind::HitRate) && !improves(&purge, ReadingKind::LatencyP99Seconds));
+        let mixed = plan(vec![remove(), bump()]);
+        assert!(!improves(&mixed, ReadingKind::MemoryRatio) && !improves(&mixed, ReadingKind::HitRate));
     }
 }

@@ -72,6 +72,7 @@ table('a latency picks its unit', latency, [
 ]);
 
 table('a count is whole up to 9,999', count, [
+  [-0, '0'],
   [0, '0'],
   [61, '61'],
   [4120, '4,120'],

@@ -102,7 +102,8 @@ const LARGE = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
 /** A number with thousands separators and no unit. */
 export function grouped(value: number): string {
-  return (Math.abs(value) < 100 ? SMALL : LARGE).format(value);
+  // Nothing is not less than nothing: −0 + 0 is 0.
+  return (Math.abs(value) < 100 ? SMALL : LARGE).format(value + 0);
 }
 
 /** A figure of any reading by its unit. */
