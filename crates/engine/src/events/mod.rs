@@ -12,6 +12,7 @@ mod unfilled;
 mod verdict;
 
 use cachescope_model::events::{KeyEventBatch, KeyEventKind};
+use cachescope_model::key::OUR_PREFIX;
 
 pub(crate) use awaiting::Awaiting;
 pub(crate) use delays::{AFTER_EVICTION, AFTER_EXPIRY, BOUNDS_MILLIS};
@@ -86,7 +87,8 @@ impl Engine {
             let just_expired = last_expired.take() == Some(hash);
             match kind {
                 KeyEventKind::Miss => {
-                    if self.events.own.is_own(node, hash, at_ms) {
+                    // Locks are looked for by whoever acts, and INFO's misses are counted without those.
+                    if key.starts_with(OUR_PREFIX) || self.events.own.is_own(node, hash, at_ms) {
                         continue;
                     }
                     let row = self.attribute_or_discover(database, key);

@@ -115,6 +115,22 @@ fn our_own_misses_do_not_count_in_either_order() {
 }
 
 #[test]
+fn looking_for_a_lock_of_ours_is_a_miss_of_nobodys() {
+    let mut run = run();
+    run.began(0.0);
+    run.info(0.0, info(100, 0, 0));
+    // Redis announces it like any other miss, and counts it, which is taken out of INFO before it comes here.
+    run.events(
+        1.0,
+        &[(Miss, "cachescope:lock:purge"), (Miss, "user:1"), (Miss, "cachescope:lock:load:user:1")],
+    );
+    run.info(2.0, info(101, 0, 1));
+    let snapshot = run.minute(3.0);
+    assert_eq!(snapshot.miss_causes.total(), 1);
+    assert_eq!(row(&snapshot, "").miss_causes.total(), 0);
+}
+
+#[test]
 fn an_undisturbed_run_shows_no_loss_whenever_info_and_events_come() {
     // INFO may be ahead of the events or behind them by as much as one poll.
     for lag in [-0.9, -0.3, 0.0, 0.3, 0.9] {
