@@ -1,15 +1,15 @@
 //! From an alert to the keys it is about, and from there to a purge and its undo, in the real window on a real server.
 
+mod shop;
 mod watched;
 
 use anyhow::{Context, Result};
-use cachescope_lab::servers::{RedisOptions, RedisServer};
+use cachescope_lab::servers::RedisServer;
 use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use redis::aio::MultiplexedConnection;
+use shop::{KEYS, filled, keys};
 use watched::watch;
-
-const KEYS: usize = 300;
 
 /// Fires as soon as it is judged: any server uses more memory than nothing.
 const STRATEGY: &str = r#"
@@ -41,25 +41,10 @@ documented = "memory > 0"
 
 /// A server with keys of two namespaces, and a window that watches it.
 async fn watched(environment: Environment) -> Result<(RedisServer, MultiplexedConnection, Window)> {
-    let options =
-        RedisOptions { config: vec![("maxmemory".to_owned(), "64mb".to_owned())], ..RedisOptions::default() };
-    let server = RedisServer::start(options).await?;
-    let mut connection = server.connection().await?;
-    let mut fill = redis::pipe();
-    for id in 0..KEYS {
-        fill.cmd("SET").arg(format!("product:{id}")).arg("x".repeat(100)).arg("EX").arg(3_600).ignore();
-        fill.cmd("SET").arg(format!("session:{id}")).arg("s").arg("EX").arg(86_400).ignore();
-    }
-    let () = fill.query_async(&mut connection).await?;
-
+    let (server, connection) = filled(None).await?;
     let window = watch(&server, STRATEGY, environment, Options::default()).await?;
     window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
     Ok((server, connection, window))
-}
-
-async fn keys(connection: &mut MultiplexedConnection, prefix: &str) -> Result<usize> {
-    let all: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}*")).query_async(connection).await?;
-    Ok(all.len())
 }
 
 /// Opens the sheet for a namespace, and waits until its keys are counted.

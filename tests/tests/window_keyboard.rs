@@ -1,17 +1,17 @@
 //! Every main journey in the real window without a pointer: real key presses only, which go to what has the focus.
 
+mod shop;
 mod watched;
 
 use anyhow::Result;
-use cachescope_lab::servers::{RedisOptions, RedisServer};
+use cachescope_lab::servers::RedisServer;
 use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use fantoccini::key::Key;
 use redis::aio::MultiplexedConnection;
+use shop::{KEYS, filled, keys};
 use tokio::task::JoinHandle;
 use watched::watch;
-
-const KEYS: usize = 300;
 
 /// The rule fires as soon as it is judged after a miss.
 const STRATEGY: &str = r#"
@@ -42,34 +42,12 @@ action = "Look at why they are gone."
 documented = "misses > 0"
 "#;
 
-async fn filled() -> Result<(RedisServer, MultiplexedConnection)> {
-    let options = RedisOptions {
-        notify_keyspace_events: Some("AEm".to_owned()),
-        config: vec![("maxmemory".to_owned(), "64mb".to_owned())],
-        ..RedisOptions::default()
-    };
-    let server = RedisServer::start(options).await?;
-    let mut connection = server.connection().await?;
-    let mut fill = redis::pipe();
-    for id in 0..KEYS {
-        fill.cmd("SET").arg(format!("product:{id}")).arg("x".repeat(100)).arg("EX").arg(3_600).ignore();
-        fill.cmd("SET").arg(format!("session:{id}")).arg("s").arg("EX").arg(86_400).ignore();
-    }
-    let () = fill.query_async(&mut connection).await?;
-    Ok((server, connection))
-}
-
-/// A window that watches such a server, on the deployment's screen.
+/// A window that watches a filled server, on the deployment's screen.
 async fn watched() -> Result<(RedisServer, MultiplexedConnection, Window)> {
-    let (server, connection) = filled().await?;
+    let (server, connection) = filled(Some("AEm")).await?;
     let window = watch(&server, STRATEGY, Environment::Development, Options::default()).await?;
     window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
     Ok((server, connection, window))
-}
-
-async fn products(connection: &mut MultiplexedConnection) -> Result<usize> {
-    let all: Vec<String> = redis::cmd("KEYS").arg("product:*").query_async(connection).await?;
-    Ok(all.len())
 }
 
 /// Removes products and asks for them, over and over, until it is aborted.
@@ -89,7 +67,7 @@ fn miss_products(mut connection: MultiplexedConnection) -> JoinHandle<Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_is_named_tested_and_watched_by_keyboard() -> Result<()> {
-    let (server, _connection) = filled().await?;
+    let (server, _connection) = filled(Some("AEm")).await?;
     let window = Window::open(Options::default()).await?;
     window.wait_for_focus("[data-testid='first-url']").await?;
     window.type_text(&server.url()).await?;
@@ -162,18 +140,18 @@ async fn keys_are_purged_and_put_back_by_keyboard() -> Result<()> {
     assert_eq!(window.value("[data-testid='preview-keys']").await?, Some(KEYS as f64));
     window.tab_to("[data-testid='to-guards']").await?;
     window.key(Key::Enter).await?;
-    assert_eq!(products(&mut connection).await?, KEYS, "looking writes nothing");
+    assert_eq!(keys(&mut connection, "product:").await?, KEYS, "looking writes nothing");
     window.wait_for("[data-testid='run']:enabled").await?;
     window.tab_to("[data-testid='run']").await?;
     window.screenshot("keyboard-purge").await?;
     window.key(Key::Enter).await?;
     window.wait_for("[data-testid='result-phase'][data-phase='finished']").await?;
-    assert_eq!(products(&mut connection).await?, 0);
+    assert_eq!(keys(&mut connection, "product:").await?, 0);
 
     window.tab_to("[data-testid='undo']:enabled").await?;
     window.key(Key::Enter).await?;
     window.wait_for("[data-testid='undo-result']").await?;
-    assert_eq!(products(&mut connection).await?, KEYS);
+    assert_eq!(keys(&mut connection, "product:").await?, KEYS);
     window.key(Key::Escape).await?;
     window
         .until("the sheet is closed", async || {
@@ -199,7 +177,7 @@ async fn a_row_is_found_opened_and_purged_by_letters_alone() -> Result<()> {
     window.tab_to("[data-testid='run']").await?;
     window.key(Key::Enter).await?;
     window.wait_for("[data-testid='result-phase'][data-phase='finished']").await?;
-    assert_eq!(products(&mut connection).await?, 0);
+    assert_eq!(keys(&mut connection, "product:").await?, 0);
     window.terminate().await.map(drop)
 }
 

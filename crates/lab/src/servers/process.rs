@@ -135,7 +135,8 @@ impl Process {
             family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(id, _)| id.clone()));
             next += 1;
         }
-        // Those that have ended meanwhile are what is wanted.
+        // Without the first, the process itself: it is ended below, where it is waited for. That some have ended
+        // meanwhile is what is wanted.
         let descendants = family.iter().skip(1);
         let _ended = Command::new("kill").arg("-KILL").args(descendants).stderr(Stdio::null()).status();
         self.kill();
