@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cachescope_actions::clock::ProcessClock;
-use cachescope_model::deployment::{Deployment, DeploymentId, SshHop};
+use cachescope_model::deployment::{Deployment, DeploymentId};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::source::SourceId;
 use cachescope_model::telling::AlertRef;
@@ -24,6 +24,7 @@ use crate::custody::{Approvals, Custody, Guarded};
 use crate::demo::{self, DemoProcess};
 use crate::host::Host;
 use crate::places::{MAIN_WINDOW, Openings, of_alert};
+use crate::secrets::DeploymentSecrets;
 use crate::session::{Session, SessionPlan};
 use crate::watch::{Watch, start as start_watch};
 use crate::wire::{
@@ -175,10 +176,7 @@ impl App {
             Request::StayInTray { stay } => Reply::StayInTray(self.set_stay_in_tray(stay).await?),
             Request::Deployments {} => Reply::Deployments(self.deployment_views()),
             Request::TestConnection { draft } => {
-                // One that can't be read has no secret; the test says why.
-                let hop = deployments::ssh_hop(&draft).ok().flatten();
-                let kept = self.kept_secrets(draft.id.as_ref(), hop.as_ref()).await;
-                Reply::TestConnection(connection_test::run(&draft, kept).await)
+                Reply::TestConnection(connection_test::run(&draft, &self.inner.secrets).await)
             }
             Request::SaveDeployment { draft } => Reply::SaveDeployment(self.save(draft).await?),
             Request::RemoveDeployment { deployment } => {
@@ -486,7 +484,7 @@ impl App {
 
     /// Begins a kept deployment's session, in place of one it may have.
     pub(crate) async fn begin(&self, deployment: Deployment) {
-        let secrets = self.kept_secrets(Some(&deployment.id), deployment.ssh.as_ref()).await;
+        let secrets = DeploymentSecrets::read(&self.inner.secrets, &deployment).await;
         let mut plan = deployments::plan(deployment, secrets).await;
         plan.custody.clone_from(&self.inner.custody);
         self.put(Session::start(plan));
@@ -523,17 +521,6 @@ impl App {
         true
     }
 
-    async fn kept_secrets(
-        &self,
-        id: Option<&DeploymentId>,
-        ssh: Option<&SshHop>,
-    ) -> deployments::KeptSecrets {
-        match id {
-            Some(id) => deployments::KeptSecrets::read(&self.inner.secrets, id, ssh).await,
-            None => deployments::KeptSecrets::default(),
-        }
-    }
-
     fn deployment_views(&self) -> Vec<DeploymentView> {
         let demo = self.inner.demo_deployment.lock().clone();
         let view = |session: &Arc<Session>| {
@@ -563,7 +550,7 @@ impl App {
         if let Some(store) = &self.inner.store {
             store.save_deployment(deployment.clone()).await?;
         }
-        secrets.keep(&self.inner.secrets, &id).await;
+        secrets.keep(&self.inner.secrets, &deployment).await;
         if let Ok(old) = self.session(&id) {
             old.stop().await;
             self.judging_ended(Some(&id)).await;
@@ -637,7 +624,7 @@ impl App {
         let process = DemoProcess::start(&companion).await?;
         let deployment = demo::deployment(&process.addresses);
         let id = deployment.id.clone();
-        let mut plan = deployments::plan(deployment, deployments::KeptSecrets::default()).await;
+        let mut plan = deployments::plan(deployment, DeploymentSecrets::default()).await;
         plan.custody.clone_from(&self.inner.custody);
         *self.inner.demo_deployment.lock() = Some(id.clone());
         self.put(Session::start(plan));

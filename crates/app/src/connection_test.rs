@@ -6,9 +6,11 @@ use cachescope_sources::error::SourceError;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
+use cachescope_store::Secrets;
 
-use crate::deployments::{self, KeptSecrets};
+use crate::deployments;
 use crate::doctor;
+use crate::secrets::DeploymentSecrets;
 use crate::session::SessionPlan;
 use crate::strategies;
 use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult, WireError};
@@ -16,8 +18,9 @@ use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult,
 /// Longer than a healthy server ever takes; short enough for someone who waits at a form.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs the steps. Nothing is kept; `kept` fills in the secrets that the form left as they are.
-pub async fn run(draft: &DeploymentDraft, kept: KeptSecrets) -> ConnectionReport {
+/// Runs the steps. Nothing is kept; a secret that the form left as it is comes from `known`, if it is known for just
+/// the address that is tried.
+pub async fn run(draft: &DeploymentDraft, known: &Secrets) -> ConnectionReport {
     let mut steps = Vec::new();
     let (deployment, secrets) = match deployments::from_draft(draft) {
         Ok(read) => read,
@@ -26,7 +29,11 @@ pub async fn run(draft: &DeploymentDraft, kept: KeptSecrets) -> ConnectionReport
             return ConnectionReport { usable: false, steps };
         }
     };
-    let mut plan = deployments::plan(deployment, secrets.over(kept)).await;
+    let secrets = match draft.id {
+        Some(_) => secrets.or(DeploymentSecrets::read(known, &deployment).await),
+        None => secrets,
+    };
+    let mut plan = deployments::plan(deployment, secrets).await;
     plan.timeout = STEP_TIMEOUT;
     strategy(&plan, &mut steps).await;
     let mut reached = 0;
