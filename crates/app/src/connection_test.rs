@@ -6,6 +6,7 @@ use cachescope_sources::error::SourceError;
 use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
+use cachescope_sources::redis::stages::{self, Attempt, Outcome, Stage};
 use cachescope_store::Secrets;
 
 use crate::deployments;
@@ -37,9 +38,7 @@ pub async fn run(draft: &DeploymentDraft, known: &Secrets) -> ConnectionReport {
     plan.timeout = STEP_TIMEOUT;
     strategy(&plan, &mut steps).await;
     let mut reached = 0;
-    if let Some(url) = plan.deployment.redis_url.clone() {
-        reached += usize::from(redis(&plan, &url, &mut steps).await);
-    }
+    reached += usize::from(redis(&plan, &mut steps).await);
     if let Some(url) = plan.deployment.prometheus_url.clone() {
         reached += usize::from(prometheus(&plan, &url, &mut steps).await);
     }
@@ -75,31 +74,94 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     }
 }
 
-/// Finds the servers and asks what can be measured. Returns whether one was reached.
-async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Connect to {url}");
+/// Connects stage by stage, finds the servers and asks what can be measured. Returns whether one was reached.
+async fn redis(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
+    let address = match deployments::redis_address(plan) {
+        Ok(Some(address)) => address,
+        Ok(None) => return false,
+        Err(error) => {
+            steps.push(failed("Read the addresses", &error));
+            return false;
+        }
+    };
     if let Some(tunnel) = &plan.ssh {
         let ssh = format!("Open the SSH tunnel through {}", tunnel.hop());
         if let Err(error) = tunnel.open(STEP_TIMEOUT).await {
             steps.push(source_failed(ssh, &error));
-            steps.push(step(title, StepResult::Skipped, "no tunnel"));
-            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
+            skip(steps, &Stage::ALL.map(|stage| name_of(stage, "")), "no tunnel");
+            skip(steps, &AFTER_THEM, "not connected");
             return false;
         }
         steps.push(step(ssh, StepResult::Ok, "its key is known, and it lets us in"));
     }
+    let attempts = stages::attempts(&address, &plan.connect_options()).await;
+    let Some(shown) = attempts.iter().find(|attempt| attempt.failure().is_none()).or(attempts.first()) else {
+        return false;
+    };
+    stages_of(shown, steps);
+    for other in attempts.iter().filter(|other| other.server != shown.server) {
+        if let Some(error) = other.failure() {
+            // One of several that does not answer: the others will do.
+            let title = format!("Also named: {}", other.server);
+            steps.push(ConnectionStep { result: StepResult::Warning, ..source_failed(title, error) });
+        }
+    }
+    if shown.failure().is_some() {
+        skip(steps, &AFTER_THEM, "not connected");
+        return false;
+    }
+    survey(plan, steps).await
+}
+
+/// What follows the stages of connecting.
+const AFTER_THEM: [&str; 2] = ["Topology", "Ask what can be measured"];
+
+fn skip(steps: &mut Vec<ConnectionStep>, titles: &[impl AsRef<str>], why: &str) {
+    steps.extend(titles.iter().map(|title| step(title.as_ref(), StepResult::Skipped, why)));
+}
+
+fn name_of(stage: Stage, server: &str) -> String {
+    match stage {
+        Stage::Resolve => "DNS".to_owned(),
+        Stage::Reach if server.is_empty() => "TCP".to_owned(),
+        Stage::Reach => format!("TCP to {server}"),
+        Stage::Secure => "TLS".to_owned(),
+        Stage::Authenticate => "AUTH".to_owned(),
+        Stage::Ping => "PING".to_owned(),
+    }
+}
+
+/// Those that were tried, and those that were not because one before them failed.
+fn stages_of(attempt: &Attempt, steps: &mut Vec<ConnectionStep>) {
+    for (stage, outcome) in &attempt.stages {
+        let title = match (stage, attempt.server.starts_with('/')) {
+            (Stage::Reach, true) => format!("Socket {}", attempt.server),
+            _ => name_of(*stage, &attempt.server),
+        };
+        steps.push(match outcome {
+            Outcome::Worked(found) => step(title, StepResult::Ok, found.clone()),
+            Outcome::NotNeeded(why) => step(title, StepResult::Skipped, why.clone()),
+            Outcome::Failed(error) => source_failed(title, error),
+        });
+    }
+    let Some((last, Outcome::Failed(_))) = attempt.stages.last() else { return };
+    let rest = Stage::ALL.into_iter().skip_while(|stage| stage != last).skip(1);
+    skip(steps, &rest.map(|stage| name_of(stage, "")).collect::<Vec<_>>(), "not reached");
+}
+
+/// Finds the servers and asks what can be measured. Returns whether one was reached.
+async fn survey(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
     let survey = match doctor::survey(plan).await {
         Ok(Some(survey)) => survey,
         Ok(None) => return false,
         Err(error) => {
-            steps.push(failed(title, &error));
-            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
+            steps.push(failed("Topology", &error));
+            skip(steps, &["Ask what can be measured"], "not connected");
             return false;
         }
     };
-    steps.push(step(title, StepResult::Ok, survey.report.server));
     let (remark, remedy) = survey.remark;
-    let mut words = vec![survey.topology];
+    let mut words = vec![format!("{}: {}", survey.topology, survey.report.server)];
     words.extend(Some(remark).filter(|remark| !remark.is_empty()));
     words.extend(survey.unreachable.iter().map(|(_, error)| error.to_string()));
     let result = if words.len() == 1 { StepResult::Ok } else { StepResult::Warning };
