@@ -189,8 +189,11 @@ impl App {
             Request::ImportDeployments { contents, keep } => {
                 Reply::ImportDeployments(Box::pin(self.import_deployments(&contents, keep)).await?)
             }
-            Request::FindEndpoints { redis_url } => {
-                Reply::FindEndpoints(finding::endpoints(&redis_url).await?)
+            Request::FindEndpoints { draft } => {
+                let hop = deployments::ssh_hop(&draft)?;
+                let kept = self.kept_secrets(draft.id.as_ref(), hop.as_ref()).await;
+                let tunnel = deployments::http_tunnel(&draft, kept)?;
+                Reply::FindEndpoints(finding::endpoints(&draft.redis_url, tunnel).await?)
             }
             Request::SetSource { deployment, source, on, approval } => {
                 self.set_source(&deployment, source, on, approval.as_deref()).await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cachescope_sources::error::SourceError;
-use cachescope_sources::http::HttpOptions;
+use cachescope_sources::error::{ErrorCode, SourceError};
+use cachescope_sources::http::Credentials;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
 
@@ -28,16 +28,40 @@ pub async fn run(draft: &DeploymentDraft, kept: KeptSecrets) -> ConnectionReport
     };
     let mut plan = deployments::plan(deployment, secrets.over(kept)).await;
     plan.timeout = STEP_TIMEOUT;
-    strategy(&plan, &mut steps).await;
+    of(&plan).await
+}
+
+/// The same for what was read already.
+pub async fn of(plan: &SessionPlan) -> ConnectionReport {
+    let mut steps = Vec::new();
+    strategy(plan, &mut steps).await;
+    let tunnel = tunnel(plan, &mut steps).await;
     let mut reached = 0;
-    if let Some(url) = plan.deployment.redis_url.clone() {
-        reached += usize::from(redis(&plan, &url, &mut steps).await);
+    if let Some(url) = &plan.deployment.redis_url {
+        let title = format!("Connect to {url}");
+        if tunnel {
+            reached += usize::from(redis(plan, title, &mut steps).await);
+        } else {
+            steps.push(step(title, StepResult::Skipped, "no tunnel"));
+            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
+        }
     }
-    if let Some(url) = plan.deployment.prometheus_url.clone() {
-        reached += usize::from(prometheus(&plan, &url, &mut steps).await);
+    let http = tunnel || !plan.deployment.ssh_http;
+    if let Some(url) = &plan.deployment.prometheus_url {
+        let title = format!("Ask the Prometheus at {url}");
+        if http {
+            reached += usize::from(prometheus(plan, title, &mut steps).await);
+        } else {
+            steps.push(step(title, StepResult::Skipped, "no tunnel"));
+        }
     }
     for url in &plan.deployment.metrics_urls {
-        reached += usize::from(page(&plan, url, &mut steps).await);
+        let title = format!("Read the metrics page {url}");
+        if http {
+            reached += usize::from(page(plan, url, title, &mut steps).await);
+        } else {
+            steps.push(step(title, StepResult::Skipped, "no tunnel"));
+        }
     }
     // A strategy with an error would be watched as if there were none: better mended before it is kept.
     let strategy_fine = plan.notice.is_empty();
@@ -56,6 +80,21 @@ fn source_failed(title: impl Into<String>, error: &SourceError) -> ConnectionSte
     ConnectionStep { remedy: error.remedy().to_owned(), ..step(title, StepResult::Failed, error.to_string()) }
 }
 
+/// A failure of what is reached directly although there is a tunnel: it may stand behind it, too.
+fn direct_failed(title: String, error: &SourceError, plan: &SessionPlan) -> ConnectionStep {
+    let mut failed = source_failed(title, error);
+    let unreachable = matches!(
+        error.kind(),
+        ErrorCode::Dns | ErrorCode::Refused | ErrorCode::Unreachable | ErrorCode::Timeout
+    );
+    if let Some(hop) = plan.deployment.ssh.as_ref().filter(|_| unreachable && !plan.deployment.ssh_http) {
+        failed
+            .remedy
+            .push_str(&format!("; where only {hop} reaches it, have it reached through the SSH tunnel, too"));
+    }
+    failed
+}
+
 async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     let Some(name) = &plan.deployment.strategy else { return };
     let title = format!("Read the strategy {name}");
@@ -68,19 +107,24 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     }
 }
 
-/// Finds the servers and asks what can be measured. Returns whether one was reached.
-async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Connect to {url}");
-    if let Some(tunnel) = &plan.ssh {
-        let ssh = format!("Open the SSH tunnel through {}", tunnel.hop());
-        if let Err(error) = tunnel.open(STEP_TIMEOUT).await {
-            steps.push(source_failed(ssh, &error));
-            steps.push(step(title, StepResult::Skipped, "no tunnel"));
-            steps.push(step("Ask what can be measured", StepResult::Skipped, "not connected"));
-            return false;
+/// Opens the tunnel. Returns whether nothing that is to go through it has to be skipped.
+async fn tunnel(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
+    let Some(tunnel) = &plan.ssh else { return true };
+    let title = format!("Open the SSH tunnel through {}", tunnel.hop());
+    match tunnel.open(STEP_TIMEOUT).await {
+        Ok(()) => {
+            steps.push(step(title, StepResult::Ok, "its key is known, and it lets us in"));
+            true
         }
-        steps.push(step(ssh, StepResult::Ok, "its key is known, and it lets us in"));
+        Err(error) => {
+            steps.push(source_failed(title, &error));
+            false
+        }
     }
+}
+
+/// Finds the servers and asks what can be measured. Returns whether one was reached.
+async fn redis(plan: &SessionPlan, title: String, steps: &mut Vec<ConnectionStep>) -> bool {
     let survey = match doctor::survey(plan).await {
         Ok(Some(survey)) => survey,
         Ok(None) => return false,
@@ -109,8 +153,7 @@ async fn redis(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -
     true
 }
 
-async fn prometheus(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Ask the Prometheus at {url}");
+async fn prometheus(plan: &SessionPlan, title: String, steps: &mut Vec<ConnectionStep>) -> bool {
     let Some(target) = plan.prometheus_target() else {
         steps.push(step(title, StepResult::Failed, "its address can't be read"));
         return false;
@@ -125,16 +168,15 @@ async fn prometheus(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionSte
             true
         }
         Err(error) => {
-            steps.push(source_failed(title, &error));
+            steps.push(direct_failed(title, &error, plan));
             false
         }
     }
 }
 
-async fn page(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Read the metrics page {url}");
+async fn page(plan: &SessionPlan, url: &str, title: String, steps: &mut Vec<ConnectionStep>) -> bool {
     let mut target = MetricsTarget::new(url);
-    target.http = HttpOptions { tls: plan.tls_options(), timeout: STEP_TIMEOUT, ..HttpOptions::default() };
+    target.http = plan.http_options(Credentials::None);
     match metrics::scrape(&target).await {
         Ok(page) if page.bad_line_count == 0 => {
             steps.push(step(title, StepResult::Ok, format!("{} series", page.samples.len())));
@@ -150,7 +192,7 @@ async fn page(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) ->
             true
         }
         Err(error) => {
-            steps.push(source_failed(title, &error));
+            steps.push(direct_failed(title, &error, plan));
             false
         }
     }

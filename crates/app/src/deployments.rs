@@ -196,13 +196,15 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         host = host.or_else(|| host_of(&url));
         metrics_urls.push(url);
     }
-    if redis_url.is_none() && ssh.is_some() {
+    let http = prometheus_url.is_some() || !metrics_urls.is_empty();
+    if redis_url.is_none() && http && ssh.is_some() && !draft.ssh_http {
         return Err(bad(
-            "only a Redis is reached through an SSH tunnel, and there is none",
-            "give its address, or leave the SSH server empty",
+            "nothing goes through the SSH server: there is no Redis, and Prometheus and metrics pages are reached \
+             directly",
+            "have them go through it, too, or leave it empty",
         ));
     }
-    if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
+    if redis_url.is_none() && !http {
         return Err(bad(
             "there is nothing to watch",
             "give the address of a Redis, of a Prometheus or of a metrics page",
@@ -223,6 +225,7 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
             cert: given(&draft.cert_file),
             key: given(&draft.key_file),
         },
+        ssh_http: draft.ssh_http && ssh.is_some(),
         ssh,
     };
     let hop = deployment.ssh.clone();
@@ -236,6 +239,16 @@ pub(crate) fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireErr
     hop.key = given(&draft.ssh_key_file);
     ssh::check(&hop)?;
     Ok(Some(hop))
+}
+
+/// The tunnel that a form's Prometheus and metrics pages are reached through; none where they are reached directly.
+pub(crate) fn http_tunnel(
+    draft: &DeploymentDraft,
+    kept: KeptSecrets,
+) -> Result<Option<Arc<Tunnel>>, WireError> {
+    let hop = ssh_hop(draft)?.filter(|_| draft.ssh_http);
+    let typed = secret(draft.ssh_secret.as_deref());
+    Ok(hop.map(|hop| Arc::new(Tunnel::new(hop, typed.or(kept.ssh_secret)))))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -372,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ssh_server_is_kept_without_its_secret_and_only_with_a_redis_it_can_lead_to() {
+    fn an_ssh_server_is_kept_without_its_secret_and_only_with_something_it_can_lead_to() {
         let mut typed = draft("redis://localhost", "");
         typed.ssh = "ann@bastion:2222".to_owned();
         typed.ssh_key_file = "~/.ssh/key".to_owned();
@@ -391,7 +404,16 @@ mod tests {
             assert_eq!(error.code, WireErrorCode::BadInput, "{error}");
         }
         let alone = DeploymentDraft { ssh: "bastion".to_owned(), ..draft("", "http://prom.test") };
-        assert!(from_draft(&alone).expect_err("nothing goes through it").message.contains("only a Redis"));
+        let error = from_draft(&alone).expect_err("nothing goes through it");
+        assert!(error.message.contains("nothing goes through the SSH server"), "{error}");
+        let (deployment, _) =
+            from_draft(&DeploymentDraft { ssh_http: true, ..alone }).expect("its Prometheus does");
+        assert!(deployment.ssh.is_some() && deployment.ssh_http);
+        let direct = DeploymentDraft { ssh_http: true, ..draft("", "http://prom.test") };
+        assert!(
+            !from_draft(&direct).expect("fine").0.ssh_http,
+            "without an SSH server there is nothing to choose"
+        );
     }
 
     #[test]
