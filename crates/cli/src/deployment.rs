@@ -119,7 +119,7 @@ pub(crate) async fn plan(
             .await
             .map_err(|error| Failure::input(error.sentences().join(" / ")))?;
     }
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     plan.sources = chosen;
     plan.scan = scan;
     plan.timeout = common.timeout;

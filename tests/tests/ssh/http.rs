@@ -163,7 +163,7 @@ async fn plan(
         ..DeploymentDraft::default()
     };
     let (deployment, secrets) = deployments::from_draft(&draft)?;
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     plan.ssh = Some(tunnel);
     plan.timeout = PATIENCE;
     Ok(plan)

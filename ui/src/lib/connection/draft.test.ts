@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { DeploymentView } from '../bindings/DeploymentView';
-import { draftOf, emptyDraft, hasAddress, linesOf, sshText, toSend } from './draft';
+import { draftOf, emptyDraft, hasAddress, linesOf, notTakenAlong, sshText, toSend } from './draft';
 
 const view: DeploymentView = {
   deployment: {
@@ -78,4 +78,14 @@ test('metrics pages are taken one a line', () => {
 test('a form without any address can not be tested', () => {
   expect(hasAddress(emptyDraft())).toBe(false);
   expect(hasAddress({ ...emptyDraft(), metrics_urls: ['http://a'] })).toBe(true);
+});
+
+test('a kept secret is said not to be taken along to another address', () => {
+  const said = (has: boolean, before: string | null, now: string) =>
+    notTakenAlong('password', has, before, now);
+  expect(said(true, 'redis://a', 'redis://b')).toContain('for redis://a.');
+  expect(said(true, 'redis://a', ' redis://a ')).toBe('');
+  expect(said(true, 'redis://a', '')).toBe('');
+  expect(said(false, 'redis://a', 'redis://b')).toBe('');
+  expect(said(true, null, 'redis://b')).toBe('');
 });

@@ -63,6 +63,12 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
   };
 }
 
+/** Where a secret is kept for one address and another one stands in its field now: that it is not taken along. */
+export function notTakenAlong(secret: string, has: boolean, before: string | null, now: string): string {
+  if (!has || before === null || now.trim() === '' || now.trim() === before) return '';
+  return `The ${secret} that is kept is for ${before}. To another server, user or SSH server it is not sent: type it again.`;
+}
+
 /** An SSH server as it is typed: `user@host:port`. */
 export function sshText({ user, host, port }: SshHop): string {
   const login = user === null ? '' : `${user}@`;
