@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { DeploymentView } from '../bindings/DeploymentView';
-import { draftOf, emptyDraft, hasAddress, linesOf, notTakenAlong, sshText, toSend } from './draft';
+import { behind, draftOf, emptyDraft, hasAddress, linesOf, notTakenAlong, sshText, toSend } from './draft';
 
 const view: DeploymentView = {
   deployment: {
@@ -58,6 +58,16 @@ test('an SSH server is shown as it is typed', () => {
     ssh: 'bastion',
     ssh_secret: ' s ',
   });
+});
+
+test('a kept secret is of what stands behind one SSH server, and the form says so where that changes', () => {
+  expect(behind(' redis://a ', '')).toBe('redis://a');
+  expect(behind('', 'bastion')).toBe('');
+  const before = behind('redis://a', 'bastion');
+  expect(notTakenAlong('password', true, before, behind('redis://a', ' bastion '))).toBe('');
+  for (const now of [behind('redis://a', ''), behind('redis://a', 'other')]) {
+    expect(notTakenAlong('password', true, before, now)).toContain('redis://a behind bastion');
+  }
 });
 
 test('what is sent is trimmed, passwords excepted', () => {

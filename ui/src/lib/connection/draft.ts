@@ -69,6 +69,12 @@ export function notTakenAlong(secret: string, has: boolean, before: string | nul
   return `The ${secret} that is kept is for ${before}. To another server, user or SSH server it is not sent: type it again.`;
 }
 
+/** An address and the SSH server that it is one behind, as both are typed; nothing where there is no address. */
+export function behind(address: string, ssh: string): string {
+  const typed = address.trim();
+  return typed === '' || ssh.trim() === '' ? typed : `${typed} behind ${ssh.trim()}`;
+}
+
 /** An SSH server as it is typed: `user@host:port`. */
 export function sshText({ user, host, port }: SshHop): string {
   const login = user === null ? '' : `${user}@`;
