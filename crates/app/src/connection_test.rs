@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cachescope_sources::error::SourceError;
-use cachescope_sources::http::HttpOptions;
+use cachescope_sources::error::{ErrorCode, SourceError};
+use cachescope_sources::http::Credentials;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
 use cachescope_sources::redis::stages::{self, Attempt, Outcome, Stage};
@@ -11,7 +11,6 @@ use cachescope_store::Secrets;
 
 use crate::deployments;
 use crate::doctor;
-use crate::secrets::DeploymentSecrets;
 use crate::session::SessionPlan;
 use crate::strategies;
 use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult, WireError};
@@ -22,28 +21,40 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs the steps. Nothing is kept; a secret that the form left as it is comes from `known`, if it is known for just
 /// the address that is tried.
 pub async fn run(draft: &DeploymentDraft, known: &Secrets) -> ConnectionReport {
-    let mut steps = Vec::new();
-    let (deployment, secrets) = match deployments::from_draft(draft) {
+    let (deployment, secrets) = match deployments::from_draft_with(draft, known).await {
         Ok(read) => read,
         Err(error) => {
-            steps.push(failed("Read the addresses", &error));
-            return ConnectionReport { usable: false, steps };
+            return ConnectionReport { usable: false, steps: vec![failed("Read the addresses", &error)] };
         }
-    };
-    let secrets = match draft.id {
-        Some(_) => secrets.or(DeploymentSecrets::read(known, &deployment).await),
-        None => secrets,
     };
     let mut plan = deployments::plan(deployment, secrets).await;
     plan.timeout = STEP_TIMEOUT;
-    strategy(&plan, &mut steps).await;
+    of(&plan).await
+}
+
+/// The same for what was read already.
+pub async fn of(plan: &SessionPlan) -> ConnectionReport {
+    let mut steps = Vec::new();
+    strategy(plan, &mut steps).await;
+    let tunnel = tunnel(plan, &mut steps).await;
     let mut reached = 0;
-    reached += usize::from(redis(&plan, &mut steps).await);
-    if let Some(url) = plan.deployment.prometheus_url.clone() {
-        reached += usize::from(prometheus(&plan, &url, &mut steps).await);
+    reached += usize::from(redis(plan, tunnel, &mut steps).await);
+    let http = tunnel || !plan.deployment.ssh_http;
+    if let Some(url) = &plan.deployment.prometheus_url {
+        let title = format!("Ask the Prometheus at {url}");
+        if http {
+            reached += usize::from(prometheus(plan, title, &mut steps).await);
+        } else {
+            skip(&mut steps, &[title], NO_TUNNEL);
+        }
     }
     for url in &plan.deployment.metrics_urls {
-        reached += usize::from(page(&plan, url, &mut steps).await);
+        let title = format!("Read the metrics page {url}");
+        if http {
+            reached += usize::from(page(plan, url, title, &mut steps).await);
+        } else {
+            skip(&mut steps, &[title], NO_TUNNEL);
+        }
     }
     // A strategy with an error would be watched as if there were none: better mended before it is kept.
     let strategy_fine = plan.notice.is_empty();
@@ -62,6 +73,22 @@ fn source_failed(title: impl Into<String>, error: &SourceError) -> ConnectionSte
     ConnectionStep { remedy: error.remedy().to_owned(), ..step(title, StepResult::Failed, error.to_string()) }
 }
 
+/// A failure of what is reached directly although there is a tunnel: it may stand behind that.
+fn http_failed(title: String, error: &SourceError, plan: &SessionPlan) -> ConnectionStep {
+    let mut failed = source_failed(title, error);
+    let direct = plan.deployment.ssh.as_ref().filter(|_| !plan.deployment.ssh_http);
+    let out_of_reach = matches!(
+        error.kind(),
+        ErrorCode::Dns | ErrorCode::Refused | ErrorCode::Unreachable | ErrorCode::Timeout
+    );
+    if let Some(hop) = direct.filter(|_| out_of_reach) {
+        failed
+            .remedy
+            .push_str(&format!("; where only {hop} reaches it, have it reached through the SSH tunnel, too"));
+    }
+    failed
+}
+
 async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     let Some(name) = &plan.deployment.strategy else { return };
     let title = format!("Read the strategy {name}");
@@ -74,8 +101,24 @@ async fn strategy(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) {
     }
 }
 
+/// Opens the tunnel. Returns whether what is to go through it can.
+async fn tunnel(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
+    let Some(tunnel) = &plan.ssh else { return true };
+    let title = format!("Open the SSH tunnel through {}", tunnel.hop());
+    match tunnel.open(STEP_TIMEOUT).await {
+        Ok(()) => {
+            steps.push(step(title, StepResult::Ok, "its key is known, and it lets us in"));
+            true
+        }
+        Err(error) => {
+            steps.push(source_failed(title, &error));
+            false
+        }
+    }
+}
+
 /// Connects stage by stage, finds the servers and asks what can be measured. Returns whether one was reached.
-async fn redis(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
+async fn redis(plan: &SessionPlan, tunnel: bool, steps: &mut Vec<ConnectionStep>) -> bool {
     let address = match deployments::redis_address(plan) {
         Ok(Some(address)) => address,
         Ok(None) => return false,
@@ -84,15 +127,10 @@ async fn redis(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
             return false;
         }
     };
-    if let Some(tunnel) = &plan.ssh {
-        let ssh = format!("Open the SSH tunnel through {}", tunnel.hop());
-        if let Err(error) = tunnel.open(STEP_TIMEOUT).await {
-            steps.push(source_failed(ssh, &error));
-            skip(steps, &Stage::ALL.map(|stage| name_of(stage, "")), "no tunnel");
-            skip(steps, &AFTER_THEM, "not connected");
-            return false;
-        }
-        steps.push(step(ssh, StepResult::Ok, "its key is known, and it lets us in"));
+    if !tunnel {
+        skip(steps, &Stage::ALL.map(|stage| name_of(stage, "")), NO_TUNNEL);
+        skip(steps, &AFTER_THEM, "not connected");
+        return false;
     }
     let attempts = stages::attempts(&address, &plan.connect_options()).await;
     let Some(shown) = attempts.iter().find(|attempt| attempt.failure().is_none()).or(attempts.first()) else {
@@ -112,6 +150,8 @@ async fn redis(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
     }
     survey(plan, steps).await
 }
+
+const NO_TUNNEL: &str = "no tunnel";
 
 /// What follows the stages of connecting.
 const AFTER_THEM: [&str; 2] = ["Topology", "Ask what can be measured"];
@@ -178,8 +218,7 @@ async fn survey(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
     true
 }
 
-async fn prometheus(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Ask the Prometheus at {url}");
+async fn prometheus(plan: &SessionPlan, title: String, steps: &mut Vec<ConnectionStep>) -> bool {
     let Some(target) = plan.prometheus_target() else {
         steps.push(step(title, StepResult::Failed, "its address can't be read"));
         return false;
@@ -194,16 +233,15 @@ async fn prometheus(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionSte
             true
         }
         Err(error) => {
-            steps.push(source_failed(title, &error));
+            steps.push(http_failed(title, &error, plan));
             false
         }
     }
 }
 
-async fn page(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) -> bool {
-    let title = format!("Read the metrics page {url}");
+async fn page(plan: &SessionPlan, url: &str, title: String, steps: &mut Vec<ConnectionStep>) -> bool {
     let mut target = MetricsTarget::new(url);
-    target.http = HttpOptions { tls: plan.tls_options(), timeout: STEP_TIMEOUT, ..HttpOptions::default() };
+    target.http = plan.http_options(Credentials::None);
     match metrics::scrape(&target).await {
         Ok(page) if page.bad_line_count == 0 => {
             steps.push(step(title, StepResult::Ok, format!("{} series", page.samples.len())));
@@ -219,7 +257,7 @@ async fn page(plan: &SessionPlan, url: &str, steps: &mut Vec<ConnectionStep>) ->
             true
         }
         Err(error) => {
-            steps.push(source_failed(title, &error));
+            steps.push(http_failed(title, &error, plan));
             false
         }
     }

@@ -7,7 +7,7 @@ use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
 use cachescope_sources::redis::{Endpoint, RedisAddress, RedisTarget};
 use cachescope_sources::ssh::{self, Tunnel};
-use cachescope_store::Store;
+use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::secrets::DeploymentSecrets;
@@ -107,13 +107,15 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, DeploymentSecr
         host = host.or_else(|| host_of(&url));
         metrics_urls.push(url);
     }
-    if redis_url.is_none() && ssh.is_some() {
+    let http = prometheus_url.is_some() || !metrics_urls.is_empty();
+    if redis_url.is_none() && http && ssh.is_some() && !draft.ssh_http {
         return Err(bad(
-            "only a Redis is reached through an SSH tunnel, and there is none",
-            "give its address, or leave the SSH server empty",
+            "nothing goes through the SSH server: there is no Redis, and Prometheus and metrics pages are reached \
+             directly",
+            "have them go through it, too, or leave it empty",
         ));
     }
-    if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
+    if redis_url.is_none() && !http {
         return Err(bad(
             "there is nothing to watch",
             "give the address of a Redis, of a Prometheus or of a metrics page",
@@ -134,6 +136,7 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, DeploymentSecr
             cert: given(&draft.cert_file),
             key: given(&draft.key_file),
         },
+        ssh_http: draft.ssh_http && ssh.is_some(),
         ssh,
     };
     Ok((deployment, secrets))
@@ -146,6 +149,31 @@ pub(crate) fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireErr
     hop.key = given(&draft.ssh_key_file);
     ssh::check(&hop)?;
     Ok(Some(hop))
+}
+
+/// The same with what is known of the deployment that it changes, for just the addresses that are typed.
+pub(crate) async fn from_draft_with(
+    draft: &DeploymentDraft,
+    known: &Secrets,
+) -> Result<(Deployment, DeploymentSecrets), WireError> {
+    let (deployment, secrets) = from_draft(draft)?;
+    let secrets = match draft.id {
+        Some(_) => secrets.or(DeploymentSecrets::read(known, &deployment).await),
+        None => secrets,
+    };
+    Ok((deployment, secrets))
+}
+
+/// The tunnel that a form's Prometheus and metrics pages are reached through; none where they are reached directly.
+pub(crate) async fn http_tunnel(
+    draft: &DeploymentDraft,
+    known: &Secrets,
+) -> Result<Option<Arc<Tunnel>>, WireError> {
+    if !draft.ssh_http || given(&draft.ssh).is_none() {
+        return Ok(None);
+    }
+    let (deployment, secrets) = from_draft_with(draft, known).await?;
+    Ok(deployment.ssh.map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret))))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -281,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ssh_server_is_kept_without_its_secret_and_only_with_a_redis_it_can_lead_to() {
+    fn an_ssh_server_is_kept_without_its_secret_and_only_with_something_it_can_lead_to() {
         let mut typed = draft("redis://localhost", "");
         typed.ssh = "ann@bastion:2222".to_owned();
         typed.ssh_key_file = "~/.ssh/key".to_owned();
@@ -300,7 +328,16 @@ mod tests {
             assert_eq!(error.code, WireErrorCode::BadInput, "{error}");
         }
         let alone = DeploymentDraft { ssh: "bastion".to_owned(), ..draft("", "http://prom.test") };
-        assert!(from_draft(&alone).expect_err("nothing goes through it").message.contains("only a Redis"));
+        let error = from_draft(&alone).expect_err("nothing goes through it");
+        assert!(error.message.contains("nothing goes through the SSH server"), "{error}");
+        let (deployment, _) =
+            from_draft(&DeploymentDraft { ssh_http: true, ..alone }).expect("its Prometheus does");
+        assert!(deployment.ssh.is_some() && deployment.ssh_http);
+        let direct = DeploymentDraft { ssh_http: true, ..draft("", "http://prom.test") };
+        assert!(
+            !from_draft(&direct).expect("fine").0.ssh_http,
+            "without an SSH server there is nothing to choose"
+        );
     }
 
     #[test]

@@ -98,7 +98,9 @@ impl Names {
         let redis = deployment.redis_url.as_deref().and_then(|url| RedisAddress::parse(url).ok());
         let servers = redis.map(|address| address.login_scope());
         let prometheus = deployment.prometheus_url.as_deref().and_then(|url| Address::parse(url).ok());
+        let behind = if deployment.ssh_http { format!(" behind {through}") } else { String::new() };
         let origin = prometheus.as_ref().map(|(address, _)| address.url().origin().ascii_serialization());
+        let origin = origin.map(|origin| origin + &behind);
         let user = prometheus.as_ref().and_then(|(_, credentials)| credentials.user()).unwrap_or_default();
         Self {
             redis_password: servers.as_ref().map(|at| bound("redis-password", &[at, &through])),
@@ -189,6 +191,20 @@ mod tests {
             let other = names(url);
             assert_eq!(other.prometheus_token == known.prometheus_token, token, "{url}");
             assert_eq!(other.prometheus_password == known.prometheus_password, password, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_prometheus_behind_an_ssh_server_is_another_one() {
+        let (mut direct, _) = deployment("redis://cache", "bastion", "", "http://ann@localhost:9090");
+        let known = Names::of(&direct);
+        direct.ssh_http = true;
+        let behind = Names::of(&direct);
+        direct.ssh = Some(cachescope_sources::ssh::parse("evil.test").expect("a host"));
+        let behind_another = Names::of(&direct);
+        for (one, other) in [(&known, &behind), (&behind, &behind_another), (&known, &behind_another)] {
+            assert_ne!(one.prometheus_token, other.prometheus_token);
+            assert_ne!(one.prometheus_password, other.prometheus_password);
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) async fn keep(state: &Path, lab: &Lab, strategy: &str) -> Result<()> 
         colour: None,
         tls: TlsFiles::default(),
         ssh: None,
+        ssh_http: false,
     };
     Ok(store.save_deployment(deployment).await?)
 }

@@ -6,7 +6,9 @@ use cachescope_model::source::SourceId;
 use super::App;
 use crate::custody::Guarded;
 use crate::wire::{Nothing, Registry, Reply, Request, WireError};
-use crate::{connection_test, detail, doctor, document, export, finding, history, rows, strategies};
+use crate::{
+    connection_test, deployments, detail, doctor, document, export, finding, history, rows, strategies,
+};
 
 impl App {
     /// Answers a request.
@@ -43,8 +45,9 @@ impl App {
             Request::ImportDeployments { contents, keep } => {
                 Reply::ImportDeployments(Box::pin(self.import_deployments(&contents, keep)).await?)
             }
-            Request::FindEndpoints { redis_url } => {
-                Reply::FindEndpoints(finding::endpoints(&redis_url).await?)
+            Request::FindEndpoints { draft } => {
+                let tunnel = deployments::http_tunnel(&draft, &self.inner.secrets).await?;
+                Reply::FindEndpoints(finding::endpoints(&draft.redis_url, tunnel).await?)
             }
             Request::SetSource { deployment, source, on, approval } => {
                 self.set_source(&deployment, source, on, approval.as_deref()).await?;

@@ -40,6 +40,7 @@ const view = (
     colour: null,
     tls: { ca: null, cert: null, key: null },
     ssh: null,
+    ssh_http: false,
     ...more,
   },
   has_redis_password: true,
