@@ -121,7 +121,7 @@ async fn a_script_in_the_page_learns_no_password_has_none_sent_elsewhere_and_doe
     let draft = |redis_url: &str| {
         json!({
             "id": id, "name": "Shop", "environment": "development", "redis_url": redis_url,
-            "redis_password": null, "ssh": "", "ssh_key_file": "", "ssh_secret": null, "prometheus_url": "",
+            "redis_password": null, "ssh": "", "ssh_key_file": "", "ssh_secret": null, "ssh_http": false, "prometheus_url": "",
             "prometheus_token": null, "metrics_urls": [], "strategy": "", "ca_file": "", "cert_file": "",
             "key_file": "", "group": "", "colour": null,
         })
