@@ -55,7 +55,7 @@ async fn a_host_of_which_only_another_kind_of_key_is_known_counts_as_changed() -
     // Some versions of `ssh` ask nothing then, and refuse it as one that has changed.
     let said = error.to_string();
     assert!(said.contains("another kind of key") || said.contains("has CHANGED"), "{error}");
-    assert!(error.remedy().contains("ssh-keygen -R"), "{}", error.remedy());
+    assert!(error.remedy().contains("ssh-keygen"), "{}", error.remedy());
     assert_eq!(tunnel.unknown_host().await, None, "it is not offered to be trusted");
     assert_eq!(known_hosts(&configuration)?, before);
     Ok(())
