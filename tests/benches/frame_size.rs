@@ -115,7 +115,7 @@ async fn main() -> Result<()> {
 
 async fn begin(app: &App, draft: DeploymentDraft) -> Result<Arc<Session>> {
     let (deployment, secrets) = deployments::from_draft(&draft)?;
-    Ok(app.watch_deployment(deployments::plan(deployment, secrets.into_kept()).await))
+    Ok(app.watch_deployment(deployments::plan(deployment, secrets).await))
 }
 
 async fn watched(app: &App, many: &Many, name: &str, strategy: &str) -> Result<Arc<Session>> {

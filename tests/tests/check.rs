@@ -92,6 +92,7 @@ async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_passwor
             colour: None,
             tls: TlsFiles::default(),
             ssh: None,
+            ssh_http: false,
         };
         store.save_deployment(deployment).await?;
     }

@@ -1,7 +1,16 @@
 //! What the page may not do, whatever runs in it.
 
-use anyhow::Result;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use cachescope_lab::servers::{RedisOptions, RedisServer};
+use cachescope_tests::connection::Form;
 use cachescope_tests::window::{Options, Window};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 
 /// The message with which a command of the shell refuses, or `allowed`.
 async fn invoke(window: &Window, command: &str, arguments: &str) -> Result<String> {
@@ -41,5 +50,105 @@ async fn the_page_can_neither_leave_nor_call_home_nor_run_text_as_code() -> Resu
     assert_eq!(window.ask(fetched, &[]).await?, "TypeError");
     let evaluated = "try { return (0, eval)('1') } catch (error) { return error.name }";
     assert_eq!(window.ask(evaluated, &[]).await?, "EvalError");
+    window.terminate().await.map(drop)
+}
+
+/// What the core answers to a request of a script: the reply, or the error.
+async fn ask(window: &Window, request: Value) -> Result<Value> {
+    let script = "const invoke = window.__TAURI_INTERNALS__.invoke; \
+                  return invoke('request', { request: JSON.parse(arguments[0]) }).then((reply) => ({ reply }), (error) => ({ error }))";
+    window.ask(script, &[&request.to_string()]).await
+}
+
+/// A server of somebody else's, and what it was told.
+async fn eavesdropper() -> Result<(SocketAddr, Arc<Mutex<String>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let heard = Arc::new(Mutex::new(String::new()));
+    let into = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let into = Arc::clone(&into);
+            tokio::spawn(async move {
+                let mut some = [0; 1024];
+                while let Ok(length @ 1..) = stream.read(&mut some).await {
+                    into.lock().await.push_str(&String::from_utf8_lossy(&some[..length]));
+                    if stream.write_all(b"+OK\r\n").await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Ok((address, heard))
+}
+
+#[tokio::test]
+async fn a_script_in_the_page_learns_no_password_has_none_sent_elsewhere_and_does_nothing_without_an_approval()
+-> Result<()> {
+    let options = RedisOptions { password: Some("hunter2".to_owned()), ..RedisOptions::default() };
+    let server = RedisServer::start(options).await?;
+    let url = format!("redis://{}", server.address());
+    let window = Window::open(Options::default()).await?;
+    let form = Form { redis_url: &url, redis_password: "hunter2", name: "Shop", ..Form::default() };
+    form.connect(&window).await?;
+    window
+        .wait_for(
+            "[data-testid='deployment'][data-state='live'], [data-testid='deployment'][data-state='partial']",
+        )
+        .await?;
+
+    let listed = ask(&window, json!({ "request": "deployments" })).await?;
+    let id = listed["reply"]["data"][0]["deployment"]["id"].as_str().context("it is listed")?.to_owned();
+    ensure!(listed["reply"]["data"][0]["has_redis_password"] == true, "{listed}");
+    let mut said = listed.to_string();
+    for request in [
+        json!({ "request": "app_info" }),
+        json!({ "request": "export_deployments" }),
+        json!({ "request": "doctor", "deployment": id }),
+        json!({ "request": "endpoints", "deployment": id }),
+        json!({ "request": "telling" }),
+    ] {
+        let answer = ask(&window, request.clone()).await?;
+        ensure!(answer["error"].is_null(), "{request}: {answer}");
+        said.push_str(&answer.to_string());
+    }
+    let around = "return document.documentElement.outerHTML + JSON.stringify(localStorage) + document.cookie \
+                  + [...document.querySelectorAll('input')].map((input) => input.value)";
+    said.push_str(window.ask(around, &[]).await?.as_str().context("it is text")?);
+    ensure!(!said.contains("hunter2"), "{said}");
+
+    let draft = |redis_url: &str| {
+        json!({
+            "id": id, "name": "Shop", "environment": "development", "redis_url": redis_url,
+            "redis_password": null, "ssh": "", "ssh_key_file": "", "ssh_secret": null, "ssh_http": false, "prometheus_url": "",
+            "prometheus_token": null, "metrics_urls": [], "strategy": "", "ca_file": "", "cert_file": "",
+            "key_file": "", "group": "", "colour": null,
+        })
+    };
+    // A deployment that needs no arming, so that it is the approval that is missing.
+    let saved = ask(&window, json!({ "request": "save_deployment", "draft": draft(&url) })).await?;
+    ensure!(saved["error"].is_null(), "{saved}");
+    let run = json!({
+        "request": "run_action", "deployment": id, "approval": "made-up", "plan_hash": "made-up",
+        "typed_name": "Shop", "reason": null,
+    });
+    let refused = ask(&window, run).await?;
+    ensure!(refused["error"]["code"] == "not_approved", "{refused}");
+
+    let (elsewhere, heard) = eavesdropper().await?;
+    let draft = draft(&format!("redis://{elsewhere}"));
+    for request in ["test_connection", "save_deployment"] {
+        let answer = ask(&window, json!({ "request": request, "draft": draft })).await?;
+        ensure!(answer["error"].is_null(), "{request}: {answer}");
+    }
+    window
+        .until("it is spoken to twice", async || {
+            Ok((heard.lock().await.to_uppercase().matches("HELLO").count() > 1).then_some(()))
+        })
+        .await?;
+    let heard = heard.lock().await.clone();
+    ensure!(!heard.contains("hunter2"), "{heard}");
+
     window.terminate().await.map(drop)
 }

@@ -141,5 +141,6 @@ pub(crate) fn deployment(addresses: &DemoAddresses) -> Deployment {
         colour: None,
         tls: TlsFiles::default(),
         ssh: None,
+        ssh_http: false,
     }
 }

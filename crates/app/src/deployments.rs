@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cachescope_model::deployment::{Deployment, DeploymentId, SshHop, TlsFiles};
+use cachescope_model::deployment::{Deployment, SshHop, TlsFiles};
 use cachescope_model::strategy::Strategy;
 use cachescope_sources::http::{Address, Credentials};
 use cachescope_sources::redis::{Endpoint, RedisAddress, RedisTarget};
@@ -10,107 +10,16 @@ use cachescope_sources::ssh::{self, Tunnel};
 use cachescope_store::{Secrets, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::secrets::DeploymentSecrets;
 use crate::session::{ScanPlan, SessionPlan};
 use crate::strategies;
 use crate::wire::{DeploymentDraft, WireError, WireErrorCode};
-
-const REDIS_PASSWORD: &str = "redis-password";
-const SENTINEL_PASSWORD: &str = "sentinel-password";
-const PROMETHEUS_TOKEN: &str = "prometheus-token";
-const PROMETHEUS_PASSWORD: &str = "prometheus-password";
 
 /// Longest address or name that is taken; more is a mistake of the clipboard.
 const MOST_CHARACTERS: usize = 2_048;
 
 /// Exposition pages of one deployment.
 const MOST_METRICS_URLS: usize = 32;
-
-/// The name of an SSH server's secret. It is of this server and this key alone: what was typed for another one is not
-/// tried here, and the passphrase of a key is no password where the key is not named any more.
-fn ssh_secret(hop: &SshHop) -> String {
-    let of = format!("{hop}\n{}", hop.key.as_deref().unwrap_or_default());
-    format!("ssh-secret-{}", &cachescope_actions::canonical::sha256(of.as_bytes())[..16])
-}
-
-/// Secrets that are known for a deployment.
-#[derive(Clone, Debug, Default)]
-pub struct KeptSecrets {
-    /// Of the Redis user.
-    pub redis_password: Option<SecretString>,
-    /// Of the Sentinels' user.
-    pub sentinel_password: Option<SecretString>,
-    /// Of the SSH server: the passphrase of the key where one is named, otherwise the password.
-    pub ssh_secret: Option<SecretString>,
-    /// Bearer token of the Prometheus.
-    pub prometheus_token: Option<SecretString>,
-    /// Basic authentication at the Prometheus.
-    pub prometheus_password: Option<SecretString>,
-}
-
-impl KeptSecrets {
-    /// Reads those of a deployment that is reached through `ssh`.
-    pub(crate) async fn read(secrets: &Secrets, id: &DeploymentId, ssh: Option<&SshHop>) -> Self {
-        let at_ssh = match ssh {
-            Some(hop) => secrets.get(id, &ssh_secret(hop)).await,
-            None => None,
-        };
-        Self {
-            ssh_secret: at_ssh,
-            redis_password: secrets.get(id, REDIS_PASSWORD).await,
-            sentinel_password: secrets.get(id, SENTINEL_PASSWORD).await,
-            prometheus_token: secrets.get(id, PROMETHEUS_TOKEN).await,
-            prometheus_password: secrets.get(id, PROMETHEUS_PASSWORD).await,
-        }
-    }
-}
-
-/// Secrets that a form brought; what it did not bring stays as it is.
-#[derive(Debug, Default)]
-pub struct NewSecrets(KeptSecrets, Option<SshHop>);
-
-impl NewSecrets {
-    /// The secrets alone, for a session that keeps nothing.
-    #[must_use]
-    pub fn into_kept(self) -> KeptSecrets {
-        self.0
-    }
-
-    /// The brought ones, with those that are known in the place of those that were not brought.
-    pub(crate) fn over(self, known: KeptSecrets) -> KeptSecrets {
-        KeptSecrets {
-            redis_password: self.0.redis_password.or(known.redis_password),
-            sentinel_password: self.0.sentinel_password.or(known.sentinel_password),
-            ssh_secret: self.0.ssh_secret.or(known.ssh_secret),
-            prometheus_token: self.0.prometheus_token.or(known.prometheus_token),
-            prometheus_password: self.0.prometheus_password.or(known.prometheus_password),
-        }
-    }
-
-    /// Whether there is one.
-    pub(crate) const fn is_some(&self) -> bool {
-        self.0.redis_password.is_some()
-            || self.0.sentinel_password.is_some()
-            || self.0.ssh_secret.is_some()
-            || self.0.prometheus_token.is_some()
-            || self.0.prometheus_password.is_some()
-    }
-
-    pub(crate) async fn keep(self, secrets: &Secrets, id: &DeploymentId) {
-        if let (Some(hop), Some(secret)) = (&self.1, self.0.ssh_secret) {
-            secrets.set(id, &ssh_secret(hop), secret).await;
-        }
-        for (name, secret) in [
-            (REDIS_PASSWORD, self.0.redis_password),
-            (SENTINEL_PASSWORD, self.0.sentinel_password),
-            (PROMETHEUS_TOKEN, self.0.prometheus_token),
-            (PROMETHEUS_PASSWORD, self.0.prometheus_password),
-        ] {
-            if let Some(secret) = secret {
-                secrets.set(id, name, secret).await;
-            }
-        }
-    }
-}
 
 fn bad(message: impl Into<String>, remedy: &str) -> WireError {
     WireError::new(WireErrorCode::BadInput, message).with_remedy(remedy)
@@ -131,7 +40,7 @@ fn secret(text: Option<&str>) -> Option<SecretString> {
 ///
 /// # Errors
 /// `bad_input` with what can't be used and what to write instead.
-pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), WireError> {
+pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, DeploymentSecrets), WireError> {
     let texts = [
         &draft.name,
         &draft.redis_url,
@@ -150,8 +59,10 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
             "let a Prometheus scrape them and give its address",
         ));
     }
-    let mut secrets =
-        KeptSecrets { redis_password: secret(draft.redis_password.as_deref()), ..KeptSecrets::default() };
+    let mut secrets = DeploymentSecrets {
+        redis_password: secret(draft.redis_password.as_deref()),
+        ..DeploymentSecrets::default()
+    };
     let ssh = ssh_hop(draft)?;
     if ssh.is_some() {
         secrets.ssh_secret = secret(draft.ssh_secret.as_deref());
@@ -196,13 +107,15 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
         host = host.or_else(|| host_of(&url));
         metrics_urls.push(url);
     }
-    if redis_url.is_none() && ssh.is_some() {
+    let http = prometheus_url.is_some() || !metrics_urls.is_empty();
+    if redis_url.is_none() && http && ssh.is_some() && !draft.ssh_http {
         return Err(bad(
-            "only a Redis is reached through an SSH tunnel, and there is none",
-            "give its address, or leave the SSH server empty",
+            "nothing goes through the SSH server: there is no Redis, and Prometheus and metrics pages are reached \
+             directly",
+            "have them go through it, too, or leave it empty",
         ));
     }
-    if redis_url.is_none() && prometheus_url.is_none() && metrics_urls.is_empty() {
+    if redis_url.is_none() && !http {
         return Err(bad(
             "there is nothing to watch",
             "give the address of a Redis, of a Prometheus or of a metrics page",
@@ -223,10 +136,10 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, NewSecrets), W
             cert: given(&draft.cert_file),
             key: given(&draft.key_file),
         },
+        ssh_http: draft.ssh_http && ssh.is_some(),
         ssh,
     };
-    let hop = deployment.ssh.clone();
-    Ok((deployment, NewSecrets(secrets, hop)))
+    Ok((deployment, secrets))
 }
 
 /// The typed SSH server; none where its field is empty, whatever else is typed.
@@ -236,6 +149,31 @@ pub(crate) fn ssh_hop(draft: &DeploymentDraft) -> Result<Option<SshHop>, WireErr
     hop.key = given(&draft.ssh_key_file);
     ssh::check(&hop)?;
     Ok(Some(hop))
+}
+
+/// The same with what is known of the deployment that it changes, for just the addresses that are typed.
+pub(crate) async fn from_draft_with(
+    draft: &DeploymentDraft,
+    known: &Secrets,
+) -> Result<(Deployment, DeploymentSecrets), WireError> {
+    let (deployment, secrets) = from_draft(draft)?;
+    let secrets = match draft.id {
+        Some(_) => secrets.or(DeploymentSecrets::read(known, &deployment).await),
+        None => secrets,
+    };
+    Ok((deployment, secrets))
+}
+
+/// The tunnel that a form's Prometheus and metrics pages are reached through; none where they are reached directly.
+pub(crate) async fn http_tunnel(
+    draft: &DeploymentDraft,
+    known: &Secrets,
+) -> Result<Option<Arc<Tunnel>>, WireError> {
+    if !draft.ssh_http || given(&draft.ssh).is_none() {
+        return Ok(None);
+    }
+    let (deployment, secrets) = from_draft_with(draft, known).await?;
+    Ok(deployment.ssh.map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret))))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -276,7 +214,7 @@ pub(crate) fn http_endpoint(
 
 /// Makes a session's plan. A strategy that can't be read does not keep the deployment from being watched: the
 /// plan says so, and documents nothing.
-pub async fn plan(deployment: Deployment, secrets: KeptSecrets) -> SessionPlan {
+pub async fn plan(deployment: Deployment, secrets: DeploymentSecrets) -> SessionPlan {
     let (strategy, notice) = match deployment.strategy.clone() {
         None => (Strategy::default(), String::new()),
         Some(name) => match strategies::resolve(name).await {
@@ -343,9 +281,8 @@ mod tests {
         assert_eq!(deployment.redis_url.as_deref(), Some("redis://viewer@cache.test:6380/2"));
         assert_eq!(deployment.prometheus_url.as_deref(), Some("https://me@prom.test/x"));
         assert_eq!(deployment.name, "cache.test:6380");
-        let kept = secrets.into_kept();
-        assert_eq!(kept.redis_password.expect("taken out").expose_secret(), "s@cret");
-        assert_eq!(kept.prometheus_password.expect("taken out").expose_secret(), "p:w");
+        assert_eq!(secrets.redis_password.expect("taken out").expose_secret(), "s@cret");
+        assert_eq!(secrets.prometheus_password.expect("taken out").expose_secret(), "p:w");
     }
 
     #[test]
@@ -353,7 +290,7 @@ mod tests {
         let mut typed = draft("redis://u:old@h:1", "");
         typed.redis_password = Some("new".to_owned());
         let (_, secrets) = from_draft(&typed).expect("fine");
-        assert_eq!(secrets.into_kept().redis_password.expect("kept").expose_secret(), "new");
+        assert_eq!(secrets.redis_password.expect("kept").expose_secret(), "new");
     }
 
     #[test]
@@ -372,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ssh_server_is_kept_without_its_secret_and_only_with_a_redis_it_can_lead_to() {
+    fn an_ssh_server_is_kept_without_its_secret_and_only_with_something_it_can_lead_to() {
         let mut typed = draft("redis://localhost", "");
         typed.ssh = "ann@bastion:2222".to_owned();
         typed.ssh_key_file = "~/.ssh/key".to_owned();
@@ -384,14 +321,23 @@ mod tests {
             ("ann@bastion:2222".to_owned(), Some("~/.ssh/key"))
         );
         assert!(!format!("{deployment:?}").contains("hunter2"));
-        assert_eq!(secrets.into_kept().ssh_secret.expect("kept").expose_secret(), "hunter2");
+        assert_eq!(secrets.ssh_secret.expect("kept").expose_secret(), "hunter2");
         for (redis, ssh) in [("redis://localhost", "-oProxyCommand=x"), ("unix:///run/r.sock", "bastion")] {
             let error =
                 from_draft(&DeploymentDraft { ssh: ssh.to_owned(), ..draft(redis, "") }).expect_err(ssh);
             assert_eq!(error.code, WireErrorCode::BadInput, "{error}");
         }
         let alone = DeploymentDraft { ssh: "bastion".to_owned(), ..draft("", "http://prom.test") };
-        assert!(from_draft(&alone).expect_err("nothing goes through it").message.contains("only a Redis"));
+        let error = from_draft(&alone).expect_err("nothing goes through it");
+        assert!(error.message.contains("nothing goes through the SSH server"), "{error}");
+        let (deployment, _) =
+            from_draft(&DeploymentDraft { ssh_http: true, ..alone }).expect("its Prometheus does");
+        assert!(deployment.ssh.is_some() && deployment.ssh_http);
+        let direct = DeploymentDraft { ssh_http: true, ..draft("", "http://prom.test") };
+        assert!(
+            !from_draft(&direct).expect("fine").0.ssh_http,
+            "without an SSH server there is nothing to choose"
+        );
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Looking for a Prometheus and for metrics pages where they usually stand: on the host of the Redis.
 //!
 //! Only when somebody asks for it, only in private networks, and each place once: nobody's servers on the internet are
-//! knocked at because an address was typed.
+//! knocked at because an address was typed. What a name means behind an SSH server is known there alone, so there a
+//! name is taken for one of the private network that it was opened to.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::http::{HttpOptions, is_private};
 use cachescope_sources::prometheus::query::PrometheusClient;
 use cachescope_sources::redis::{Endpoint, RedisAddress};
+use cachescope_sources::ssh::Tunnel;
 use futures::future::join_all;
 
 use crate::wire::{EndpointKind, TriedEndpoint, WireError, WireErrorCode};
@@ -27,15 +30,23 @@ const PLACES: [(u16, EndpointKind); 6] = [
     (2112, EndpointKind::Metrics),
 ];
 
-/// Tries every place beside each other, and says of each what is there.
+/// Opening a tunnel may take a login's time.
+const TUNNEL_WITHIN: Duration = Duration::from_secs(5);
+
+/// Tries every place beside each other, and says of each what is there; through a tunnel where one is given.
 ///
 /// # Errors
-/// `bad_input` where the address can't be read, `refused` where its host is not in a private network.
-pub async fn endpoints(redis_url: &str) -> Result<Vec<TriedEndpoint>, WireError> {
+/// `bad_input` where the address can't be read, `refused` where its host is not in a private network, and what keeps
+/// the tunnel from being opened.
+pub async fn endpoints(redis_url: &str, ssh: Option<Arc<Tunnel>>) -> Result<Vec<TriedEndpoint>, WireError> {
     let host = host_of(redis_url)?;
-    refuse_public(&host).await?;
+    refuse_public(&host, ssh.is_some()).await?;
+    if let Some(tunnel) = &ssh {
+        tunnel.open(TUNNEL_WITHIN).await?;
+    }
+    let http = HttpOptions { ssh, timeout: WITHIN, ..HttpOptions::default() };
     let host = if host.contains(':') { format!("[{host}]") } else { host };
-    Ok(join_all(PLACES.map(|(port, kind)| tried(format!("http://{host}:{port}"), kind))).await)
+    Ok(join_all(PLACES.map(|(port, kind)| tried(format!("http://{host}:{port}"), kind, http.clone()))).await)
 }
 
 /// The first server's host; a socket's server is on this machine.
@@ -47,9 +58,10 @@ fn host_of(redis_url: &str) -> Result<String, WireError> {
     }
 }
 
-async fn refuse_public(host: &str) -> Result<(), WireError> {
+async fn refuse_public(host: &str, tunnelled: bool) -> Result<(), WireError> {
     let found: Vec<IpAddr> = match host.parse() {
         Ok(literal) => vec![literal],
+        Err(_) if tunnelled => return Ok(()),
         Err(_) => match tokio::time::timeout(WITHIN, tokio::net::lookup_host((host, 0))).await {
             Ok(Ok(found)) => found.map(|address| address.ip()).collect(),
             Ok(Err(_)) | Err(_) => Vec::new(),
@@ -67,12 +79,12 @@ async fn refuse_public(host: &str) -> Result<(), WireError> {
         .with_remedy("type the addresses of its Prometheus or metrics pages"))
 }
 
-async fn tried(base: String, kind: EndpointKind) -> TriedEndpoint {
+async fn tried(base: String, kind: EndpointKind, http: HttpOptions) -> TriedEndpoint {
     let (url, found) = match kind {
-        EndpointKind::Prometheus => (base.clone(), prometheus(&base).await),
+        EndpointKind::Prometheus => (base.clone(), prometheus(&base, http).await),
         EndpointKind::Metrics => {
             let url = format!("{base}/metrics");
-            let found = page(&url).await;
+            let found = page(&url, http).await;
             (url, found)
         }
     };
@@ -83,12 +95,8 @@ async fn tried(base: String, kind: EndpointKind) -> TriedEndpoint {
     TriedEndpoint { url, kind, found, detail }
 }
 
-fn options() -> HttpOptions {
-    HttpOptions { timeout: WITHIN, ..HttpOptions::default() }
-}
-
-async fn prometheus(url: &str) -> Result<String, String> {
-    let asked = async { PrometheusClient::new(url, options())?.build_info().await };
+async fn prometheus(url: &str, http: HttpOptions) -> Result<String, String> {
+    let asked = async { PrometheusClient::new(url, http)?.build_info().await };
     match tokio::time::timeout(WITHIN, asked).await {
         Ok(Ok(build)) => Ok(format!("Prometheus {}", build.version)),
         Ok(Err(error)) => Err(error.to_string()),
@@ -96,9 +104,9 @@ async fn prometheus(url: &str) -> Result<String, String> {
     }
 }
 
-async fn page(url: &str) -> Result<String, String> {
+async fn page(url: &str, http: HttpOptions) -> Result<String, String> {
     let mut target = MetricsTarget::new(url);
-    target.http = options();
+    target.http = http;
     match tokio::time::timeout(WITHIN, metrics::scrape(&target)).await {
         Ok(Ok(page)) if page.samples.is_empty() => Err("a page without metrics".to_owned()),
         Ok(Ok(page)) => Ok(format!("{} series", page.samples.len())),
@@ -120,7 +128,7 @@ mod tests {
             ("redis://nowhere.invalid", WireErrorCode::Unreachable),
             ("ftp://x", WireErrorCode::BadInput),
         ] {
-            let error = endpoints(address).await.expect_err(address);
+            let error = endpoints(address, None).await.expect_err(address);
             assert_eq!(error.code, code, "{address}: {error}");
             assert!(!error.remedy.is_empty(), "{address}");
         }
@@ -132,10 +140,10 @@ mod tests {
         let server =
             PrometheusServer::start(PrometheusOptions::default()).await.expect("prometheus is installed");
         let base = server.url().trim_end_matches('/').to_owned();
-        let asked = tried(base.clone(), EndpointKind::Prometheus).await;
+        let asked = tried(base.clone(), EndpointKind::Prometheus, HttpOptions::default()).await;
         assert!(asked.found && asked.detail.contains("Prometheus"), "{asked:?}");
         // A Prometheus shows its own metrics where exporters do.
-        let asked = tried(base, EndpointKind::Metrics).await;
+        let asked = tried(base, EndpointKind::Metrics, HttpOptions::default()).await;
         assert!(
             asked.found && asked.url.ends_with("/metrics") && asked.detail.contains("series"),
             "{asked:?}"
@@ -144,7 +152,7 @@ mod tests {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
         for kind in [EndpointKind::Prometheus, EndpointKind::Metrics] {
-            let asked = tried(format!("http://127.0.0.1:{port}"), kind).await;
+            let asked = tried(format!("http://127.0.0.1:{port}"), kind, HttpOptions::default()).await;
             assert!(!asked.found && !asked.detail.is_empty(), "{asked:?}");
         }
     }

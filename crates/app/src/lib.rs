@@ -45,6 +45,7 @@ pub mod places;
 pub mod prices;
 pub mod rows;
 pub mod rule_files;
+pub mod secrets;
 pub mod session;
 pub mod strategies;
 pub mod transfer;

@@ -129,7 +129,7 @@ async fn plan(lab: &Lab) -> SessionPlan {
         ..DeploymentDraft::default()
     };
     let (deployment, secrets) = deployments::from_draft(&draft).expect("the draft is fine");
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     let mut strategy = Strategy::clone(&plan.strategy);
     strategy.rules.clear();
     plan.strategy = Arc::new(strategy);

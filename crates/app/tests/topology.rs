@@ -30,7 +30,7 @@ async fn watch(url: &str, sources: &[SourceId]) -> Arc<Session> {
         ..DeploymentDraft::default()
     };
     let (deployment, secrets) = deployments::from_draft(&draft).expect("a good address");
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     plan.sources = Some(sources.iter().copied().collect::<BTreeSet<_>>());
     plan.scan = ScanPlan {
         mode: cachescope_model::scan::ScanMode::Exact,
@@ -336,7 +336,7 @@ async fn replicas_are_found_from_their_primary_and_a_plain_sentinel_address_lead
         ..DeploymentDraft::default()
     };
     let (deployment, secrets) = deployments::from_draft(&draft).expect("a good address");
-    let plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let plan = deployments::plan(deployment, secrets).await;
     let report = doctor::of_plan(&plan).await.expect("some servers answer");
     for words in ["2 primaries and 1 replica", "1 of 3 servers can't be reached", "127.0.0.1:1 refused"] {
         assert!(report.server.contains(words), "{words:?} in {report:?}");

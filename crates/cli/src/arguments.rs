@@ -134,6 +134,9 @@ pub(crate) struct Target {
     /// Ask for the passphrase of that key; without one, for the password at the SSH server.
     #[arg(long)]
     pub(crate) ask_ssh_password: bool,
+    /// Reach the Prometheus and the metrics pages through the SSH server, too.
+    #[arg(long)]
+    pub(crate) ssh_http: bool,
     /// Prometheus server to query; basic authentication stands in the URL.
     #[arg(long, value_name = "URL", env = "CACHESCOPE_PROMETHEUS_URL", hide_env_values = true)]
     pub(crate) prometheus: Option<String>,

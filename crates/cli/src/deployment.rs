@@ -31,6 +31,9 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
     let path = |path: &Option<std::path::PathBuf>| {
         path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
     };
+    if target.ssh_http && target.ssh.is_none() {
+        return Err(Failure::input("--ssh-http needs an SSH server: give it with --ssh"));
+    }
     Ok(DeploymentDraft {
         environment: common.environment.map(|name| match name {
             EnvironmentName::Development => Environment::Development,
@@ -42,6 +45,7 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
         ssh: target.ssh.clone().unwrap_or_default(),
         ssh_key_file: path(&target.ssh_key),
         ssh_secret: ssh_secret(target)?,
+        ssh_http: target.ssh_http,
         prometheus_url: target.prometheus.clone().unwrap_or_default(),
         metrics_urls: target.metrics.clone(),
         strategy: target.strategy.clone().unwrap_or_default(),
@@ -115,7 +119,7 @@ pub(crate) async fn plan(
             .await
             .map_err(|error| Failure::input(error.sentences().join(" / ")))?;
     }
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     plan.sources = chosen;
     plan.scan = scan;
     plan.timeout = common.timeout;

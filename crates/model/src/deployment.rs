@@ -52,6 +52,10 @@ pub struct Deployment {
     /// The SSH server that the Redis is reached through; `None` where it is reached directly.
     #[serde(default)]
     pub ssh: Option<SshHop>,
+    /// Whether its Prometheus and metrics pages are reached through that server, too. Where not, as in files of before
+    /// there was the choice, they are reached directly.
+    #[serde(default)]
+    pub ssh_http: bool,
 }
 
 /// Colours that people with any eyes can tell apart in both themes; always beside a name, never instead of one.
@@ -80,7 +84,7 @@ pub struct TlsFiles {
     pub key: Option<String>,
 }
 
-/// An SSH server on the way to a Redis. What it leaves open is up to the operator's own SSH configuration.
+/// An SSH server on the way to a deployment. What it leaves open is up to the operator's own SSH configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 pub struct SshHop {
     /// Its name or address, or an alias of the SSH configuration.

@@ -33,6 +33,7 @@ pub(crate) async fn keep_as(
         colour: None,
         tls: TlsFiles::default(),
         ssh: None,
+        ssh_http: false,
     };
     Ok(store.save_deployment(deployment).await?)
 }

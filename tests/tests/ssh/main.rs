@@ -4,6 +4,7 @@
 mod acting;
 mod ending;
 mod hosts;
+mod http;
 mod letting_in;
 mod secrets;
 mod support;

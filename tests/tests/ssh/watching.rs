@@ -2,13 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use cachescope_app::connection_test;
-use cachescope_app::deployments::{self, KeptSecrets};
+use cachescope_app::deployments;
 use cachescope_app::session::Session;
 use cachescope_app::wire::{ConnectionState, DeploymentDraft, StepResult};
 use cachescope_lab::servers::SshServer;
 use cachescope_model::deployment::Environment;
 use cachescope_model::source::SourceId;
 use cachescope_model::window::Window;
+use cachescope_store::Secrets;
 use cachescope_tests::waiting::wait_for;
 
 use crate::support::{Site, command, tunnel};
@@ -67,7 +68,7 @@ async fn a_tunnel_that_is_cut_is_a_gap_and_is_opened_again() -> Result<()> {
         ..DeploymentDraft::default()
     };
     let (deployment, secrets) = deployments::from_draft(&draft)?;
-    let mut plan = deployments::plan(deployment, secrets.into_kept()).await;
+    let mut plan = deployments::plan(deployment, secrets).await;
     let configuration = site.configuration(Some(&site.ssh.key()))?;
     let hop = plan.deployment.ssh.clone().context("it has one")?;
     plan.sources = Some([SourceId::Info].into());
@@ -103,7 +104,7 @@ async fn a_connection_test_says_that_it_is_the_ssh_server_that_fails() -> Result
         ssh: "nowhere.invalid".to_owned(),
         ..DeploymentDraft::default()
     };
-    let report = connection_test::run(&draft, KeptSecrets::default()).await;
+    let report = connection_test::run(&draft, &Secrets::session_only()).await;
     assert!(!report.usable);
     let first = &report.steps[0];
     assert!(first.title.contains("SSH tunnel through nowhere.invalid"), "{report:?}");

@@ -29,6 +29,7 @@ pub(crate) async fn watch(
             colour: None,
             tls: TlsFiles::default(),
             ssh: None,
+            ssh_http: false,
         })
         .await?;
     Window::open_again(state, options).await

@@ -76,6 +76,7 @@ mod tests {
             colour: None,
             tls: TlsFiles::default(),
             ssh: None,
+            ssh_http: false,
         }
     }
 

@@ -26,9 +26,9 @@ use cachescope_model::time::Timestamp;
 use cachescope_model::triage::Triage;
 use cachescope_model::window::Window;
 use cachescope_sources::context::SessionClock;
+use cachescope_sources::http::{Credentials, HttpOptions};
 use cachescope_sources::prometheus::source::PrometheusTarget;
 use cachescope_sources::redis::ConnectOptions;
-use cachescope_sources::redis::TlsOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovery;
@@ -48,7 +48,7 @@ use crate::deployments;
 pub struct SessionPlan {
     /// What is watched.
     pub deployment: Deployment,
-    /// The tunnel to its Redis; every connection of every part goes through this one.
+    /// The tunnel to it; every connection of every part goes through this one.
     pub ssh: Option<Arc<Tunnel>>,
     /// The strategy it follows; the default one documents nothing.
     pub strategy: Arc<Strategy>,
@@ -73,12 +73,19 @@ pub struct SessionPlan {
 }
 
 impl SessionPlan {
-    pub(crate) fn tls_options(&self) -> TlsOptions {
-        sources::tls_options(&self.deployment.tls)
-    }
-
     pub(crate) fn connect_options(&self) -> ConnectOptions {
         sources::connect_options(&self.deployment.tls, self.ssh.clone(), self.timeout)
+    }
+
+    /// How its Prometheus and metrics pages are reached.
+    pub(crate) fn http_options(&self, credentials: Credentials) -> HttpOptions {
+        HttpOptions {
+            credentials,
+            ssh: self.ssh.clone().filter(|_| self.deployment.ssh_http),
+            tls: sources::tls_options(&self.deployment.tls),
+            timeout: self.timeout,
+            ..HttpOptions::default()
+        }
     }
 
     pub(crate) fn prometheus_target(&self) -> Option<PrometheusTarget> {

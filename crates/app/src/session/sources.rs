@@ -9,7 +9,7 @@ use cachescope_model::observation::{NodeName, Observation, Observed};
 use cachescope_model::source::{SourceHealth, SourceId, SourceStatus};
 use cachescope_model::time::Timestamp;
 use cachescope_sources::context::{SessionClock, SourceContext};
-use cachescope_sources::http::HttpOptions;
+use cachescope_sources::http::Credentials;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::names;
 use cachescope_sources::prometheus::source::{self as prometheus, PrometheusQueries, PrometheusTarget};
@@ -255,8 +255,7 @@ impl Running {
     fn start_metrics(&self, cancel: &CancellationToken, plan: &SessionPlan) -> Vec<JoinHandle<()>> {
         let run = |url: &String| {
             let mut target = MetricsTarget::new(url);
-            target.http.tls = tls_options(&plan.deployment.tls);
-            target.http.timeout = plan.timeout;
+            target.http = plan.http_options(Credentials::None);
             target.interval = METRICS_INTERVAL;
             target.accept = names::accepts(plan.strategy.metrics.as_ref());
             tokio::spawn(metrics::run(self.context(url, cancel), target))
@@ -294,7 +293,5 @@ pub(super) fn prometheus_target(plan: &SessionPlan) -> Option<PrometheusTarget> 
     let (url, credentials) =
         deployments::http_endpoint(url, plan.prometheus_token.as_ref(), plan.prometheus_password.as_ref())
             .ok()?;
-    let tls = tls_options(&plan.deployment.tls);
-    let http = HttpOptions { credentials, tls, timeout: plan.timeout, ..HttpOptions::default() };
-    Some(PrometheusTarget { url, http, interval: METRICS_INTERVAL })
+    Some(PrometheusTarget { url, http: plan.http_options(credentials), interval: METRICS_INTERVAL })
 }

@@ -4,8 +4,9 @@ use cachescope_model::deployment::{Deployment, DeploymentId};
 use cachescope_sources::ssh;
 
 use super::{Entry, File};
-use crate::deployments::{self, NewSecrets};
+use crate::deployments;
 use crate::places::encoded;
+use crate::secrets::DeploymentSecrets;
 use crate::wire::{DeploymentDraft, ImportOutcome, ImportReport, ImportedDeployment};
 
 /// An entry that can be added.
@@ -14,7 +15,7 @@ pub struct Accepted {
     /// What is to be kept.
     pub deployment: Deployment,
     /// What goes to the keychain.
-    pub secrets: NewSecrets,
+    pub secrets: DeploymentSecrets,
 }
 
 /// Says of each entry whether it is new, known or no good; gives the new ones.

@@ -130,7 +130,7 @@ pub async fn keep(
     if let Some(store) = store {
         store.save_deployment(accepted.deployment.clone()).await?;
     }
-    accepted.secrets.keep(secrets, &accepted.deployment.id).await;
+    accepted.secrets.keep(secrets, &accepted.deployment).await;
     Ok(accepted.deployment)
 }
 

@@ -62,6 +62,7 @@ fn entry(deployment: Deployment) -> Entry {
             redis_url: deployment.redis_url.unwrap_or_default(),
             ssh,
             ssh_key_file: ssh_key,
+            ssh_http: deployment.ssh_http,
             prometheus_url: deployment.prometheus_url.unwrap_or_default(),
             metrics_urls: deployment.metrics_urls,
             strategy: deployment.strategy.unwrap_or_default(),

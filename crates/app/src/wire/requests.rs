@@ -92,10 +92,10 @@ requests! {
         keep: bool,
     } -> ImportReport;
     /// Looks for a Prometheus and for metrics pages at the usual ports of a Redis server's host, where that is in a
-    /// private network.
+    /// private network or behind an SSH server that they are reached through.
     FindEndpoints {
-        /// The Redis address as typed.
-        redis_url: String,
+        /// The form as typed.
+        draft: DeploymentDraft,
     } -> Vec<TriedEndpoint>;
     /// Switches a source on or off for this session. Without an approval the slow log is read as it stands.
     SetSource {

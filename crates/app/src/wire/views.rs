@@ -94,7 +94,7 @@ pub struct DeploymentDraft {
     pub redis_url: String,
     /// Redis password, where it does not stand in the URL; `None` keeps the one that is known.
     pub redis_password: Option<String>,
-    /// An SSH server to reach the Redis through: `[user@]host[:port]` or an alias of the SSH configuration; empty for
+    /// An SSH server to reach it through: `[user@]host[:port]` or an alias of the SSH configuration; empty for
     /// none.
     #[serde(default)]
     pub ssh: String,
@@ -104,6 +104,9 @@ pub struct DeploymentDraft {
     /// The passphrase of that key, or the password where no key is named; `None` keeps the one that is known.
     #[serde(default)]
     pub ssh_secret: Option<String>,
+    /// Whether Prometheus and metrics pages are reached through the SSH server, too; without one it says nothing.
+    #[serde(default)]
+    pub ssh_http: bool,
     /// Base URL of a Prometheus; empty for none.
     pub prometheus_url: String,
     /// Bearer token for the Prometheus; `None` keeps the one that is known. Basic authentication stands in the URL.

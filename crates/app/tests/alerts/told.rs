@@ -92,7 +92,7 @@ async fn every_channel_is_told_in_its_language_and_one_that_hangs_delays_nobody(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_forgotten_alone_and_the_address_stays() {
+async fn a_token_is_of_one_host_and_is_forgotten_alone() {
     let bench = Bench::start().await;
     let save = async |id: Option<String>, url: Option<&str>, token: Option<&str>| {
         let draft = ChannelDraft {
@@ -113,6 +113,10 @@ async fn a_token_is_forgotten_alone_and_the_address_stays() {
     assert!(new.has_token);
     let kept = save(Some(new.channel.id.clone()), None, None).await;
     assert!(kept.has_token, "not typed anew, it stays");
+    let moved = save(Some(new.channel.id.clone()), Some("http://elsewhere.example/s3cret"), None).await;
+    assert!(!moved.has_token, "it goes to the host it was given for and to no other");
+    let back = save(Some(new.channel.id.clone()), Some("http://hooks.example/other"), None).await;
+    assert!(back.has_token, "that is its host");
     let bare = save(Some(new.channel.id.clone()), None, Some("")).await;
     assert_eq!((bare.has_token, &bare.channel), (false, &new.channel));
     bench.app.stop().await;

@@ -22,6 +22,17 @@ pub enum Credentials {
     Bearer(SecretString),
 }
 
+impl Credentials {
+    /// The name of basic authentication.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Basic { user, .. } => Some(user),
+            Self::None | Self::Bearer(_) => None,
+        }
+    }
+}
+
 /// An endpoint's address without name and password.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {

@@ -227,6 +227,7 @@ fn follow_within_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         to: attempt.url().host_str().unwrap_or_default().to_owned(),
         endless: attempt.previous().len() > MAX_REDIRECTS,
         downgrade: first.host() == attempt.url().host() && first.scheme() == "https",
+        other_port: false,
     };
     attempt.error(leaves)
 }

@@ -1,5 +1,6 @@
 //! The one HTTP client: every request has a deadline, every answer a bound, every failure one sentence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +13,10 @@ use secrecy::ExposeSecret;
 use super::address::{Address, Credentials};
 use super::failure::{self, LeavesHost};
 use super::public_only::{self, PublicOnly};
+use super::tunnelled::Ways;
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::TlsOptions;
+use crate::ssh::Tunnel;
 
 /// Redirects followed within the host.
 pub(super) const MAX_REDIRECTS: usize = 5;
@@ -23,6 +26,8 @@ pub(super) const MAX_REDIRECTS: usize = 5;
 pub struct HttpOptions {
     /// Who we are; what stands in the URL wins.
     pub credentials: Credentials,
+    /// The tunnel it is reached through; `None` reaches it directly.
+    pub ssh: Option<Arc<Tunnel>>,
     /// Whom we trust and our own certificate.
     pub tls: TlsOptions,
     /// Deadline of a connection's set-up.
@@ -42,6 +47,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             credentials: Credentials::None,
+            ssh: None,
             tls: TlsOptions::default(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
@@ -69,6 +75,7 @@ pub struct HttpClient {
     client: Client,
     address: Address,
     options: HttpOptions,
+    ways: Option<Ways>,
 }
 
 impl HttpClient {
@@ -97,17 +104,24 @@ impl HttpClient {
             // A proxy would look the name up itself.
             builder = builder.dns_resolver(PublicOnly).no_proxy();
         }
+        let ways = options.ssh.clone();
+        let ways = ways.map(|tunnel| Ways::new(tunnel, &address, options.connect_timeout)).transpose()?;
+        let tunnelled = ways.is_some();
+        let follow = move |attempt: Attempt<'_>| follow_within_host(attempt, tunnelled);
         let client = builder
             .tls_backend_preconfigured(tls(&address, &options.tls)?)
             .user_agent(concat!("cachescope/", env!("CARGO_PKG_VERSION")))
-            .redirect(if options.follows { Policy::custom(follow_within_host) } else { Policy::none() })
+            .redirect(if options.follows { Policy::custom(follow) } else { Policy::none() })
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout)
             .referer(false)
-            .pool_max_idle_per_host(4)
-            .build()
-            .map_err(|error| failure::of(&error, &address, &options))?;
-        Ok(Self { client, address, options })
+            .pool_max_idle_per_host(4);
+        let client = match &ways {
+            Some(ways) => ways.take(client),
+            None => client,
+        };
+        let client = client.build().map_err(|error| failure::of(&error, &address, &options))?;
+        Ok(Self { client, address, options, ways })
     }
 
     /// Where it goes, as it may be shown.
@@ -222,6 +236,9 @@ impl HttpClient {
         request: RequestBuilder,
         address: &'c Address,
     ) -> Result<Arriving<'c>, SourceError> {
+        if let Some(ways) = &self.ways {
+            ways.ready().await?;
+        }
         let request = match &self.options.credentials {
             Credentials::None => request,
             Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
@@ -295,18 +312,22 @@ pub(super) fn tls(address: &Address, options: &TlsOptions) -> Result<ClientConfi
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// A redirect may change the path, not the host, and never give TLS up.
-fn follow_within_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+/// A redirect may change the path, not the host, and never give TLS up. Where the ways of a tunnel lead to one port, it
+/// may not change that.
+fn follow_within_host(attempt: Attempt<'_>, tunnelled: bool) -> reqwest::redirect::Action {
     let Some(first) = attempt.previous().first() else { return attempt.stop() };
     let same_host = first.host() == attempt.url().host();
     let safe = first.scheme() != "https" || attempt.url().scheme() == "https";
-    if same_host && safe && attempt.previous().len() <= MAX_REDIRECTS {
+    let same_port = first.port_or_known_default() == attempt.url().port_or_known_default();
+    let there = same_host && (same_port || !tunnelled);
+    if there && safe && attempt.previous().len() <= MAX_REDIRECTS {
         return attempt.follow();
     }
     let leaves = LeavesHost {
         to: attempt.url().host_str().unwrap_or_default().to_owned(),
         endless: attempt.previous().len() > MAX_REDIRECTS,
         downgrade: same_host && !safe,
+        other_port: same_host && !there,
     };
     attempt.error(leaves)
 }

@@ -17,6 +17,8 @@ pub(super) struct LeavesHost {
     pub(super) to: String,
     pub(super) endless: bool,
     pub(super) downgrade: bool,
+    /// It stays on the host, and the tunnel does not lead there.
+    pub(super) other_port: bool,
 }
 
 /// Every cause of an error, the error itself first. What an I/O error wraps counts too, although it does not
@@ -43,6 +45,10 @@ pub(super) fn of(error: &reqwest::Error, address: &Address, options: &HttpOption
     let fail = |code, sentence: String, remedy: &str| SourceError::new(code, sentence, remedy);
     if let Some(leaves) = cause::<LeavesHost>(error) {
         return of_redirect(leaves, address);
+    }
+    // A tunnel has said why there is no way.
+    if let Some(no_way) = cause::<SourceError>(error) {
+        return no_way.clone();
     }
     if let Some(Private(host)) = cause::<Private>(error) {
         return public_only::refused(host);
@@ -108,6 +114,11 @@ fn of_redirect(leaves: &LeavesHost, address: &Address) -> SourceError {
         (format!("{address} redirects in a circle"), "check the address")
     } else if leaves.downgrade {
         (format!("{address} redirects to an address without TLS, which is not followed"), "check the server")
+    } else if leaves.other_port {
+        (
+            format!("{address} redirects to another port, which is not followed through an SSH tunnel"),
+            "give the address that it redirects to",
+        )
     } else {
         (
             format!("{address} redirects to the host {:?}, which is not followed", leaves.to),

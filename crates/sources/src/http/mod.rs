@@ -6,6 +6,7 @@ pub mod client;
 mod failure;
 pub mod metrics;
 mod public_only;
+mod tunnelled;
 mod webhook;
 
 pub use address::{Address, Credentials};

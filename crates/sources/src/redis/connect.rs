@@ -14,7 +14,7 @@ use super::command::{Asked, as_ours, is_ours};
 use super::diagnose;
 use super::failure::{broken, refusal, user_of, was_executed};
 use super::hello::{ServerHello, parse_hello};
-use super::stream::{self, FirstBytes, Reading, no_answer};
+use super::stream::{self, FirstBytes, Reading, ServerStream, no_answer};
 use super::target::RedisTarget;
 use super::tls::{TlsOptions, tls_port};
 use crate::error::{ErrorCode, SourceError};
@@ -103,6 +103,18 @@ impl Connection {
         // What is pushed is not waited for by anybody.
         let reading = if push.is_some() { Reading::Leisurely } else { Reading::AtOnce };
         let stream = stream::open(target, options, reading).await?;
+        Self::over(stream, target, options, open, commands, push).await
+    }
+
+    /// The same over a stream that is open.
+    pub(super) async fn over(
+        stream: ServerStream,
+        target: &Arc<RedisTarget>,
+        options: &ConnectOptions,
+        open: &Arc<AtomicU64>,
+        commands: &mut u64,
+        push: Option<Arc<dyn AsyncPushSender>>,
+    ) -> Result<Self, SourceError> {
         let counted = Counted::new(open);
         let first = stream.first_bytes();
         let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();

@@ -1,8 +1,8 @@
 //! Sources that read a Redis server (or one that speaks its protocol).
 //!
 //! `target` says where, `connect` gets there, `node` shares it; `info`, `events`, `commands`, `slow_log` and `scan`
-//! are the sources; `capabilities` says beforehand which of them work here; `settings` are those that may be
-//! changed for them. `acting` is the connection of those who change keys.
+//! are the sources; `stages` says which stage of connecting fails, and `capabilities` beforehand which of
+//! the sources work here; `settings` are those that may be changed for them. `acting` is the connection of those who change keys.
 
 pub mod acting;
 mod background;
@@ -32,6 +32,7 @@ mod raw;
 pub mod scan;
 pub mod settings;
 pub mod slow_log;
+pub mod stages;
 mod stream;
 mod target;
 mod tls;

@@ -4,6 +4,7 @@
 //! and their own words.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::connect::ConnectOptions;
 use super::diagnose::speaks_plainly;
@@ -56,7 +58,7 @@ pub(crate) struct ServerStream {
 }
 
 impl ServerStream {
-    fn new(inner: Box<dyn Duplex>) -> Self {
+    pub(super) fn new(inner: Box<dyn Duplex>) -> Self {
         Self { inner, first: FirstBytes::default(), kept: 0 }
     }
 
@@ -138,22 +140,34 @@ pub(crate) async fn open(
             if !encrypted {
                 return Ok(ServerStream::new(Box::new(carrier)));
             }
-            let connector = TlsConnector::from(options.tls.client_config()?);
-            let name = ServerName::try_from(host.clone()).map_err(|_| {
-                SourceError::new(
-                    ErrorCode::Tls,
-                    format!("{host} is not a name that a certificate can be checked against"),
-                    "use the host name that stands in the server's certificate",
-                )
-            })?;
-            match timeout(deadline, connector.connect(name, carrier)).await {
-                Ok(Ok(stream)) => Ok(ServerStream::new(Box::new(stream))),
-                Ok(Err(error)) => Err(tls_failure(target, &error)),
-                // A plain Redis waits for the end of a line and may never answer a TLS greeting.
-                Err(_) if speaks_plainly(host, *port, options).await => Err(plain_port(target)),
-                Err(_) => Err(no_answer(&target.to_string(), deadline)),
-            }
+            Ok(ServerStream::new(Box::new(secure(target, host, *port, carrier, options).await?)))
         }
+    }
+}
+
+/// Speaks TLS over what reaches the server, within the deadline for connecting, and checks its certificate.
+pub(super) async fn secure(
+    target: &RedisTarget,
+    host: &str,
+    port: u16,
+    carrier: Carrier,
+    options: &ConnectOptions,
+) -> Result<TlsStream<Carrier>, SourceError> {
+    let deadline = options.connect_timeout;
+    let connector = TlsConnector::from(options.tls.client_config()?);
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        SourceError::new(
+            ErrorCode::Tls,
+            format!("{host} is not a name that a certificate can be checked against"),
+            "use the host name that stands in the server's certificate",
+        )
+    })?;
+    match timeout(deadline, connector.connect(name, carrier)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(tls_failure(target, &error)),
+        // A plain Redis waits for the end of a line and may never answer a TLS greeting.
+        Err(_) if speaks_plainly(host, port, options).await => Err(plain_port(target)),
+        Err(_) => Err(no_answer(&target.to_string(), deadline)),
     }
 }
 
@@ -165,7 +179,7 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    fn direct(stream: impl Duplex + 'static) -> Self {
+    pub(super) fn direct(stream: impl Duplex + 'static) -> Self {
         Self { stream: Box::new(stream), _control: None }
     }
 }
@@ -222,7 +236,7 @@ pub(super) async fn carrier(
         };
         return Ok(Carrier { stream, _control: Some(control) });
     }
-    let tcp = timeout(deadline, connect_tcp(host, port))
+    let tcp = timeout(deadline, async { connect_any(host, port, &resolve(host, port).await?).await })
         .await
         .map_err(|_| no_answer(&host_and_port(host, port), deadline))??;
     Ok(match reading {
@@ -235,15 +249,26 @@ fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
+/// The addresses of a host; at least one.
+pub(super) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, SourceError> {
+    let found = lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>);
+    let why = match found {
+        Ok(addresses) if !addresses.is_empty() => return Ok(addresses),
+        Ok(_) => format!("the host name {host} has no address"),
+        Err(error) => {
+            format!("the host name {host} can't be resolved: {}", lower_first(&error.to_string()))
+        }
+    };
+    Err(SourceError::new(ErrorCode::Dns, why, "check the spelling of the host, the DNS server and the VPN"))
+}
+
+/// Connects to the first of these addresses that takes us.
+pub(super) async fn connect_any(
+    host: &str,
+    port: u16,
+    addresses: &[SocketAddr],
+) -> Result<TcpStream, SourceError> {
     let address = host_and_port(host, port);
-    let addresses = lookup_host((host, port)).await.map_err(|error| {
-        SourceError::new(
-            ErrorCode::Dns,
-            format!("the host name {host} can't be resolved: {}", lower_first(&error.to_string())),
-            "check the spelling of the host, the DNS server and the VPN",
-        )
-    })?;
     let mut last = None;
     for one in addresses {
         match TcpStream::connect(one).await {
@@ -258,11 +283,7 @@ async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, SourceError> {
         }
     }
     Err(match last {
-        None => SourceError::new(
-            ErrorCode::Dns,
-            format!("the host name {host} has no address"),
-            "check the spelling of the host, the DNS server and the VPN",
-        ),
+        None => SourceError::new(ErrorCode::Unreachable, format!("{address} has no address to try"), ""),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => SourceError::new(
             ErrorCode::Refused,
             format!("{address} refused the connection: nothing listens there"),

@@ -161,6 +161,12 @@ impl RedisTarget {
         Self { user, password, database: 0, ..self }
     }
 
+    /// The same, but for the database.
+    #[must_use]
+    pub(super) fn in_first_database(self) -> Self {
+        Self { database: 0, ..self }
+    }
+
     /// How to reach it.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {

@@ -1,8 +1,7 @@
 //! One running `ssh`: started, awaited until it lets ways through, and ended with us.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::askpass::{self, Answers};
 use super::said::Said;
-use super::{command, failure, mux};
+use super::{command, directory, failure, mux};
 use crate::error::SourceError;
 
 /// A server lets somebody in within a second; somebody who has to touch a key takes longer.
@@ -28,8 +27,6 @@ const CONFIGURATION_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What an ended `ssh` still has to say is there by then.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
-/// The path of a socket may have 104 bytes (108 on Linux), and `ssh` adds 17 while it makes one.
-const MOST_DIRECTORY_BYTES: usize = 60;
 
 /// The shell waits for the end of its input, which the system closes when this process is gone, however it went; then
 /// it ends `ssh`. When `ssh` ends, so does the shell, and removes their directory.
@@ -88,8 +85,8 @@ impl Master {
         let hop = &orders.hop;
         let by = Instant::now() + OPEN_WITHIN;
         let logins = logins(orders).await?;
-        let directory =
-            directory().map_err(|error| failure::local(hop, "no directory for its socket", &error))?;
+        let directory = directory::private()
+            .map_err(|error| failure::local(hop, "no directory for its socket", &error))?;
         let socket = directory.path().join("c");
         let said = Said::default();
 
@@ -165,20 +162,6 @@ impl Master {
     pub(super) fn has_ended(&self) -> bool {
         *self.ended.borrow()
     }
-}
-
-/// A directory that nobody else may enter, with a path that is short enough for a socket in it.
-fn directory() -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("cachescope-ssh-").permissions(std::fs::Permissions::from_mode(0o700));
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let places = runtime.into_iter().chain([std::env::temp_dir()]);
-    for place in places.filter(|place| place.as_os_str().len() <= MOST_DIRECTORY_BYTES) {
-        if let Ok(directory) = builder.tempdir_in(place) {
-            return Ok(directory);
-        }
-    }
-    builder.tempdir_in(Path::new("/tmp"))
 }
 
 /// Who we are there, as questions call it: what the configuration makes of what was typed (`ssh -G`).

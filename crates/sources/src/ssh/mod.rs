@@ -11,15 +11,19 @@
 //! | `master` | the process: started, awaited, ended with us |
 //! | `said` | what it said, for the words of an error |
 //! | `mux` | asking it for a way to an address |
+//! | `door` | a way for a library that opens its connections itself, as the client of HTTP does |
+//! | `directory` | where their sockets lie |
 //! | `askpass` | its questions, and our answers |
 //! | `failure` | what became of it in one sentence, with the step that failed |
 //! | `tunnel` | one master for many connections, started again when it is lost |
 //!
 //! Host keys are always verified, whatever the configuration says: a key that is not known is refused, and one that
-//! has changed is refused loudly. Metrics pages and Prometheus are not reached this way.
+//! has changed is refused loudly.
 
 pub mod askpass;
 mod command;
+mod directory;
+mod door;
 mod failure;
 mod hop;
 mod master;
@@ -27,6 +31,7 @@ mod mux;
 mod said;
 mod tunnel;
 
+pub(crate) use door::Door;
 pub use hop::{check, parse};
 pub(crate) use mux::Way;
 pub use tunnel::Tunnel;

@@ -15,4 +15,5 @@ mod scan;
 mod scan_slots;
 mod settings;
 mod slow_log;
+mod stages;
 mod watch;

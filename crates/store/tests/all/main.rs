@@ -32,6 +32,7 @@ fn deployment(name: &str) -> Deployment {
         colour: None,
         tls: Default::default(),
         ssh: None,
+        ssh_http: false,
     }
 }
 

@@ -55,4 +55,9 @@ tls: TlsFiles,
 /**
  * The SSH server that the Redis is reached through; `None` where it is reached directly.
  */
-ssh: SshHop | null, };
+ssh: SshHop | null, 
+/**
+ * Whether its Prometheus and metrics pages are reached through that server, too. Where not, as in files of before
+ * there was the choice, they are reached directly.
+ */
+ssh_http: boolean, };

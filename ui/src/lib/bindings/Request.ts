@@ -60,9 +60,9 @@ contents: string,
  */
 keep: boolean, } | { "request": "find_endpoints", 
 /**
- * The Redis address as typed.
+ * The form as typed.
  */
-redis_url: string, } | { "request": "set_source", 
+draft: DeploymentDraft, } | { "request": "set_source", 
 /**
  * Which one.
  */

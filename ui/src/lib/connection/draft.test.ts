@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { DeploymentView } from '../bindings/DeploymentView';
-import { draftOf, emptyDraft, hasAddress, linesOf, sshText, toSend } from './draft';
+import { behind, draftOf, emptyDraft, hasAddress, linesOf, notTakenAlong, sshText, toSend } from './draft';
 
 const view: DeploymentView = {
   deployment: {
@@ -16,6 +16,7 @@ const view: DeploymentView = {
     colour: 'teal',
     tls: { ca: '/etc/ca.pem', cert: null, key: null },
     ssh: { host: 'bastion', port: 2222, user: 'ann', key: '~/.ssh/key' },
+    ssh_http: true,
   },
   has_redis_password: true,
   has_ssh_secret: true,
@@ -38,7 +39,12 @@ test('the form of a kept deployment never holds a secret, and sending it unchang
   expect(draft).toMatchObject({ id: 'd1', redis_password: null, prometheus_token: null, strategy: 'crm' });
   expect(draft).toMatchObject({ ca_file: '/etc/ca.pem', cert_file: '', key_file: '' });
   expect(draft).toMatchObject({ group: 'Payments', colour: 'teal' });
-  expect(draft).toMatchObject({ ssh: 'ann@bastion:2222', ssh_key_file: '~/.ssh/key', ssh_secret: null });
+  expect(draft).toMatchObject({
+    ssh: 'ann@bastion:2222',
+    ssh_key_file: '~/.ssh/key',
+    ssh_secret: null,
+    ssh_http: true,
+  });
   expect(toSend({ ...draft, redis_password: '' }).redis_password).toBe(null);
   expect(toSend({ ...draft, redis_password: ' s p ' }).redis_password).toBe(' s p ');
 });
@@ -52,6 +58,16 @@ test('an SSH server is shown as it is typed', () => {
     ssh: 'bastion',
     ssh_secret: ' s ',
   });
+});
+
+test('a kept secret is of what stands behind one SSH server, and the form says so where that changes', () => {
+  expect(behind(' redis://a ', '')).toBe('redis://a');
+  expect(behind('', 'bastion')).toBe('');
+  const before = behind('redis://a', 'bastion');
+  expect(notTakenAlong('password', true, before, behind('redis://a', ' bastion '))).toBe('');
+  for (const now of [behind('redis://a', ''), behind('redis://a', 'other')]) {
+    expect(notTakenAlong('password', true, before, now)).toContain('redis://a behind bastion');
+  }
 });
 
 test('what is sent is trimmed, passwords excepted', () => {
@@ -72,4 +88,14 @@ test('metrics pages are taken one a line', () => {
 test('a form without any address can not be tested', () => {
   expect(hasAddress(emptyDraft())).toBe(false);
   expect(hasAddress({ ...emptyDraft(), metrics_urls: ['http://a'] })).toBe(true);
+});
+
+test('a kept secret is said not to be taken along to another address', () => {
+  const said = (has: boolean, before: string | null, now: string) =>
+    notTakenAlong('password', has, before, now);
+  expect(said(true, 'redis://a', 'redis://b')).toContain('for redis://a.');
+  expect(said(true, 'redis://a', ' redis://a ')).toBe('');
+  expect(said(true, 'redis://a', '')).toBe('');
+  expect(said(false, 'redis://a', 'redis://b')).toBe('');
+  expect(said(true, null, 'redis://b')).toBe('');
 });

@@ -28,6 +28,7 @@ export function emptyDraft(address = ''): DeploymentDraft {
     ssh: '',
     ssh_key_file: '',
     ssh_secret: null,
+    ssh_http: false,
     prometheus_url: prometheus ? address : '',
     prometheus_token: null,
     metrics_urls: [],
@@ -50,6 +51,7 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     redis_url: deployment.redis_url ?? '',
     ssh: deployment.ssh ? sshText(deployment.ssh) : '',
     ssh_key_file: deployment.ssh?.key ?? '',
+    ssh_http: deployment.ssh_http,
     prometheus_url: deployment.prometheus_url ?? '',
     metrics_urls: [...deployment.metrics_urls],
     strategy: deployment.strategy ?? '',
@@ -59,6 +61,18 @@ export function draftOf({ deployment }: DeploymentView): DeploymentDraft {
     group: deployment.group ?? '',
     colour: deployment.colour,
   };
+}
+
+/** Where a secret is kept for one address and another one stands in its field now: that it is not taken along. */
+export function notTakenAlong(secret: string, has: boolean, before: string | null, now: string): string {
+  if (!has || before === null || now.trim() === '' || now.trim() === before) return '';
+  return `The ${secret} that is kept is for ${before}. To another server, user or SSH server it is not sent: type it again.`;
+}
+
+/** An address and the SSH server that it is one behind, as both are typed; nothing where there is no address. */
+export function behind(address: string, ssh: string): string {
+  const typed = address.trim();
+  return typed === '' || ssh.trim() === '' ? typed : `${typed} behind ${ssh.trim()}`;
 }
 
 /** An SSH server as it is typed: `user@host:port`. */

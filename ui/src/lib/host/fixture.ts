@@ -40,6 +40,7 @@ const view = (
     colour: null,
     tls: { ca: null, cert: null, key: null },
     ssh: null,
+    ssh_http: false,
     ...more,
   },
   has_redis_password: true,
@@ -175,16 +176,25 @@ export function fixture(parameters: URLSearchParams): Transport {
           data: {
             usable: false,
             steps: [
+              { title: 'DNS', result: 'ok', detail: '10.12.0.7, 10.12.0.8', remedy: '' },
               {
-                title: 'Reach prod-eu-1.cache.internal:6379',
+                title: 'TCP to prod-eu-1.cache.internal:6379',
                 result: 'ok',
-                detail: 'Answered in 1.2 ms.',
+                detail: '10.12.0.7:6379 in 1.20 ms',
                 remedy: '',
               },
               {
-                title: 'Sign in as viewer',
+                title: 'TLS',
+                result: 'skipped',
+                detail: 'not asked for; an address with rediss:// asks for it',
+                remedy: '',
+              },
+              { title: 'AUTH', result: 'ok', detail: 'logged in as viewer', remedy: '' },
+              { title: 'PING', result: 'ok', detail: 'answered in 0.41 ms, the shortest of 3', remedy: '' },
+              {
+                title: 'Topology',
                 result: 'ok',
-                detail: 'Redis 7.0.15, standalone, master.',
+                detail: 'Standalone server: redis 7.0.15, standalone, master',
                 remedy: '',
               },
               {

@@ -38,7 +38,7 @@ export const STEP: Record<StepResult, Status> = {
   ok: status('circle', 'ok', 'works'),
   warning: status('diamond', 'warn', 'works in part'),
   failed: status('cross', 'crit', 'failed'),
-  skipped: status('ring', 'idle', 'not tried'),
+  skipped: status('ring', 'idle', 'skipped'),
 };
 
 /** A deployment's state; one that is reached but misses its target says so. */

@@ -1,13 +1,15 @@
 //! Webhooks and Alertmanagers: kept, configured, and fed.
 //!
 //! Each channel has a task and a bounded queue of its own, so that one that hangs delays neither the judging nor the
-//! others. Address and token are in the keychain; what is shown of an address is its host.
+//! others. Address and token are in the keychain; what is shown of an address is its host. A token goes to the host it
+//! was given for and to no other.
 
 mod delivery;
 mod payload;
 
 use std::sync::Arc;
 
+use cachescope_actions::request::origin_of;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::strategy::Severity;
 use cachescope_model::telling::{Channel, ChannelKind};
@@ -15,11 +17,12 @@ use cachescope_sources::context::SessionClock;
 use cachescope_sources::http::Webhook;
 use cachescope_store::{Secrets, Store};
 use parking_lot::Mutex;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use self::delivery::Running;
 pub(crate) use self::payload::Message;
 use super::notice::Told;
+use crate::secrets::bound;
 use crate::wire::{ChannelDraft, ChannelTest, ChannelView, Nothing, WireError, WireErrorCode};
 
 /// Channels that may be kept.
@@ -28,7 +31,11 @@ const MOST: usize = 20;
 const MOST_NAME: usize = 100;
 
 const URL: &str = "url";
-const TOKEN: &str = "token";
+
+/// The name of the token for this address.
+fn token_at(url: &SecretString) -> Option<String> {
+    Some(bound("token", &[&origin_of(url.expose_secret())?]))
+}
 
 /// A channel's secrets stand under a name of their own beside those of deployments.
 fn owner(id: &str) -> DeploymentId {
@@ -64,7 +71,10 @@ impl Channels {
     /// Starts a channel in place of the one of its identity.
     async fn begin(&self, channel: Channel) -> Arc<Running> {
         let url = self.secrets.get(&owner(&channel.id), URL).await;
-        let token = self.secrets.get(&owner(&channel.id), TOKEN).await;
+        let token = match url.as_ref().and_then(token_at) {
+            Some(name) => self.secrets.get(&owner(&channel.id), &name).await,
+            None => None,
+        };
         let running = Arc::new(Running::start(channel, url, token, self.clock));
         let mut all = self.running.lock();
         match all.iter_mut().find(|known| known.channel.id == running.channel.id) {
@@ -152,11 +162,16 @@ impl Channels {
         if let Some(store) = &self.store {
             store.save_channel(&channel).await?;
         }
-        if let Some(url) = typed {
-            self.secrets.set(&owner(&channel.id), URL, url).await;
-        }
-        if let Some(token) = draft.token {
-            self.secrets.set(&owner(&channel.id), TOKEN, SecretString::from(token)).await;
+        let owner = owner(&channel.id);
+        let url = match typed {
+            Some(url) => {
+                self.secrets.set(&owner, URL, url.clone()).await;
+                Some(url)
+            }
+            None => self.secrets.get(&owner, URL).await,
+        };
+        if let (Some(token), Some(name)) = (draft.token, url.as_ref().and_then(token_at)) {
+            self.secrets.set(&owner, &name, SecretString::from(token)).await;
         }
         Ok(self.begin(channel).await.view())
     }

@@ -162,6 +162,14 @@ impl RedisAddress {
         self
     }
 
+    /// Whom a login may be shown to, as one text: the servers, the service that Sentinels are asked for, with or
+    /// without TLS, and the users. Two addresses that differ in the database alone have the same.
+    #[must_use]
+    pub fn login_scope(&self) -> String {
+        let seeds = self.seeds.iter().map(|seed| seed.clone().in_first_database()).collect();
+        Self { seeds, direct: false, sentinel: self.sentinel.clone() }.public_url()
+    }
+
     /// The URL without passwords; parsing it gives this address back, but for the passwords.
     #[must_use]
     pub fn public_url(&self) -> String {
