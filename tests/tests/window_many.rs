@@ -25,19 +25,18 @@ fn deployment(place: usize, redis_url: String) -> Deployment {
         prometheus_url: None,
         metrics_urls: Vec::new(),
         strategy: None,
-        group: (place % 2 == 0).then(|| "Shop".to_owned()),
+        group: place.is_multiple_of(2).then(|| "Shop".to_owned()),
         colour: None,
         tls: TlsFiles::default(),
         ssh: None,
+        ssh_http: false,
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_few_of_a_hundred_deployments_that_answer_are_found_and_opened_by_keyboard() -> Result<()> {
-    let servers = [
-        RedisServer::start(RedisOptions::default()).await?,
-        RedisServer::start(RedisOptions::default()).await?,
-    ];
+    let options = RedisOptions { notify_keyspace_events: Some("AEm".to_owned()), ..RedisOptions::default() };
+    let servers = [RedisServer::start(options.clone()).await?, RedisServer::start(options).await?];
     // Bound and never listened to: whoever connects is refused.
     let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let state = tempfile::tempdir()?;
@@ -51,9 +50,7 @@ async fn the_few_of_a_hundred_deployments_that_answer_are_found_and_opened_by_ke
 
     let window = Window::open_again(state, Options { size: (1024, 640), ..Options::default() }).await?;
     let unreached = DEPLOYMENTS - REACHED;
-    window
-        .wait_for_text("[data-testid='overview-chip'][data-word='failed']", &unreached.to_string())
-        .await?;
+    window.wait_for_text("[data-testid='overview-chip'][data-word='failed']", &unreached.to_string()).await?;
     window.wait_for_text("[data-testid='overview-chip'][data-word='live']", &REACHED.to_string()).await?;
     assert_eq!(window.ask(ROWS, &[]).await?, DEPLOYMENTS);
     window.screenshot("hundred-deployments").await?;
