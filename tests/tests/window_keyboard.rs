@@ -1,69 +1,14 @@
 //! Every main journey in the real window without a pointer: real key presses only, which go to what has the focus.
 
+mod missed;
 mod shop;
 mod watched;
 
 use anyhow::Result;
-use cachescope_lab::servers::RedisServer;
-use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use fantoccini::key::Key;
-use redis::aio::MultiplexedConnection;
+use missed::{miss_products, watched};
 use shop::{KEYS, filled, keys};
-use tokio::task::JoinHandle;
-use watched::watch;
-
-/// The rule fires as soon as it is judged after a miss.
-const STRATEGY: &str = r#"
-name = "shop"
-title = "A shop"
-
-[[namespace]]
-name = "product"
-title = "Products"
-template = "product:{id}"
-ttl = "1h"
-
-[[namespace]]
-name = "session"
-title = "Sessions"
-template = "session:{token}"
-ttl = "24h"
-
-[[rule]]
-name = "ProductMisses"
-reading = "misses_per_second"
-each = "namespace"
-namespaces = ["product"]
-above = 0
-severity = "critical"
-summary = "Products are missed"
-action = "Look at why they are gone."
-documented = "misses > 0"
-"#;
-
-/// A window that watches a filled server, on the deployment's screen.
-async fn watched() -> Result<(RedisServer, MultiplexedConnection, Window)> {
-    let (server, connection) = filled(Some("AEm")).await?;
-    let window = watch(&server, STRATEGY, Environment::Development, Options::default()).await?;
-    window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
-    Ok((server, connection, window))
-}
-
-/// Removes products and asks for them, over and over, until it is aborted.
-fn miss_products(mut connection: MultiplexedConnection) -> JoinHandle<Result<()>> {
-    tokio::spawn(async move {
-        loop {
-            for id in 0..20 {
-                let key = format!("product:{id}");
-                redis::cmd("SET").arg(&key).arg("x").exec_async(&mut connection).await?;
-                redis::cmd("DEL").arg(&key).exec_async(&mut connection).await?;
-                let _none: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut connection).await?;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    })
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_is_named_tested_and_watched_by_keyboard() -> Result<()> {
@@ -95,7 +40,7 @@ async fn a_cache_is_named_tested_and_watched_by_keyboard() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_leads_to_its_namespace_and_its_cause_by_keyboard() -> Result<()> {
-    let (_server, connection, window) = watched().await?;
+    let (_server, connection, window) = watched("critical").await?;
     let misses = miss_products(connection);
     window.wait_for("[data-testid='triage-strip'][data-state='critical']").await?;
     window.tab_to("[data-testid='triage-open']").await?;
@@ -122,7 +67,7 @@ async fn an_alert_leads_to_its_namespace_and_its_cause_by_keyboard() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_purged_and_put_back_by_keyboard() -> Result<()> {
-    let (_server, mut connection, window) = watched().await?;
+    let (_server, mut connection, window) = watched("critical").await?;
     window.control('4').await?;
     window.tab_to("[data-testid='purge']").await?;
     window.key(Key::Enter).await?;
@@ -163,7 +108,7 @@ async fn keys_are_purged_and_put_back_by_keyboard() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_is_found_opened_and_purged_by_letters_alone() -> Result<()> {
-    let (_server, mut connection, window) = watched().await?;
+    let (_server, mut connection, window) = watched("critical").await?;
     window.type_text("/").await?;
     window.wait_for_focus("[data-testid='filter']").await?;
     window.type_text("product").await?;
@@ -183,7 +128,7 @@ async fn a_row_is_found_opened_and_purged_by_letters_alone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_strategy_is_read_and_settings_are_changed_and_kept_by_keyboard() -> Result<()> {
-    let (_server, _connection, window) = watched().await?;
+    let (_server, _connection, window) = watched("critical").await?;
     window.control('6').await?;
     window.wait_for_text("[data-testid='ttl-audit']", "product:{id}").await?;
 

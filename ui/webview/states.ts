@@ -86,6 +86,23 @@ export const STATES: readonly State[] = [
     ),
     then: { keys: ['Tab', 'Tab', 'Enter'], shows: '[data-testid="ssh"][open] [data-testid="ssh-server"]' },
   },
+  {
+    ...state(
+      'connection form, unknown SSH key',
+      'busy',
+      ['Control+k', ...'add a deployment', 'Enter'],
+      '[data-testid="redis-url"]:focus',
+    ),
+    then: {
+      keys: [
+        ...'redis://cache',
+        ...['Tab', 'Tab', 'Enter', 'Tab'],
+        ...'bastion',
+        ...['@[data-testid="test"]', 'Enter'],
+      ],
+      shows: '[data-testid="trust"]',
+    },
+  },
   state('settings', 'busy', ['Control+,'], '[data-testid="settings"]'),
   state(
     'columns',
@@ -145,11 +162,7 @@ export const STATES: readonly State[] = [
 export async function reach(window: Window, state: State, theme: 'dark' | 'light'): Promise<void> {
   await window.show(state.scene, theme, state.act ? `&act=${state.act}` : '');
   for (const key of state.keys) {
-    if (key.startsWith('@')) {
-      await giveFocus(window, key.slice(1));
-      continue;
-    }
-    await window.press(key);
+    await give(window, key);
     // Its keys are heard once its rows are there.
     const first = key === 'Control+2' && state.keys.length > 1;
     if (first) await window.waitFor('[data-testid="row"]');
@@ -158,8 +171,14 @@ export async function reach(window: Window, state: State, theme: 'dark' | 'light
     await window.giveFile('[data-testid="import-file"]', FILE);
   }
   await window.waitFor(state.shows);
-  for (const key of state.then?.keys ?? []) await window.press(key);
+  for (const key of state.then?.keys ?? []) await give(window, key);
   if (state.then) await window.waitFor(state.then.shows);
+}
+
+/** Presses a key, or gives the focus to what stands behind `@`. */
+async function give(window: Window, key: string): Promise<void> {
+  if (key.startsWith('@')) await giveFocus(window, key.slice(1));
+  else await window.press(key);
 }
 
 /** Gives the focus to a control; in a small window, details have to be shown first. */

@@ -7,28 +7,33 @@ use cachescope_sources::http::Credentials;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::query::PrometheusClient;
 use cachescope_sources::redis::stages::{self, Attempt, Outcome, Stage};
+use cachescope_sources::ssh::TrustedKey;
 use cachescope_store::Secrets;
 
 use crate::deployments;
 use crate::doctor;
 use crate::session::SessionPlan;
 use crate::strategies;
-use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult, WireError};
+use crate::wire::{ConnectionReport, ConnectionStep, DeploymentDraft, StepResult, UnknownHostKey, WireError};
 
 /// Longer than a healthy server ever takes; short enough for someone who waits at a form.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the steps. Nothing is kept; a secret that the form left as it is comes from `known`, if it is known for just
-/// the address that is tried.
-pub async fn run(draft: &DeploymentDraft, known: &Secrets) -> ConnectionReport {
+/// the address that is tried. A `trusted` key of an SSH server that is not known is added to the operator's known hosts.
+pub async fn run(draft: &DeploymentDraft, known: &Secrets, trusted: Option<TrustedKey>) -> ConnectionReport {
     let (deployment, secrets) = match deployments::from_draft_with(draft, known).await {
         Ok(read) => read,
         Err(error) => {
-            return ConnectionReport { usable: false, steps: vec![failed("Read the addresses", &error)] };
+            let steps = vec![failed("Read the addresses", &error)];
+            return ConnectionReport { usable: false, steps, trust: None };
         }
     };
     let mut plan = deployments::plan(deployment, secrets).await;
     plan.timeout = STEP_TIMEOUT;
+    if let Some(key) = trusted {
+        plan.trust(key);
+    }
     of(&plan).await
 }
 
@@ -58,11 +63,17 @@ pub async fn of(plan: &SessionPlan) -> ConnectionReport {
     }
     // A strategy with an error would be watched as if there were none: better mended before it is kept.
     let strategy_fine = plan.notice.is_empty();
-    ConnectionReport { usable: reached > 0 && strategy_fine, steps }
+    ConnectionReport { usable: reached > 0 && strategy_fine, steps, trust: None }
 }
 
 fn step(title: impl Into<String>, result: StepResult, detail: impl Into<String>) -> ConnectionStep {
-    ConnectionStep { title: title.into(), result, detail: detail.into(), remedy: String::new() }
+    ConnectionStep {
+        title: title.into(),
+        result,
+        detail: detail.into(),
+        remedy: String::new(),
+        unknown_host: None,
+    }
 }
 
 fn failed(title: impl Into<String>, error: &WireError) -> ConnectionStep {
@@ -107,11 +118,34 @@ async fn tunnel(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
     let title = format!("Open the SSH tunnel through {}", tunnel.hop());
     match tunnel.open(STEP_TIMEOUT).await {
         Ok(()) => {
-            steps.push(step(title, StepResult::Ok, "its key is known, and it lets us in"));
+            steps.push(match tunnel.trusted_host().await {
+                None => step(title, StepResult::Ok, "its key is known, and it lets us in"),
+                Some((host, true)) => {
+                    let detail =
+                        format!("the key of {} was added to your known hosts, and it lets us in", host.host);
+                    step(title, StepResult::Ok, detail)
+                }
+                Some((host, false)) => ConnectionStep {
+                    remedy: "see whether you may write to ~/.ssh/known_hosts".to_owned(),
+                    ..step(
+                        title,
+                        StepResult::Warning,
+                        format!(
+                            "it lets us in, but the key of {} can't be added to your known hosts",
+                            host.host
+                        ),
+                    )
+                },
+            });
             true
         }
         Err(error) => {
-            steps.push(source_failed(title, &error));
+            let unknown_host = tunnel.unknown_host().await.map(|unknown| UnknownHostKey {
+                host: unknown.host,
+                kind: unknown.kind,
+                fingerprint: unknown.fingerprint,
+            });
+            steps.push(ConnectionStep { unknown_host, ..source_failed(title, &error) });
             false
         }
     }
@@ -213,6 +247,7 @@ async fn survey(plan: &SessionPlan, steps: &mut Vec<ConnectionStep>) -> bool {
             result: if source.result == StepResult::Failed { StepResult::Warning } else { source.result },
             detail: source.detail,
             remedy: source.remedy,
+            unknown_host: None,
         });
     }
     true

@@ -6,6 +6,7 @@
 //! | who answers? | [`app`], generic over its [`host`] |
 //! | how is one deployment watched? | [`session`] |
 //! | how does a typed form become a deployment? | [`deployments`], [`connection_test`], [`doctor`], [`strategies`] |
+//! | which key of an SSH server may be trusted? | `host_keys`; `tokens`, as for every approval but an action's |
 //! | how do found namespaces get into a strategy file? | [`adoption`] |
 //! | what stands at the usual places beside a Redis? | [`finding`] |
 //! | how do deployments come from a file, and go into one? | [`transfer`] |
@@ -41,6 +42,7 @@ mod frame_size;
 mod frames;
 mod history;
 pub mod host;
+mod host_keys;
 pub mod places;
 pub mod prices;
 pub mod rows;
@@ -48,6 +50,7 @@ pub mod rule_files;
 pub mod secrets;
 pub mod session;
 pub mod strategies;
+mod tokens;
 pub mod transfer;
 mod watch;
 pub mod wire;

@@ -154,7 +154,7 @@ async fn kept_secrets_are_not_sent_to_another_address_that_is_put_into_the_form(
         ..draft(&server)
     };
     let moved = another(&format!("redis://{elsewhere}"), &format!("http://ann@{elsewhere}"));
-    let asked = Request::TestConnection { draft: moved.clone() };
+    let asked = Request::TestConnection { draft: moved.clone(), trust: None };
     app.handle(asked).await.expect("it answers");
     save(&app, moved).await;
     let until_heard = async |what: &str| {
@@ -190,7 +190,8 @@ async fn a_deployment_is_tested_saved_watched_kept_and_removed_and_its_password_
     let server = server().await;
     let app = app(&state).await;
 
-    let tested = app.handle(Request::TestConnection { draft: draft(&server) }).await.expect("it answers");
+    let tested =
+        app.handle(Request::TestConnection { draft: draft(&server), trust: None }).await.expect("it answers");
     let Reply::TestConnection(report) = tested else { panic!("another answer: {tested:?}") };
     assert!(report.usable, "{report:?}");
     assert!(report.steps.iter().all(|step| step.result != StepResult::Failed), "{report:?}");
@@ -273,7 +274,8 @@ async fn what_cannot_be_used_is_answered_with_a_code_and_a_sentence_and_the_app_
         (DeploymentDraft { redis_password: Some("wrong".to_owned()), ..draft(&server) }, "password"),
         (asked(&server.address(), "no-such-strategy"), "no strategy"),
     ] {
-        let answer = app.handle(Request::TestConnection { draft }).await.expect("a test always answers");
+        let answer =
+            app.handle(Request::TestConnection { draft, trust: None }).await.expect("a test always answers");
         let Reply::TestConnection(report) = answer else { panic!("another answer: {answer:?}") };
         assert!(!report.usable, "{words}: {report:?}");
         let told = report

@@ -134,6 +134,9 @@ pub(crate) struct Target {
     /// Ask for the passphrase of that key; without one, for the password at the SSH server.
     #[arg(long)]
     pub(crate) ask_ssh_password: bool,
+    /// Add the SSH server's key to your known hosts if it has this fingerprint and no key of it is known yet.
+    #[arg(long, value_name = "SHA256:…")]
+    pub(crate) ssh_trust: Option<String>,
     /// Reach the Prometheus and the metrics pages through the SSH server, too.
     #[arg(long)]
     pub(crate) ssh_http: bool,

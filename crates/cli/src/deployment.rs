@@ -13,6 +13,7 @@ use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::NamespaceSnapshot;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
+use cachescope_sources::ssh::TrustedKey;
 
 use crate::arguments::{Common, EnvironmentName, Target};
 use crate::failure::Failure;
@@ -31,8 +32,10 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
     let path = |path: &Option<std::path::PathBuf>| {
         path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
     };
-    if target.ssh_http && target.ssh.is_none() {
-        return Err(Failure::input("--ssh-http needs an SSH server: give it with --ssh"));
+    for (typed, option) in [(target.ssh_http, "--ssh-http"), (target.ssh_trust.is_some(), "--ssh-trust")] {
+        if typed && target.ssh.is_none() {
+            return Err(Failure::input(format!("{option} needs an SSH server: give it with --ssh")));
+        }
     }
     Ok(DeploymentDraft {
         environment: common.environment.map(|name| match name {
@@ -123,6 +126,9 @@ pub(crate) async fn plan(
     plan.sources = chosen;
     plan.scan = scan;
     plan.timeout = common.timeout;
+    if let Some(fingerprint) = &target.ssh_trust {
+        plan.trust(TrustedKey::new(fingerprint)?);
+    }
     Ok(plan)
 }
 

@@ -104,7 +104,7 @@ async fn a_connection_test_says_that_it_is_the_ssh_server_that_fails() -> Result
         ssh: "nowhere.invalid".to_owned(),
         ..DeploymentDraft::default()
     };
-    let report = connection_test::run(&draft, &Secrets::session_only()).await;
+    let report = connection_test::run(&draft, &Secrets::session_only(), None).await;
     assert!(!report.usable);
     let first = &report.steps[0];
     assert!(first.title.contains("SSH tunnel through nowhere.invalid"), "{report:?}");

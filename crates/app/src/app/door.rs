@@ -6,9 +6,7 @@ use cachescope_model::source::SourceId;
 use super::App;
 use crate::custody::Guarded;
 use crate::wire::{Nothing, Registry, Reply, Request, WireError};
-use crate::{
-    connection_test, deployments, detail, doctor, document, export, finding, history, rows, strategies,
-};
+use crate::{deployments, detail, doctor, document, export, finding, history, rows, strategies};
 
 impl App {
     /// Answers a request.
@@ -33,8 +31,8 @@ impl App {
             Request::WindowSettings {} => Reply::WindowSettings(self.window_settings().await),
             Request::StayInTray { stay } => Reply::StayInTray(self.set_stay_in_tray(stay).await?),
             Request::Deployments {} => Reply::Deployments(self.deployment_views()),
-            Request::TestConnection { draft } => {
-                Reply::TestConnection(connection_test::run(&draft, &self.inner.secrets).await)
+            Request::TestConnection { draft, trust } => {
+                Reply::TestConnection(self.test_connection(&draft, trust.as_deref()).await?)
             }
             Request::SaveDeployment { draft } => Reply::SaveDeployment(self.save(draft).await?),
             Request::RemoveDeployment { deployment } => {

@@ -9,9 +9,10 @@ use super::App;
 use crate::adoption::{self, Proposal};
 use crate::session::Session;
 use crate::wire::{
-    AdoptionView, AppInfo, DeploymentDraft, DeploymentView, SecretsPlace, WireError, WireErrorCode,
+    AdoptionView, AppInfo, ConnectionReport, DeploymentDraft, DeploymentView, SecretsPlace, WireError,
+    WireErrorCode,
 };
-use crate::{demo, deployments};
+use crate::{connection_test, demo, deployments};
 
 impl App {
     pub(super) fn info(&self) -> AppInfo {
@@ -36,6 +37,18 @@ impl App {
             }
         };
         self.sessions().iter().map(view).collect()
+    }
+
+    pub(super) async fn test_connection(
+        &self,
+        draft: &DeploymentDraft,
+        trust: Option<&str>,
+    ) -> Result<ConnectionReport, WireError> {
+        let keys = &self.inner.host_keys;
+        let trusted = trust.map(|token| keys.approved(draft, token, self.now())).transpose()?;
+        let mut report = connection_test::run(draft, &self.inner.secrets, trusted).await;
+        keys.offer(draft, &mut report, self.now());
+        Ok(report)
     }
 
     pub(super) async fn save(&self, draft: DeploymentDraft) -> Result<DeploymentId, WireError> {

@@ -29,6 +29,7 @@ use crate::custody::{Approvals, Custody};
 use crate::demo::DemoProcess;
 use crate::deployments;
 use crate::host::Host;
+use crate::host_keys::HostKeys;
 use crate::places::{MAIN_WINDOW, Openings, of_alert};
 use crate::secrets::DeploymentSecrets;
 use crate::session::{Session, SessionPlan};
@@ -49,6 +50,7 @@ struct Inner {
     /// `None` where what is changed can't be recorded: then nothing is.
     custody: Option<Custody>,
     approvals: Approvals,
+    host_keys: HostKeys,
     actions: Actions,
     alerts: Arc<Alerts>,
     /// Tasks that judge rules, and keep how they stand when their session ends.
@@ -106,6 +108,7 @@ impl App {
                 secrets,
                 custody,
                 approvals: Approvals::default(),
+                host_keys: HostKeys::default(),
                 alerts,
                 judging: Mutex::default(),
                 sessions: Mutex::new(Vec::new()),

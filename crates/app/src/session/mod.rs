@@ -32,7 +32,7 @@ use cachescope_sources::redis::ConnectOptions;
 use cachescope_sources::redis::probe::ProbeOptions;
 use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovery;
-use cachescope_sources::ssh::Tunnel;
+use cachescope_sources::ssh::{TrustedKey, Tunnel};
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -75,6 +75,14 @@ pub struct SessionPlan {
 impl SessionPlan {
     pub(crate) fn connect_options(&self) -> ConnectOptions {
         sources::connect_options(&self.deployment.tls, self.ssh.clone(), self.timeout)
+    }
+
+    /// Has the tunnel add this key to the operator's known hosts, where it is not known yet.
+    pub fn trust(&mut self, key: TrustedKey) {
+        let trusting = |tunnel: &Arc<Tunnel>| {
+            Tunnel::new(tunnel.hop().clone(), tunnel.secret().cloned()).trusting(key.clone())
+        };
+        self.ssh = self.ssh.as_ref().map(trusting).map(Arc::new);
     }
 
     /// How its Prometheus and metrics pages are reached.

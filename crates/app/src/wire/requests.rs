@@ -66,10 +66,15 @@ requests! {
     Registry {} -> Registry;
     /// Every deployment as it is kept.
     Deployments {} -> Vec<DeploymentView>;
-    /// Tries a connection step by step, and keeps nothing.
+    /// Tries a connection step by step, and keeps nothing but the key of a host that is to be trusted.
     TestConnection {
         /// The form as typed.
         draft: DeploymentDraft,
+        /// The approval of the last test, where its unknown host is to be trusted: its key is added to the operator's
+        /// known hosts.
+        #[serde(default)]
+        #[ts(optional)]
+        trust: Option<String>,
     } -> ConnectionReport;
     /// Keeps a new deployment, or a changed one, and starts watching it.
     SaveDeployment {

@@ -165,6 +165,21 @@ pub struct ConnectionStep {
     pub detail: String,
     /// What to do; empty where nothing is to be done.
     pub remedy: String,
+    /// The host whose key would have to be trusted first, where that is why it does not work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub unknown_host: Option<UnknownHostKey>,
+}
+
+/// An SSH server, or a jump host on the way to it, whose key is not known here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
+pub struct UnknownHostKey {
+    /// As the known hosts would call it.
+    pub host: String,
+    /// The kind of its key, such as `ED25519`.
+    pub kind: String,
+    /// The key's fingerprint, `SHA256:…`.
+    pub fingerprint: String,
 }
 
 /// A connection test.
@@ -174,6 +189,10 @@ pub struct ConnectionReport {
     pub usable: bool,
     /// Its steps in order.
     pub steps: Vec<ConnectionStep>,
+    /// The approval that has the next test trust the unknown host of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub trust: Option<super::IssuedApproval>,
 }
 
 /// What one source can do here.

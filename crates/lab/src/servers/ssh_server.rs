@@ -43,6 +43,8 @@ pub enum KnownAs {
     Unknown,
     /// Another one, as if the server had been replaced.
     Another,
+    /// One of another kind, as if the server had given up the kind that was known.
+    AnotherKind,
 }
 
 /// A running SSH server. Dropping it ends the process with all its connections and removes its keys.
@@ -68,8 +70,9 @@ impl SshServer {
         for (name, passphrase) in
             [("host", ""), ("other-host", ""), ("key", ""), ("locked", Self::PASSPHRASE), ("stranger", "")]
         {
-            make_key(&at(name), passphrase)?;
+            make_key(&at(name), "ed25519", passphrase)?;
         }
+        make_key(&at("other-kind"), "ecdsa", "")?;
         let public = |name: &str| {
             let path = at(&format!("{name}.pub"));
             std::fs::read_to_string(&path).map_err(LabError::io(format!("read {}", path.display())))
@@ -176,6 +179,7 @@ impl SshServer {
         let host_key = match known {
             KnownAs::Itself => Some("host.pub"),
             KnownAs::Another => Some("other-host.pub"),
+            KnownAs::AnotherKind => Some("other-kind.pub"),
             KnownAs::Unknown => None,
         };
         let mut hosts = String::new();
@@ -233,9 +237,9 @@ fn configuration(directory: &Path, port: u16, options: &SshOptions) -> String {
     text
 }
 
-fn make_key(path: &Path, passphrase: &str) -> Result<(), LabError> {
+fn make_key(path: &Path, kind: &str, passphrase: &str) -> Result<(), LabError> {
     // Few rounds of its key derivation: it protects nothing.
-    let arguments = ["-q", "-t", "ed25519", "-a", "2", "-C", "cachescope-lab", "-N", passphrase, "-f"];
+    let arguments = ["-q", "-t", kind, "-a", "2", "-C", "cachescope-lab", "-N", passphrase, "-f"];
     output(Command::new("ssh-keygen").args(arguments).arg(path)).map(|_| ())
 }
 

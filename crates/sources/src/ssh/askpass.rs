@@ -6,7 +6,8 @@
 //! ours that nobody else may enter, and who asks must be the same user.
 //!
 //! A passphrase goes to a key, which stays on this machine; a password to nobody but the server that is meant: not
-//! to a jump host, and not to whoever asks for something else. Each question is answered once.
+//! to a jump host, and not to whoever asks for something else. A host's key is trusted where the operator has approved its
+//! fingerprint. Each question is answered once.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -19,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use super::host_key::{TrustedKey, UnknownHost};
 use super::said::{Question, Said};
 
 /// Where an asking process of this program finds us. No secret.
@@ -77,6 +79,8 @@ pub(super) struct Answers {
     password: Option<SecretString>,
     /// `user@host` as the server that is meant is called in questions.
     logins: Vec<String>,
+    /// The key that is trusted where it is not known.
+    trusted: Option<TrustedKey>,
     /// Questions that were answered.
     answered: Vec<String>,
 }
@@ -86,16 +90,22 @@ impl Answers {
         passphrase: Option<SecretString>,
         password: Option<SecretString>,
         logins: Vec<String>,
+        trusted: Option<TrustedKey>,
     ) -> Self {
-        Self { passphrase, password, logins, answered: Vec::new() }
+        Self { passphrase, password, logins, trusted, answered: Vec::new() }
     }
 
     /// What is asked, and the answer to it.
     fn to(&mut self, question: &str) -> (Question, Option<SecretString>) {
-        if question.contains("(yes/no") {
-            return (Question::Host(host_key(question)), None);
-        }
         let first = !self.answered.iter().any(|known| known == question);
+        if let Some(unknown) = UnknownHost::of_question(question) {
+            let print = self.trusted.as_ref().and_then(|key| key.answer_to(&unknown)).filter(|_| first);
+            let answer = print.map(SecretString::from);
+            if answer.is_some() {
+                self.answered.push(question.to_owned());
+            }
+            return (Question::Host { unknown, trusted: answer.is_some() }, answer);
+        }
         let secret = if question.starts_with("Enter passphrase for ") {
             &self.passphrase
         } else if self.is_our_password(question) {
@@ -133,13 +143,6 @@ impl Answers {
 fn quoted(question: &str) -> String {
     let mut parts = question.split(['\'', '"']);
     parts.nth(1).unwrap_or_default().to_owned()
-}
-
-/// `ED25519 SHA256:…` from `ED25519 key fingerprint is SHA256:….`
-fn host_key(question: &str) -> String {
-    let line = question.lines().find_map(|line| line.split_once(" key fingerprint is "));
-    line.map(|(kind, print)| format!("{} {}", kind.trim(), print.trim().trim_end_matches('.')))
-        .unwrap_or_default()
 }
 
 /// Answers until it is dropped. Questions come one after the other.
@@ -182,7 +185,7 @@ mod tests {
 
     fn answers() -> Answers {
         let secret = |text: &str| Some(SecretString::from(text.to_owned()));
-        Answers::new(secret("phrase"), secret("word"), vec!["ann@10.0.0.1".to_owned()])
+        Answers::new(secret("phrase"), secret("word"), vec!["ann@10.0.0.1".to_owned()], None)
     }
 
     #[test]
@@ -219,13 +222,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_host_is_known_by_its_fingerprint() {
-        let question = "The authenticity of host '[127.0.0.1]:22 ([127.0.0.1]:22)' can't be established.\n\
-                        ED25519 key fingerprint is SHA256:0DgRNTNqrwD7o0qQ+d/s.\n\
-                        This key is not known by any other names.\n\
-                        Are you sure you want to continue connecting (yes/no/[fingerprint])? ";
-        let (asked, answer) = answers().to(question);
-        assert_eq!(asked, Question::Host("ED25519 SHA256:0DgRNTNqrwD7o0qQ+d/s".to_owned()));
-        assert!(answer.is_none());
+    fn a_host_is_trusted_by_the_fingerprint_that_was_approved_and_by_none_unasked() {
+        let print = format!("SHA256:{}", "A".repeat(43));
+        let question = format!(
+            "The authenticity of host 'bastion (10.0.0.1)' can't be established.\nED25519 key fingerprint is \
+             {print}.\nAre you sure you want to continue connecting (yes/no/[fingerprint])? "
+        );
+        let is_trusted = |asked: &Question| matches!(asked, Question::Host { trusted: true, .. });
+        let (asked, answer) = answers().to(&question);
+        assert!(answer.is_none() && !is_trusted(&asked), "{asked:?}");
+        let key = TrustedKey::new(&print).expect("a fingerprint");
+        let mut trusting = Answers { trusted: Some(key), ..answers() };
+        let (asked, answer) = trusting.to(&question);
+        assert_eq!(answer.expect("it was approved").expose_secret(), print);
+        assert!(is_trusted(&asked), "{asked:?}");
+        assert!(trusting.to(&question).1.is_none(), "once");
+        let other = question.replace("AAA", "BBB");
+        assert!(trusting.to(&other).1.is_none(), "another key was not approved");
     }
 }

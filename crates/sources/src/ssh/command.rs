@@ -11,9 +11,10 @@ pub(super) const CONFIG_VARIABLE: &str = "CACHESCOPE_SSH_CONFIG";
 
 /// Whatever the configuration says. Forwardings of its own would be opened twice where the operator has them open;
 /// commands, agents and displays are not what a tunnel is for; a quiet `ssh` could not say what failed.
-const ALWAYS: [&str; 11] = [
-    // Never weaker than asking, and we answer that question with no: an unknown key is refused with its fingerprint.
+const ALWAYS: [&str; 12] = [
+    // Never weaker than asking, and that question is answered with nothing but a fingerprint that was approved.
     "StrictHostKeyChecking=ask",
+    "FingerprintHash=sha256",
     "ClearAllForwardings=yes",
     "ControlMaster=yes",
     "ControlPersist=no",

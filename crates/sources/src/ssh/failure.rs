@@ -3,6 +3,7 @@
 use cachescope_model::deployment::SshHop;
 
 use super::command::by_hand;
+use super::host_key::UnknownHost;
 use super::said::{Question, Said};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::lower_first;
@@ -48,30 +49,24 @@ pub(super) fn too_long(hop: &SshHop, seconds: u64) -> SourceError {
 }
 
 /// Why `ssh` ended before there was a tunnel.
-pub(super) fn not_open(hop: &SshHop, said: &Said) -> SourceError {
+pub(super) fn not_open(hop: &SshHop, known_as: &str, said: &Said) -> SourceError {
     let lines = said.lines();
     let has = |words: &str| lines.iter().any(|line| line.contains(words));
     let make = |code, sentence: String, remedy: String| SourceError::new(code, sentence, remedy);
     if has("HOST IDENTIFICATION HAS CHANGED") || has("REVOKED HOST KEY") {
         return changed_key(hop, &lines);
     }
-    let questions = said.questions();
-    let unknown = questions.iter().find_map(|question| match question {
-        Question::Host(key) => Some(key.as_str()),
-        _ => None,
-    });
-    if unknown.is_some() || has("Host key verification failed") {
-        let key = unknown.filter(|key| !key.is_empty()).map(|key| format!(": it shows {key}"));
+    if let Some(unknown) = said.not_trusted() {
+        return unknown_key(hop, known_as, &unknown);
+    }
+    if has("Host key verification failed") {
         return make(
             ErrorCode::HostKey,
-            format!("the key of the SSH server {hop} is not known here{}", key.unwrap_or_default()),
-            format!(
-                "compare that fingerprint with whoever runs the server; then `{}` in a terminal adds it to your \
-                 known hosts",
-                by_hand(hop)
-            ),
+            format!("the key of the SSH server {hop} is not known here"),
+            format!("`{}` in a terminal shows its fingerprint and adds it to your known hosts", by_hand(hop)),
         );
     }
+    let questions = said.questions();
     if has("Permission denied")
         || has("Too many authentication failures")
         || has("No more authentication methods")
@@ -104,6 +99,40 @@ pub(super) fn not_open(hop: &SshHop, said: &Said) -> SourceError {
         code,
         sentence,
         format!("check host and port of the SSH server; `{}` should let you in", by_hand(hop)),
+    )
+}
+
+/// A host that `ssh` asks about. It may be a jump host on the way.
+fn unknown_key(hop: &SshHop, known_as: &str, unknown: &UnknownHost) -> SourceError {
+    let host = &unknown.host;
+    let whose = if host.eq_ignore_ascii_case(known_as) || host.is_empty() {
+        format!("the SSH server {hop}")
+    } else {
+        format!("the jump host {host} on the way to the SSH server {hop}")
+    };
+    if unknown.known_otherwise {
+        let name = if host.is_empty() { &hop.host } else { host };
+        return SourceError::new(
+            ErrorCode::HostKey,
+            format!(
+                "{whose} shows another kind of key, {unknown}, than is known of it: somebody may stand between here \
+                 and there, so nothing was sent"
+            ),
+            format!(
+                "ask whoever runs it whether its keys were replaced; only then `ssh-keygen -R '{name}'` forgets the \
+                 old ones"
+            ),
+        );
+    }
+    SourceError::new(
+        ErrorCode::HostKey,
+        format!("the key of {whose} is not known here: it shows {unknown}"),
+        format!(
+            "compare that fingerprint with whoever runs the server; then trust it in the connection's test, with \
+             --ssh-trust {}, or with `{}` in a terminal",
+            unknown.fingerprint,
+            by_hand(hop)
+        ),
     )
 }
 
@@ -257,6 +286,11 @@ mod tests {
         let hop = parse("ann@bastion:2222").expect("fine");
         let password = Question::Password { answered: true };
         let phrase = |answered| Question::Passphrase { key: "/k".to_owned(), answered };
+        let host = |name: &str, known_otherwise| {
+            let (kind, fingerprint) = ("ED25519".to_owned(), "SHA256:abc".to_owned());
+            let unknown = UnknownHost { host: name.to_owned(), kind, fingerprint, known_otherwise };
+            Question::Host { unknown, trusted: false }
+        };
         for (lines, questions, code, words) in [
             (
                 "ssh: Could not resolve hostname bastion: Name or service not known",
@@ -271,9 +305,21 @@ mod tests {
             ("Host key verification failed.", vec![], "host_key", "not known here"),
             (
                 "Host key verification failed.",
-                vec![Question::Host("ED25519 SHA256:abc".to_owned())],
+                vec![host("bastion", false)],
                 "host_key",
-                "it shows ED25519 SHA256:abc",
+                "the SSH server ann@bastion:2222 is not known here: it shows ED25519 SHA256:abc",
+            ),
+            (
+                "Host key verification failed.",
+                vec![host("jump", false)],
+                "host_key",
+                "the jump host jump on the way to the SSH server ann@bastion:2222 is not known",
+            ),
+            (
+                "Host key verification failed.",
+                vec![host("bastion", true)],
+                "host_key",
+                "shows another kind of key",
             ),
             (
                 "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nSHA256:new.\nHost key verification failed.",
@@ -308,7 +354,7 @@ mod tests {
             ),
             ("", vec![], "unreachable", "gave no reason"),
         ] {
-            let error = not_open(&hop, &said(lines, &questions).await);
+            let error = not_open(&hop, "bastion", &said(lines, &questions).await);
             assert_eq!(error.code(), code, "{lines}: {error}");
             assert!(error.to_string().contains(words), "{lines}: {error}");
             assert!(error.to_string().contains("SSH") && !error.remedy().is_empty(), "{lines}: {error}");

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::askpass::{self, Answers};
+use super::host_key::{TrustedKey, UnknownHost};
 use super::said::Said;
 use super::{command, directory, failure, mux};
 use crate::error::SourceError;
@@ -55,6 +56,30 @@ pub(super) struct Orders {
     pub(super) asking: Option<PathBuf>,
     /// Read instead of `~/.ssh/config`.
     pub(super) config: Option<PathBuf>,
+    /// A key to trust where it is not known.
+    pub(super) trusted: Option<TrustedKey>,
+}
+
+/// Why there is no running `ssh`.
+#[derive(Debug)]
+pub(super) struct NotOpen {
+    pub(super) error: SourceError,
+    /// The host that the operator would have to trust first.
+    pub(super) unknown: Option<UnknownHost>,
+}
+
+impl From<SourceError> for NotOpen {
+    fn from(error: SourceError) -> Self {
+        Self { error, unknown: None }
+    }
+}
+
+/// What the configuration makes of what was typed.
+struct Configured {
+    /// Who we are there, as questions call it.
+    logins: Vec<String>,
+    /// How the known hosts call the server.
+    known_as: String,
 }
 
 /// A running `ssh`. Dropping it ends it.
@@ -81,10 +106,10 @@ impl Drop for Answering {
 
 impl Master {
     /// Starts it and waits until it lets ways through.
-    pub(super) async fn open(orders: &Orders, connect_timeout: Duration) -> Result<Self, SourceError> {
+    pub(super) async fn open(orders: &Orders, connect_timeout: Duration) -> Result<Self, NotOpen> {
         let hop = &orders.hop;
         let by = Instant::now() + OPEN_WITHIN;
-        let logins = logins(orders).await?;
+        let Configured { logins, known_as } = configured(orders).await?;
         let directory = directory::private()
             .map_err(|error| failure::local(hop, "no directory for its socket", &error))?;
         let socket = directory.path().join("c");
@@ -112,13 +137,13 @@ impl Master {
             let path = directory.path().join("a");
             let listener = UnixListener::bind(&path)
                 .map_err(|error| failure::local(hop, "no socket for its questions", &error))?;
-            let answers = Answers::new(passphrase, password, logins);
+            let answers = Answers::new(passphrase, password, logins, orders.trusted.clone());
             answering = Some(Answering(tokio::spawn(askpass::answer(listener, answers, said.clone()))));
             ssh.env("SSH_ASKPASS", asking).env("SSH_ASKPASS_REQUIRE", "force").env(askpass::VARIABLE, path);
         }
         let mut child = ssh.spawn().map_err(|error| failure::no_program(hop, &error))?;
         let (Some(stays), Some(errors)) = (child.stdin.take(), child.stderr.take()) else {
-            return Err(failure::no_program(hop, &std::io::Error::other("it has no input")));
+            return Err(failure::no_program(hop, &std::io::Error::other("it has no input")).into());
         };
         let listening = tokio::spawn(said.clone().listen(errors));
         let (end, ended) = watch::channel(false);
@@ -131,11 +156,11 @@ impl Master {
         });
         let master =
             Self { socket, said, ended, _stays: stays, _answering: answering, _directory: directory };
-        master.until_open(hop, by).await?;
+        master.until_open(hop, &known_as, by).await?;
         Ok(master)
     }
 
-    async fn until_open(&self, hop: &SshHop, by: Instant) -> Result<(), SourceError> {
+    async fn until_open(&self, hop: &SshHop, known_as: &str, by: Instant) -> Result<(), NotOpen> {
         let mut ended = self.ended.clone();
         let open = async {
             loop {
@@ -154,8 +179,11 @@ impl Master {
         };
         match timeout_at(by, waiting).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(failure::not_open(hop, &self.said)),
-            Err(_) => Err(failure::too_long(hop, OPEN_WITHIN.as_secs())),
+            Ok(false) => {
+                let unknown = self.said.not_trusted().filter(UnknownHost::can_be_trusted);
+                Err(NotOpen { error: failure::not_open(hop, known_as, &self.said), unknown })
+            }
+            Err(_) => Err(failure::too_long(hop, OPEN_WITHIN.as_secs()).into()),
         }
     }
 
@@ -164,8 +192,8 @@ impl Master {
     }
 }
 
-/// Who we are there, as questions call it: what the configuration makes of what was typed (`ssh -G`).
-async fn logins(orders: &Orders) -> Result<Vec<String>, SourceError> {
+/// Asks `ssh -G`.
+async fn configured(orders: &Orders) -> Result<Configured, SourceError> {
     let hop = &orders.hop;
     let words: Vec<OsString> = command::hop_words(hop, orders.config.as_deref());
     let mut asked = Command::new("ssh");
@@ -181,6 +209,12 @@ async fn logins(orders: &Orders) -> Result<Vec<String>, SourceError> {
     let text = String::from_utf8_lossy(&output.stdout);
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let user = value("user").unwrap_or_default();
-    let hosts = ["hostname", "hostkeyalias"].into_iter().filter_map(value);
-    Ok(hosts.map(|host| format!("{user}@{host}")).collect())
+    let (host, alias) = (value("hostname"), value("hostkeyalias"));
+    let logins = [host, alias].into_iter().flatten().map(|host| format!("{user}@{host}")).collect();
+    let known_as = match (alias, host.unwrap_or_default(), value("port")) {
+        (Some(alias), ..) => alias.to_owned(),
+        (None, host, None | Some("22")) => host.to_owned(),
+        (None, host, Some(port)) => format!("[{host}]:{port}"),
+    };
+    Ok(Configured { logins, known_as })
 }

@@ -14,11 +14,12 @@
 //! | `door` | a way for a library that opens its connections itself, as the client of HTTP does |
 //! | `directory` | where their sockets lie |
 //! | `askpass` | its questions, and our answers |
+//! | `host_key` | a host whose key is not known, and one that the operator trusts |
 //! | `failure` | what became of it in one sentence, with the step that failed |
 //! | `tunnel` | one master for many connections, started again when it is lost |
 //!
-//! Host keys are always verified, whatever the configuration says: a key that is not known is refused, and one that
-//! has changed is refused loudly.
+//! Host keys are always verified, whatever the configuration says: a key that is not known is refused unless the operator
+//! has approved its fingerprint, and one that has changed is refused loudly.
 
 pub mod askpass;
 mod command;
@@ -26,6 +27,7 @@ mod directory;
 mod door;
 mod failure;
 mod hop;
+mod host_key;
 mod master;
 mod mux;
 mod said;
@@ -33,5 +35,6 @@ mod tunnel;
 
 pub(crate) use door::Door;
 pub use hop::{check, parse};
+pub use host_key::{TrustedKey, UnknownHost};
 pub(crate) use mux::Way;
 pub use tunnel::Tunnel;

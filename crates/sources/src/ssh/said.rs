@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::sync::watch;
 
+use super::host_key::UnknownHost;
+
 /// Lines that are kept; a changed host key alone takes fourteen.
 const MOST_LINES: usize = 40;
 /// Of a line.
@@ -19,8 +21,13 @@ const REASON_WITHIN: Duration = Duration::from_millis(500);
 /// A question of `ssh`, without its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whether this host is to be trusted; its key's kind and fingerprint.
-    Host(String),
+    /// Whether this host is to be trusted.
+    Host {
+        /// What it shows.
+        unknown: UnknownHost,
+        /// Whether it is.
+        trusted: bool,
+    },
     /// The passphrase of this key.
     Passphrase {
         /// The key's path.
@@ -111,6 +118,26 @@ impl Said {
 
     pub(super) fn questions(&self) -> Vec<Question> {
         self.lock().questions.clone()
+    }
+
+    /// The host that was asked about and not trusted.
+    pub(super) fn not_trusted(&self) -> Option<UnknownHost> {
+        self.lock().questions.iter().find_map(|question| match question {
+            Question::Host { unknown, trusted: false } => Some(unknown.clone()),
+            _ => None,
+        })
+    }
+
+    /// What became of the key of a host that was asked about and trusted: whether it was added to the known hosts.
+    /// `None` where none was.
+    pub(super) fn trusted(&self) -> Option<(UnknownHost, bool)> {
+        let kept = self.lock();
+        let host = kept.questions.iter().rev().find_map(|question| match question {
+            Question::Host { unknown, trusted: true } => Some(unknown.clone()),
+            _ => None,
+        })?;
+        let failed = kept.lines.iter().any(|line| line.starts_with("Failed to add the host"));
+        Some((host, !failed))
     }
 
     /// How many ways could not be made so far.

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::failure;
-use super::master::{Master, Orders};
+use super::host_key::{TrustedKey, UnknownHost};
+use super::master::{Master, NotOpen, Orders};
 use super::mux::{self, NoWay, Way};
 use crate::error::{ErrorCode, SourceError};
 use crate::redis::Backoff;
@@ -35,6 +36,8 @@ struct State {
     master: Option<Arc<Master>>,
     /// Until when the last failure is the answer.
     failed: Option<(Instant, SourceError)>,
+    /// The host that is not known, where that was why.
+    unknown: Option<UnknownHost>,
     backoff: Backoff,
 }
 
@@ -45,8 +48,10 @@ impl Tunnel {
     #[must_use]
     pub fn new(hop: SshHop, secret: Option<SecretString>) -> Self {
         let asking = std::env::current_exe().ok();
-        let state = State { master: None, failed: None, backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) };
-        Self { orders: Orders { hop, secret, asking, config: None }, state: Mutex::new(state) }
+        let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let state = State { master: None, failed: None, unknown: None, backoff };
+        let orders = Orders { hop, secret, asking, config: None, trusted: None };
+        Self { orders, state: Mutex::new(state) }
     }
 
     /// The same with another program that asks; `None` lets nothing be asked.
@@ -60,6 +65,14 @@ impl Tunnel {
     #[must_use]
     pub fn configured_by(mut self, file: PathBuf) -> Self {
         self.orders.config = Some(file);
+        self
+    }
+
+    /// The same, which has `ssh` add this key to the operator's known hosts where it is not known yet. A host with
+    /// another key that is known is refused all the same.
+    #[must_use]
+    pub fn trusting(mut self, key: TrustedKey) -> Self {
+        self.orders.trusted = Some(key);
         self
     }
 
@@ -82,6 +95,16 @@ impl Tunnel {
     /// failed.
     pub async fn open(&self, connect_timeout: Duration) -> Result<(), SourceError> {
         self.master(connect_timeout).await.map(|_| ())
+    }
+
+    /// The host that the operator may trust, where the last attempt to open it ended there.
+    pub async fn unknown_host(&self) -> Option<UnknownHost> {
+        self.state.lock().await.unknown.clone()
+    }
+
+    /// The host that was trusted when it was opened, and whether its key was added to the known hosts.
+    pub async fn trusted_host(&self) -> Option<(UnknownHost, bool)> {
+        self.state.lock().await.master.as_ref()?.said.trusted()
     }
 
     /// A way to an address as the SSH server sees it, which has connected by then.
@@ -123,10 +146,12 @@ impl Tunnel {
                 let master = Arc::new(master);
                 state.master = Some(Arc::clone(&master));
                 state.failed = None;
+                state.unknown = None;
                 state.backoff.reset();
                 Ok(master)
             }
-            Err(error) => {
+            Err(NotOpen { error, unknown }) => {
+                state.unknown = unknown;
                 let pause = state.backoff.pause();
                 let pause = if error.kind() == ErrorCode::Auth { AFTER_REFUSAL } else { pause };
                 state.failed = Some((Instant::now() + pause, error.clone()));

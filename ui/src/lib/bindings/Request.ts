@@ -42,7 +42,12 @@ stay: boolean, } | { "request": "registry", } | { "request": "deployments", } | 
 /**
  * The form as typed.
  */
-draft: DeploymentDraft, } | { "request": "save_deployment", 
+draft: DeploymentDraft, 
+/**
+ * The approval of the last test, where its unknown host is to be trusted: its key is added to the operator's
+ * known hosts.
+ */
+trust?: string, } | { "request": "save_deployment", 
 /**
  * The form as typed.
  */

@@ -17,6 +17,7 @@ import { layersOf } from './fixture/layers';
 import { causesOf, missesOf } from './fixture/misses';
 import { documentOf } from './fixture/document';
 import { slowOf } from './fixture/slow';
+import { throughSsh } from './fixture/tunnel';
 import { detailOf, historyOf, instanceFrame, overviewRow, rowPage, type Scene } from './fixture/figures';
 
 /** Stands in the code so that tests/bundle.test.ts can prove that a build has none of it. */
@@ -171,6 +172,9 @@ export function fixture(parameters: URLSearchParams): Transport {
           },
         };
       case 'test_connection':
+        if (asked.draft.ssh !== '') {
+          return { reply: asked.request, data: throughSsh(asked.draft.ssh, asked.trust !== undefined) };
+        }
         return {
           reply: asked.request,
           data: {
