@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cachescope_model::snapshot::NamespaceOrigin;
 use cachescope_model::strategy::Strategy;
+use cachescope_model::visible::visible;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -54,7 +55,7 @@ impl Row {
     fn new(template: impl Into<Arc<str>>, title: &str, origin: NamespaceOrigin) -> Self {
         Self {
             template: template.into(),
-            title: title.to_owned(),
+            title: visible(title).into_owned(),
             origin,
             documented_ttl_seconds: None,
             longest_ttl_seconds: None,
@@ -130,7 +131,7 @@ impl Rows {
         let entry = &mut self.rows[row as usize];
         self.by_template.remove(&entry.template);
         entry.template = template.into();
-        template.clone_into(&mut entry.title);
+        entry.title = visible(template).into_owned();
         self.by_template.insert(Arc::clone(&entry.template), row);
     }
 
