@@ -17,7 +17,10 @@ use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::window::Window;
 use cachescope_tests::waiting::{wait_at_most, wait_for};
-use many::{Many, NAMESPACES};
+use many::Many;
+
+/// How many namespaces are live.
+const NAMESPACES: usize = 5_000;
 
 /// What a live frame must stay below, in bytes of JSON.
 const LIMIT: usize = 8_192;
@@ -87,7 +90,7 @@ async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let state = tempfile::tempdir()?;
     let app = App::start(Shell(state.path().to_owned())).await;
-    let many = Many::start().await?;
+    let many = Many::start(NAMESPACES).await?;
     let strategy = many.strategy_file()?.display().to_string();
 
     let mut largest = 0;

@@ -13,7 +13,10 @@ use cachescope_tests::driver::Driver;
 use cachescope_tests::waiting::wait_at_most;
 use cachescope_tests::window::{self, Options, Window};
 use cachescope_tests::{linux, programs};
-use many::{Many, NAMESPACES};
+use many::Many;
+
+/// How many namespaces are live.
+const NAMESPACES: usize = 5_000;
 
 /// Bytes that the window may take more than the empty one.
 const LIMIT: f64 = 120e6;
@@ -85,7 +88,7 @@ async fn empty_window() -> Result<u64> {
 }
 
 async fn full_window(time: Duration) -> Result<u64> {
-    let many = Many::start().await?;
+    let many = Many::start(NAMESPACES).await?;
     let state = tempfile::tempdir()?;
     let strategy = many.strategy_file()?.display().to_string();
     kept::keep(state.path(), &many.lab, &strategy).await?;

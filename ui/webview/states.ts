@@ -39,6 +39,7 @@ const FILE = fileURLToPath(new URL('../package.json', import.meta.url));
 
 export const STATES: readonly State[] = [
   state('overview', 'busy', [], '[data-testid="overview-row"]'),
+  state('overview, many deployments', 'flood', ['/', ...'failed'], '[data-testid="overview-filter"]:focus'),
   state('first start', 'empty', [], '[data-testid="first-url"]'),
   state('first start without the demo', 'nodemo', [], '[data-testid="first-url"]'),
   state('deployment', 'busy', DEPLOYMENT, ROW),

@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
     ("prometheus", Probe::Program("prometheus"), Purpose::Demo),
     ("prometheus-redis-exporter", Probe::Program("prometheus-redis-exporter"), Purpose::Test),
     ("prometheus-alertmanager", Probe::Program("prometheus-alertmanager"), Purpose::Test),
+    ("libayatana-appindicator3-1", Probe::Module("ayatana-appindicator3-0.1"), Purpose::Test),
     ("dunst", Probe::Program("dunst"), Purpose::Test),
     ("webkit2gtk-driver", Probe::Program("WebKitWebDriver"), Purpose::Test),
     ("xvfb", Probe::Program("Xvfb"), Purpose::Test),

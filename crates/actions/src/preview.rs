@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cachescope_model::reading::Reading;
+use cachescope_model::size;
 use cachescope_model::time::Timestamp;
 use cachescope_sources::redis::acting::ActingConnection;
 use redis::{Pipeline, Value};
@@ -284,14 +285,14 @@ fn outlook(
     let needed = bytes.high.or(bytes.value).unwrap_or(0.0);
     if needed > around.most_undo_bytes as f64 {
         return no(format!(
-            "The keys take about {:.0} MB, and an undo file may have {:.0} MB",
-            needed / 1e6,
-            around.most_undo_bytes as f64 / 1e6
+            "The keys take about {}, and an undo file may have {}",
+            size::format(needed),
+            size::format(around.most_undo_bytes as f64)
         ));
     }
     UndoOutlook {
         possible: true,
-        sentence: format!("Undo possible: at most about {:.1} MB, {kept}", needed / 1e6),
+        sentence: format!("Undo possible: at most about {}, {kept}", size::format(needed)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use cachescope_model::reading::{Certainty, Reading};
 use cachescope_model::reading_kind::{ReadingKind, Unit};
+use cachescope_model::size;
 use cachescope_model::snapshot::{NamespaceOrigin, NamespaceSnapshot};
 
 use crate::table::{Align, Table};
@@ -64,7 +65,7 @@ pub(crate) fn value_in(value: f64, unit: Unit) -> String {
         Unit::Ratio => format!("{:.1} %", value * 100.0),
         Unit::PerSecond => format!("{}/s", thousands(value)),
         Unit::Seconds => seconds(value),
-        Unit::Bytes => bytes(value),
+        Unit::Bytes => size::format(value),
         Unit::Count => thousands(value),
     }
 }
@@ -91,15 +92,6 @@ fn seconds(value: f64) -> String {
     }
 }
 
-fn bytes(value: f64) -> String {
-    match value.abs() {
-        size if size >= 1e9 => format!("{:.2} GB", value / 1e9),
-        size if size >= 1e6 => format!("{:.1} MB", value / 1e6),
-        size if size >= 1e3 => format!("{:.1} kB", value / 1e3),
-        _ => format!("{value:.0} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +108,7 @@ mod tests {
             (reading(Some(&modelled), Unit::Seconds), "~3.90 ms"),
             (reading(Some(&unknown), Unit::Ratio), "–"),
             (reading(None, Unit::Count), "–"),
-            (value_in(212_000_000.0, Unit::Bytes), "212.0 MB"),
+            (value_in(212_000_000.0, Unit::Bytes), "202 MB"),
             (value_in(12_480.0, Unit::Count), "12.5 k"),
             (value_in(0.5, Unit::PerSecond), "0.50/s"),
             (value_in(41.0 * 60.0, Unit::Seconds), "41.0 min"),

@@ -26,6 +26,7 @@ pub mod row_readings;
 pub mod sample;
 pub mod scan;
 pub mod server;
+pub mod size;
 pub mod slow_command;
 pub mod snapshot;
 pub mod source;

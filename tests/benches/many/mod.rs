@@ -1,4 +1,4 @@
-//! A cache with 5,000 namespaces under traffic, and the file that documents them.
+//! A cache with thousands of namespaces under traffic, and the file that documents them.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,13 +8,10 @@ use cachescope_lab::workload::Workload;
 use cachescope_lab::{Lab, LabOptions};
 use tempfile::TempDir;
 
-/// How many namespaces there are.
-pub(crate) const NAMESPACES: usize = 5_000;
-
 /// Keys that each holds.
 const KEYS: usize = 4;
 
-/// Requests a second over all of them: each is asked for about every ten seconds.
+/// Requests a second over all of them: with 5,000, each is asked for about every ten seconds.
 const REQUESTS_PER_SECOND: f64 = 500.0;
 
 /// The lab with its traffic and metrics pages, in this process, and a Redis beside it.
@@ -24,9 +21,9 @@ pub(crate) struct Many {
 }
 
 impl Many {
-    /// Starts the lab and fills the cache.
-    pub(crate) async fn start() -> Result<Self> {
-        let mut workload = Workload::synthetic(NAMESPACES, KEYS, REQUESTS_PER_SECOND);
+    /// Starts the lab and fills the cache with so many namespaces.
+    pub(crate) async fn start(namespaces: usize) -> Result<Self> {
+        let mut workload = Workload::synthetic(namespaces, KEYS, REQUESTS_PER_SECOND);
         for namespace in workload.namespaces_mut() {
             namespace.prefilled = KEYS;
         }

@@ -3,6 +3,7 @@
 //! A batch that a crash cut short is the last one, and what it held was not removed: reading ends there, and
 //! writing goes on from there.
 
+use cachescope_model::size;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -172,7 +173,10 @@ impl Writing {
         let end = self.end + bytes.len() as u64;
         if end > self.most_bytes {
             return Err(Failure::storage(
-                format!("the undo file would grow beyond its limit of {} MB", self.most_bytes / 1_000_000),
+                format!(
+                    "the undo file would grow beyond its limit of {}",
+                    size::format(self.most_bytes as f64)
+                ),
                 "let undo files be larger in the settings, or run the rest without undo",
             ));
         }

@@ -1,6 +1,7 @@
 //! What a warm would do: which keys are due, whether the endpoint can be called, whether there is room, and how much of
 //! the hit rate it would win back. Nothing is written and no endpoint is called.
 
+use cachescope_model::size;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -171,9 +172,9 @@ fn room(outlook: &WarmOutlook, strain: Strain) -> Check {
         Some(room) if outlook.bytes > room => Check::refused(
             "room",
             format!(
-                "The keys take about {:.1} MB, and {:.1} MB are left below maxmemory",
-                outlook.bytes as f64 / 1e6,
-                room as f64 / 1e6
+                "The keys take about {}, and {} are left below maxmemory",
+                size::format(outlook.bytes as f64),
+                size::format(room as f64)
             ),
             "choose fewer keys, or give the cache more memory",
         ),
@@ -182,7 +183,9 @@ fn room(outlook: &WarmOutlook, strain: Strain) -> Check {
             "The cache is full, so whatever is loaded pushes something else out",
             "the run stops as soon as keys are evicted",
         ),
-        Some(room) => Check::passed("room", format!("{:.1} MB are left below maxmemory", room as f64 / 1e6)),
+        Some(room) => {
+            Check::passed("room", format!("{} are left below maxmemory", size::format(room as f64)))
+        }
     }
 }
 

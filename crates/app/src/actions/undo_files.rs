@@ -22,14 +22,14 @@ const SETTINGS: &str = "undo";
 impl Default for UndoSettings {
     /// A week, 2 GB a run, 10 GB in all.
     fn default() -> Self {
-        Self { keep_days: 7, most_bytes_of_a_run: 2_000_000_000, most_bytes: 10_000_000_000 }
+        Self { keep_days: 7, most_bytes_of_a_run: 2 << 30, most_bytes: 10 << 30 }
     }
 }
 
 impl UndoSettings {
     /// Within what is sensible.
     fn bounded(self) -> Self {
-        const MEGABYTE: u64 = 1_000_000;
+        const MEGABYTE: u64 = 1 << 20;
         let most_bytes = self.most_bytes.clamp(MEGABYTE, 1_000_000 * MEGABYTE);
         Self {
             keep_days: self.keep_days.clamp(1, 90),

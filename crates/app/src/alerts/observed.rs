@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::marks::{Mark, MarkKind, MarkSource};
+use cachescope_model::size;
 use cachescope_model::snapshot::{NodeSnapshot, Snapshot};
 use cachescope_model::time::Timestamp;
 
@@ -38,7 +39,7 @@ impl Observed {
                     mark(at, MarkKind::Note, format!("restart of {}", node.node));
                 }
                 for (setting, old, new) in [
-                    ("maxmemory", before.maxmemory.to_string(), node.maxmemory.to_string()),
+                    ("maxmemory", limit(before.maxmemory), limit(node.maxmemory)),
                     ("maxmemory-policy", before.maxmemory_policy.clone(), node.maxmemory_policy.clone()),
                 ] {
                     if old != new {
@@ -56,6 +57,11 @@ impl Observed {
         }
         marks
     }
+}
+
+/// `maxmemory` in words; 0 is none.
+fn limit(bytes: u64) -> String {
+    if bytes == 0 { "none".to_owned() } else { size::format(bytes as f64) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the documented and the observed disagree about.
 
+use cachescope_model::size;
 use cachescope_model::snapshot::{ControlTotal, Finding};
 
 use super::keys;
@@ -85,8 +86,12 @@ fn configuration(engine: &Engine, view: &View<'_>, findings: &mut Vec<Finding>) 
         if let Some(limit) = expected.maxmemory
             && limit != info.maxmemory
         {
-            let is = if info.maxmemory == 0 { "no maxmemory".to_owned() } else { mebibytes(info.maxmemory) };
-            let summary = format!("{} has {is}; documented is {}", node.name, mebibytes(limit));
+            let is = if info.maxmemory == 0 {
+                "no maxmemory".to_owned()
+            } else {
+                size::format(info.maxmemory as f64)
+            };
+            let summary = format!("{} has {is}; documented is {}", node.name, size::format(limit as f64));
             findings.push(finding("maxmemory", "", summary, format!("CONFIG SET maxmemory {limit}")));
         }
     }
@@ -117,10 +122,6 @@ fn imbalance(engine: &Engine, view: &View<'_>, findings: &mut Vec<Finding>) {
         let remedy = "look for large keys or one hash tag on that node (scan by namespace), or move slots away from it";
         findings.push(finding("memory-imbalance", "", summary, remedy));
     }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
 }
 
 fn sources(engine: &Engine, findings: &mut Vec<Finding>) {

@@ -1,6 +1,7 @@
 //! Figures and times in words.
 
 use cachescope_model::reading_kind::Unit;
+use cachescope_model::size;
 
 /// A figure with its unit, as a person would say it: `71 %`, `12 ms`, `3.4 MB`, `120/s`.
 #[must_use]
@@ -12,7 +13,7 @@ pub fn figure(value: f64, unit: Option<Unit>) -> String {
         Some(Unit::Ratio) => percent(value),
         Some(Unit::PerSecond) => format!("{}/s", number(value)),
         Some(Unit::Seconds) => seconds(value),
-        Some(Unit::Bytes) => bytes(value),
+        Some(Unit::Bytes) => size::format(value),
         Some(Unit::Count) | None => number(value),
     }
 }
@@ -60,17 +61,6 @@ fn seconds(value: f64) -> String {
     }
 }
 
-fn bytes(value: f64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
-    let mut scaled = value;
-    let mut unit = 0;
-    while scaled.abs() >= 1_000.0 && unit + 1 < UNITS.len() {
-        scaled /= 1_000.0;
-        unit += 1;
-    }
-    format!("{} {}", number(scaled), UNITS[unit])
-}
-
 /// A span of time: `40 s`, `6 min`, `2 h 5 min`, `3 d`.
 pub(super) fn span(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -102,7 +92,7 @@ mod tests {
             (2.5, Some(Unit::Seconds), "2.5 s"),
             (1_234_567.0, Some(Unit::PerSecond), "1,234,567/s"),
             (0.5, Some(Unit::PerSecond), "0.5/s"),
-            (3_400_000.0, Some(Unit::Bytes), "3.4 MB"),
+            (3_400_000.0, Some(Unit::Bytes), "3.24 MB"),
             (-12_480.0, Some(Unit::Count), "-12,480"),
             (12.34, None, "12.3"),
             (f64::NAN, Some(Unit::Ratio), "unknown"),

@@ -23,9 +23,6 @@ use crate::ssh::Tunnel;
 /// The name our connections carry in `CLIENT LIST`.
 pub const CLIENT_NAME: &str = "cachescope";
 
-/// For so long after something was written on a connection that is pushed to, a reply is looked for often.
-const EXPECTED_FOR: Duration = Duration::from_millis(500);
-
 /// Deadlines, TLS files and the way of the connections to a server.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
@@ -104,7 +101,7 @@ impl Connection {
         push: Option<Arc<dyn AsyncPushSender>>,
     ) -> Result<Self, SourceError> {
         // What is pushed is not waited for by anybody.
-        let reading = if push.is_some() { Reading::Leisurely(EXPECTED_FOR) } else { Reading::AtOnce };
+        let reading = if push.is_some() { Reading::Leisurely } else { Reading::AtOnce };
         let stream = stream::open(target, options, reading).await?;
         Self::over(stream, target, options, open, commands, push).await
     }

@@ -32,8 +32,6 @@ pub(super) enum EndsBy {
 pub(super) struct Purpose {
     /// What it does, for the words of an error: "samples commands".
     pub(super) does: &'static str,
-    /// For so long after something was written a reply is looked for often.
-    pub(super) expects_replies_for: Duration,
 }
 
 /// What a server can do, as far as a connection that listens is concerned.
@@ -87,7 +85,7 @@ impl Link {
     ) -> Result<Self, SourceError> {
         let options = node.options();
         let target = node.target_shared();
-        let stream = stream::open(&target, options, Reading::Leisurely(purpose.expects_replies_for)).await?;
+        let stream = stream::open(&target, options, Reading::Leisurely).await?;
         let _counted = gate.count_connection();
         let deadline = options.command_timeout;
         Ok(Self { stream, feed: Feed::default(), target, deadline, id: None, purpose, _counted })
@@ -189,7 +187,7 @@ impl Link {
     }
 }
 
-const PROBE: Purpose = Purpose { does: "samples commands", expects_replies_for: Duration::from_millis(500) };
+const PROBE: Purpose = Purpose { does: "samples commands" };
 
 /// Whether this user may run MONITOR, tried on a connection of its own that asks to be closed in the same breath.
 pub(super) async fn monitor_for_a_moment(gate: &mut Gate<'_>) -> Result<(), SourceError> {

@@ -101,9 +101,8 @@ impl AsyncWrite for ServerStream {
 pub(crate) enum Reading {
     /// At once.
     AtOnce,
-    /// Every few milliseconds, which spares the server the work of waking us; more often for so long after something
-    /// was written.
-    Leisurely(Duration),
+    /// Every few milliseconds, which spares the server the work of waking us; more often after something was written.
+    Leisurely,
 }
 
 /// Opens a stream to `target`, each step within the deadline for connecting.
@@ -129,9 +128,9 @@ pub(crate) async fn open(
                 .map_err(|error| unix_failure(path, &error))?;
             let carrier = match reading {
                 Reading::AtOnce => Carrier::direct(stream),
-                Reading::Leisurely(expected_for) => {
+                Reading::Leisurely => {
                     let stream = stream.into_std().map_err(|error| unix_failure(path, &error))?;
-                    Carrier::direct(Leisurely::new(stream, expected_for))
+                    Carrier::direct(Leisurely::new(stream))
                 }
             };
             Ok(ServerStream::new(Box::new(carrier)))
@@ -233,9 +232,7 @@ pub(super) async fn carrier(
         let Way { stream, control } = Box::pin(tunnel.way(host, port, deadline)).await?;
         let stream: Box<dyn Duplex> = match reading {
             Reading::AtOnce => Box::new(stream),
-            Reading::Leisurely(expected_for) => {
-                Box::new(Leisurely::new(stream.into_std().map_err(unusable)?, expected_for))
-            }
+            Reading::Leisurely => Box::new(Leisurely::new(stream.into_std().map_err(unusable)?)),
         };
         return Ok(Carrier { stream, _control: Some(control) });
     }
@@ -244,9 +241,7 @@ pub(super) async fn carrier(
         .map_err(|_| no_answer(&host_and_port(host, port), deadline))??;
     Ok(match reading {
         Reading::AtOnce => Carrier::direct(tcp),
-        Reading::Leisurely(expected_for) => {
-            Carrier::direct(Leisurely::new(tcp.into_std().map_err(unusable)?, expected_for))
-        }
+        Reading::Leisurely => Carrier::direct(Leisurely::new(tcp.into_std().map_err(unusable)?)),
     })
 }
 

@@ -285,6 +285,7 @@ function drawEvents(
   let taken = bbox.left;
   ctx.save();
   ctx.font = `${11 * scale}px "Inter Variable", system-ui, sans-serif`;
+  ctx.textAlign = 'left'; // the axes leave theirs behind
   ctx.textBaseline = 'bottom';
   ctx.lineWidth = scale;
   for (const { at, name, colour: named } of events) {

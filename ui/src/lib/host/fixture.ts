@@ -51,6 +51,12 @@ const view = (
   sources_on: ['info', 'events', 'prometheus'],
 });
 
+/** One of many, some of which can't be reached. */
+const further = (place: number) =>
+  view(`e${place}`, `cache-${['eu', 'us', 'ap'][place % 3]}-${place}`, {
+    group: place % 2 === 0 ? 'Content delivery' : null,
+  });
+
 export function fixture(parameters: URLSearchParams): Transport {
   const scene = (parameters.get('scene') ?? 'busy') as Scene;
   let views: DeploymentView[] =
@@ -65,6 +71,7 @@ export function fixture(parameters: URLSearchParams): Transport {
           view('b', 'prod-us-1', { group: 'Shop', colour: 'purple' }),
           view('c', 'staging', { environment: 'staging' }),
           view('d', 'dev', { environment: 'development' }, true),
+          ...(scene === 'flood' ? Array.from({ length: 20 }, (_, place) => further(place)) : []),
         ];
   let timer: ReturnType<typeof setInterval> | undefined;
   let tick = 0;

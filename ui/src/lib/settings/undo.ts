@@ -3,7 +3,7 @@ import type { UndoSettings } from '../bindings/UndoSettings';
 import { show } from '../format/numbers';
 
 /** Bytes of what is typed as one. */
-export const GIGABYTE = 1e9;
+export const GIGABYTE = 2 ** 30;
 
 /** A typed number above zero, with a point or a comma; `null` for what is none. */
 export function amount(text: string): number | null {

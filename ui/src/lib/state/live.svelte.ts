@@ -6,7 +6,7 @@ import type { View } from '../bindings/View';
 import type { WireError } from '../bindings/WireError';
 import { watch } from '../host/host';
 import { asWireError } from '../host/wire-error';
-import { withPart } from './overview';
+import { isLast, withPart } from './overview';
 
 /** What the core pushes beside figures. */
 export interface Told {
@@ -22,6 +22,8 @@ class Live {
   /** When the frame on the screen arrived, by the page's own clock: ages are counted from here. */
   arrivedAt = $state(0);
   paused = $state(false);
+  /** The overview's rows by their deployments. */
+  readonly rows = $derived(new Map((this.overview?.rows ?? []).map((row) => [row.id, row])));
   trouble = $state.raw<WireError | null>(null);
   #latest: { overview: OverviewFrame | null; instance: InstanceFrame | null } = {
     overview: null,
@@ -59,7 +61,8 @@ class Live {
       told.open(frame.place);
     } else if (frame.kind === 'overview') {
       this.#latest.overview = withPart(this.#latest.overview, frame);
-      if (!this.paused) this.overview = this.#latest.overview;
+      // Once for all parts: each time, whatever shows deployments is looked through.
+      if (!this.paused && isLast(frame)) this.overview = this.#latest.overview;
     } else {
       this.#latest.instance = frame;
       if (!this.paused) this.#show(frame);

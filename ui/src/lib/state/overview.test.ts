@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { OverviewFrame } from '../bindings/OverviewFrame';
-import { withPart } from './overview';
+import { isLast, withPart } from './overview';
 
 const part = (ids: string, offset: number, total: number, lookups: number): OverviewFrame => ({
   at: lookups,
@@ -42,4 +42,22 @@ test('rows that are gone do not stay, and none stands twice', () => {
   const whole = withPart(null, part('abcd', 0, 4, 1));
   expect(told(withPart(whole, part('bd', 0, 2, 2)))).toBe('b2 d2');
   expect(told(withPart(whole, part('bc', 0, 3, 2)))).toBe('b2 c2');
+});
+
+test('a row that says the same as before is the same object', () => {
+  const before = withPart(null, part('ab', 0, 2, 1));
+  const [a, b] = before.rows;
+  const { rows: again, ...rest } = part('ab', 0, 2, 1);
+  const changed = { ...rest, rows: again.map((row) => (row.id === 'b' ? { ...row, findings: 3 } : row)) };
+  const after = withPart(before, changed);
+  expect(after.rows[0]).toBe(a);
+  expect(after.rows[1]).not.toBe(b);
+});
+
+test('the last part is told from the others', () => {
+  expect([part('ab', 0, 3, 1), part('c', 2, 3, 1), part('', 0, 0, 1)].map(isLast)).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });

@@ -26,9 +26,7 @@ const BUFFER_CHECK: Duration = Duration::from_millis(250);
 /// More than this waiting for us in the server's output buffer: we are too slow.
 const BUFFER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A burst lasts half a second at most.
-const PURPOSE: Purpose =
-    Purpose { does: "samples commands", expects_replies_for: Duration::from_millis(500) };
+const PURPOSE: Purpose = Purpose { does: "samples commands" };
 
 /// Why bursts ended.
 pub(super) enum Ended {

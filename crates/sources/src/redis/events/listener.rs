@@ -25,9 +25,7 @@ use crate::redis::link::{Link, Manners, Purpose, value};
 use crate::redis::node::{Gate, RedisNode};
 use crate::redis::stream::no_answer;
 
-/// Little of what comes is waited for.
-const PURPOSE: Purpose =
-    Purpose { does: "listens to events", expects_replies_for: Duration::from_millis(50) };
+const PURPOSE: Purpose = Purpose { does: "listens to events" };
 
 /// The server's clock counts in whole milliseconds, and clocks differ a little: a lease may end so much earlier than
 /// ours says.
