@@ -30,6 +30,8 @@ async fn pictures(dark: bool) -> Result<()> {
     for kind in ["hit_rate", "memory_bytes"] {
         window.wait_for(&format!("[data-testid='row'] [data-kind='{kind}'][data-value]")).await?;
     }
+    // A pointer over the table would hold the order of its rows.
+    window.click("[data-testid='deployment-name']").await?;
     tokio::time::sleep(QUIET).await;
     take(&window, "deployment", theme).await?;
     make_memory_short(&window).await?;
