@@ -29,6 +29,9 @@ const NAMES: [&str; 5] = [MAIN_WINDOW, "beside-1", "beside-2", "beside-3", "besi
 /// What a window's title says where it is about everything.
 const TITLE: &str = "Cachescope";
 
+/// Characters of a deployment's name in a title.
+const MOST_OF_A_NAME: usize = 80;
+
 /// Smallest size, in CSS pixels: the page is made for it.
 const LEAST: (f64, f64) = (1024.0, 640.0);
 
@@ -152,9 +155,17 @@ fn raise(window: &WebviewWindow) -> tauri::Result<()> {
 /// Names the deployment that a window looks at in its title, so that windows can be told apart where only titles
 /// are shown.
 pub(crate) fn title(window: &Window, deployment: Option<&str>) {
-    let title = deployment.map_or_else(|| TITLE.to_owned(), |name| format!("{name} – {TITLE}"));
+    let title = deployment.map_or_else(|| TITLE.to_owned(), |name| format!("{} – {TITLE}", shortened(name)));
     if let Err(error) = window.set_title(&title) {
         tracing::debug!("the window keeps its title: {error}");
+    }
+}
+
+/// A name as it fits into a title.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(MOST_OF_A_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 

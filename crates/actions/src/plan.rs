@@ -7,6 +7,7 @@ use std::time::Duration;
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::duration;
 use cachescope_model::key::{parse_printable, printable};
+use cachescope_model::visible::visible;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -89,7 +90,7 @@ impl fmt::Display for Scope {
             },
             Self::Pattern { pattern, .. } => write!(f, "keys like {}", printable(pattern.as_bytes())),
             Self::Namespace { template, fields, stale_below, .. } => {
-                write!(f, "keys of {template}")?;
+                write!(f, "keys of {}", visible(template))?;
                 for (name, value) in fields {
                     write!(f, ", {name} {}", printable(value.as_bytes()))?;
                 }
@@ -224,7 +225,9 @@ impl fmt::Display for Action {
                 write!(f, ", less up to {}", duration::format(Duration::from_millis(*jitter_ms)))
             }
             Self::BumpVersion { key, .. } => write!(f, "count {} up", printable(&key.0)),
-            Self::Publish { channel, message } => write!(f, "publish {message} on {channel}"),
+            Self::Publish { channel, message } => {
+                write!(f, "publish {} on {}", visible(message), visible(channel))
+            }
             Self::Warm { warm } => write!(f, "{warm}"),
             Self::Refresh { scope, warm, .. } => write!(f, "replace {scope} a few at a time: {warm}"),
             Self::Request { what, request, .. } => write!(f, "{what}: {} {}", request.method, request.url),

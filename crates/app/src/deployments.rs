@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cachescope_model::deployment::{Deployment, SshHop, TlsFiles};
 use cachescope_model::strategy::Strategy;
+use cachescope_model::visible::visible;
 use cachescope_sources::http::{Address, Credentials};
 use cachescope_sources::redis::{Endpoint, RedisAddress, RedisTarget};
 use cachescope_sources::ssh::{self, Tunnel};
@@ -29,6 +30,11 @@ fn bad(message: impl Into<String>, remedy: &str) -> WireError {
 fn given(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The same of a name, which is shown in many places and typed to confirm: nothing hides in it.
+fn given_name(text: &str) -> Option<String> {
+    given(text).map(|name| visible(&name).into_owned())
 }
 
 /// A typed secret; an empty one is none.
@@ -123,13 +129,13 @@ pub fn from_draft(draft: &DeploymentDraft) -> Result<(Deployment, DeploymentSecr
     }
     let deployment = Deployment {
         id: draft.id.clone().unwrap_or_else(Store::new_deployment_id),
-        name: given(&draft.name).or(host).unwrap_or_else(|| "Deployment".to_owned()),
+        name: given_name(&draft.name).or(host).unwrap_or_else(|| "Deployment".to_owned()),
         environment: draft.environment,
         redis_url,
         prometheus_url,
         metrics_urls,
         strategy: given(&draft.strategy),
-        group: given(&draft.group),
+        group: given_name(&draft.group),
         colour: draft.colour,
         tls: TlsFiles {
             ca: given(&draft.ca_file),

@@ -1,5 +1,7 @@
 //! Keys as people read them. Keys are bytes: any of them has to be shown, and to be told from every other.
 
+use crate::visible::is_invisible;
+
 /// What keys of ours at a server begin with: locks of actions. They are nobody's namespace, scans leave them out and
 /// no purge removes them.
 pub const OUR_PREFIX: &[u8] = b"cachescope:lock:";
@@ -61,14 +63,6 @@ fn push_hex(line: &mut String, byte: u8) {
     use std::fmt::Write;
     // Writing to a string can't fail.
     let _ = write!(line, "\\x{byte:02x}");
-}
-
-/// Zero-width, direction-changing and other formatting characters (Unicode's general category Cf, the part of
-/// it that is in use), the soft hyphen and the separators of lines and paragraphs.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 #[cfg(test)]

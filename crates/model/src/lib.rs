@@ -36,5 +36,6 @@ pub mod template;
 pub mod time;
 pub mod topology;
 pub mod triage;
+pub mod visible;
 pub mod window;
 pub mod words;

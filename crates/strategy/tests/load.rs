@@ -64,3 +64,13 @@ fn inspecting_a_file_gives_its_warnings_beside_its_strategy() {
     assert!(inspect("booking").expect("it is built in").problems.is_empty());
     assert!(inspect("bokking").expect_err("nothing has this name").to_string().ends_with("write booking"));
 }
+
+#[test]
+fn what_turns_text_round_is_a_number_in_titles_and_stays_in_templates() {
+    let text = "name = \"odd\"\ntitle = \"Odd \\u202enames\"\nsummary = \"\"\"two\nlines\"\"\"\n[[namespace]]\n\
+                name = \"user\"\ntemplate = \"user\\u202e:{id}\"\n";
+    let odd = cachescope_strategy::parse("odd.toml", text).expect("it can be read");
+    assert_eq!(odd.title, "Odd \\u202enames");
+    assert_eq!(odd.summary, "two\nlines");
+    assert_eq!(odd.namespaces[0].template.as_str(), "user\u{202e}:{id}");
+}

@@ -7,6 +7,7 @@ use cachescope_model::deployment::DeploymentId;
 use cachescope_model::marks::{Mark, MarkSource};
 use cachescope_model::strategy::MarkQuery;
 use cachescope_model::time::Timestamp;
+use cachescope_model::visible::visible;
 
 /// Marks of one look at one query; a query whose answer changes more is not about deploys.
 const MOST_MARKS: usize = 5;
@@ -55,11 +56,7 @@ impl Announced {
                 deployment: Some(deployment.clone()),
                 at: now,
                 kind: query.kind,
-                text: text
-                    .chars()
-                    .take(MOST_WORDS)
-                    .map(|it| if it.is_control() { ' ' } else { it })
-                    .collect(),
+                text: visible(&text).chars().take(MOST_WORDS).collect(),
                 source: MarkSource::Prometheus,
             })
             .collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cachescope_engine::rules::QueryAnswer;
 use cachescope_model::alert::AlertLabels;
 use cachescope_model::marks::Mark;
+use cachescope_model::visible::{visible, visible_prose};
 use cachescope_sources::error::SourceError;
 use cachescope_sources::prometheus::rules::{ServerAlert, ServerRule};
 use cachescope_sources::prometheus::{PrometheusClient, Value};
@@ -198,15 +199,20 @@ fn failed(server: String, error: &SourceError) -> ForeignAlerts {
     }
 }
 
+/// Labels and annotations as they may be shown: whoever writes a server's rules or metrics writes them.
+fn readable(texts: AlertLabels) -> AlertLabels {
+    texts.into_iter().map(|(name, text)| (name, visible_prose(&text).into_owned())).collect()
+}
+
 fn shown(server: String, alerts: Vec<ServerAlert>, rules: Vec<ServerRule>) -> ForeignAlerts {
     let total = u32::try_from(alerts.len()).unwrap_or(u32::MAX);
     let mut alerts: Vec<ForeignAlert> = alerts
         .into_iter()
         .map(|alert| ForeignAlert {
-            name: alert.name,
+            name: visible(&alert.name).into_owned(),
             state: alert.state,
-            labels: alert.labels,
-            annotations: alert.annotations,
+            labels: readable(alert.labels),
+            annotations: readable(alert.annotations),
             active_at: alert.active_at,
             value: alert.value.filter(|value| value.is_finite()),
         })
@@ -222,11 +228,11 @@ fn shown(server: String, alerts: Vec<ServerAlert>, rules: Vec<ServerRule>) -> Fo
         .into_iter()
         .take(MOST_RULES)
         .map(|rule| ForeignRule {
-            name: rule.name,
-            group: rule.group,
-            query: rule.query,
+            name: visible(&rule.name).into_owned(),
+            group: visible(&rule.group).into_owned(),
+            query: visible_prose(&rule.query).into_owned(),
             health: rule.health,
-            last_error: rule.last_error,
+            last_error: visible_prose(&rule.last_error).into_owned(),
             state: rule.state,
             for_seconds: rule.for_seconds,
         })

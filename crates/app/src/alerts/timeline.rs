@@ -3,6 +3,7 @@
 use cachescope_model::deployment::DeploymentId;
 use cachescope_model::marks::{Mark, MarkSource};
 use cachescope_model::time::Timestamp;
+use cachescope_model::visible::visible;
 
 use super::Alerts;
 use crate::wire::{MarkDraft, TimelineEntry, TimelineWhat, WireError, WireErrorCode};
@@ -25,7 +26,8 @@ pub fn checked_mark(draft: MarkDraft, source: MarkSource, now: Timestamp) -> Res
     if text.chars().count() > MOST_WORDS {
         return Err(bad("a mark has 200 characters at most"));
     }
-    let text = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    let text: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    let text = visible(&text).into_owned();
     let at = draft.at.unwrap_or(now);
     Ok(Mark { id: 0, deployment: draft.deployment, at, kind: draft.kind, text, source })
 }

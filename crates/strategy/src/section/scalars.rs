@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use cachescope_model::duration;
 use cachescope_model::template::Template;
+use cachescope_model::visible::visible_prose;
 use toml::de::DeValue;
 
 use super::Section;
 use crate::names::Kind;
 use crate::value;
+
+/// What people read in sentences and titles: nothing in it may turn round what stands beside it.
+const PROSE: [&str; 9] =
+    ["title", "summary", "action", "documented", "note", "what", "how", "handled_by", "technology"];
 
 impl Section<'_> {
     /// Text.
@@ -17,7 +22,8 @@ impl Section<'_> {
         if found.as_str().is_none() {
             self.wrong_type(key, found, &format!("text in quotes: {key} = \"…\""));
         }
-        found.as_str().map(str::to_owned)
+        let text = found.as_str()?;
+        Some(if PROSE.contains(&key) { visible_prose(text).into_owned() } else { text.to_owned() })
     }
 
     /// Text, empty where the key is absent.
