@@ -252,6 +252,33 @@ async fn the_same_address_behind_another_ssh_server_is_another_deployment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_way_to_metrics_goes_along_and_is_direct_in_files_that_do_not_say_it() {
+    let entry = |id: char, more: serde_json::Value| {
+        let mut entry = serde_json::json!({
+            "id": id.to_string().repeat(32), "name": id, "environment": null, "redis_url": null,
+            "prometheus_url": format!("http://prometheus-{id}:9090"), "metrics_urls": [], "strategy": null,
+        });
+        for (name, value) in more.as_object().expect("fields") {
+            entry[name] = value.clone();
+        }
+        entry
+    };
+    let hop = serde_json::json!({"host": "bastion", "port": null, "user": null, "key": null});
+    let through = entry('a', serde_json::json!({"ssh": hop, "ssh_http": true}));
+    let older = entry('b', serde_json::json!({"ssh": hop, "redis_url": "redis://cache"}));
+    let text =
+        serde_json::json!({"cachescope": "deployments", "version": 1, "deployments": [through, older]});
+    let state = tempfile::tempdir().expect("a directory");
+    let app = app(&state).await;
+    import(&app, &text.to_string(), true).await.expect("it is read");
+    let file: serde_json::Value = serde_json::from_str(&export(&app).await).expect("it is JSON");
+    let ways: Vec<_> =
+        file["deployments"].as_array().expect("a list").iter().map(|it| &it["ssh_http"]).collect();
+    assert_eq!(ways, [true, false], "{file}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_came_from_a_file_opens_the_server() {
     let options = RedisOptions { password: Some("a b:c@d/#".to_owned()), ..RedisOptions::default() };
     let server = RedisServer::start(options).await.expect("redis-server is installed");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::purge_arguments::{AuditCommand, PurgeCommand};
+use crate::ssh_arguments::Ssh;
 use crate::warm_arguments::WarmCommand;
 
 /// Live hit rate, latency, memory and evictions per key namespace.
@@ -125,18 +126,8 @@ pub(crate) struct Target {
     /// Ask for the Redis password.
     #[arg(long, conflicts_with = "password_file")]
     pub(crate) ask_password: bool,
-    /// Reach the Redis through this SSH server, or alias of ~/.ssh/config, with the ssh of this machine.
-    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
-    pub(crate) ssh: Option<String>,
-    /// Private key for it, instead of those of the agent and of ~/.ssh/config.
-    #[arg(long, value_name = "FILE", requires = "ssh")]
-    pub(crate) ssh_key: Option<PathBuf>,
-    /// Ask for the passphrase of that key; without one, for the password at the SSH server.
-    #[arg(long)]
-    pub(crate) ask_ssh_password: bool,
-    /// Add the SSH server's key to your known hosts if it has this fingerprint and no key of it is known yet.
-    #[arg(long, value_name = "SHA256:…")]
-    pub(crate) ssh_trust: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Ssh,
     /// Reach the Prometheus and the metrics pages through the SSH server, too.
     #[arg(long)]
     pub(crate) ssh_http: bool,
@@ -192,6 +183,8 @@ pub(crate) struct Scrape {
     /// The page's address.
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) way: Ssh,
 }
 
 /// `doctor`.
@@ -362,7 +355,7 @@ pub(crate) enum RulesCommand {
         series: PathBuf,
     },
     /// Say when each rule would have fired, how often and for how long, and what other thresholds would have said.
-    Backtest(Backtest),
+    Backtest(Box<Backtest>),
 }
 
 /// `rules backtest`.
@@ -380,6 +373,8 @@ pub(crate) struct Backtest {
         conflicts_with = "series"
     )]
     pub(crate) prometheus: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Ssh,
     /// From when: a time such as 2026-03-01T06:00:00Z, seconds since 1970, or how long ago, such as 24h.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub(crate) from: String,

@@ -13,16 +13,15 @@ use cachescope_model::reading_kind::ReadingKind;
 use cachescope_model::snapshot::NamespaceSnapshot;
 use cachescope_model::source::{SourceHealth, SourceId};
 use cachescope_model::window::Window;
-use cachescope_sources::ssh::TrustedKey;
+use cachescope_sources::http::HttpOptions;
+use cachescope_sources::redis::TlsOptions;
 
 use crate::arguments::{Common, EnvironmentName, Target};
 use crate::failure::Failure;
+use crate::ssh_arguments::Ssh;
 
 /// The variable that may hold the Redis password, so that it stands in no process list.
 const PASSWORD_VARIABLE: &str = "CACHESCOPE_REDIS_PASSWORD";
-
-/// The same for the SSH server: the passphrase of the key that is named, otherwise the password.
-const SSH_VARIABLE: &str = "CACHESCOPE_SSH_PASSWORD";
 
 /// A password file is one line; this is more than any.
 const MOST_PASSWORD_BYTES: u64 = 64 * 1024;
@@ -32,10 +31,9 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
     let path = |path: &Option<std::path::PathBuf>| {
         path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
     };
-    for (typed, option) in [(target.ssh_http, "--ssh-http"), (target.ssh_trust.is_some(), "--ssh-trust")] {
-        if typed && target.ssh.is_none() {
-            return Err(Failure::input(format!("{option} needs an SSH server: give it with --ssh")));
-        }
+    let way = &target.way;
+    if target.ssh_http && way.ssh.is_none() {
+        return Err(Failure::input("--ssh-http needs an SSH server: give it with --ssh"));
     }
     Ok(DeploymentDraft {
         environment: common.environment.map(|name| match name {
@@ -45,9 +43,9 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
         }),
         redis_url: target.redis.clone().unwrap_or_default(),
         redis_password: password(target)?,
-        ssh: target.ssh.clone().unwrap_or_default(),
-        ssh_key_file: path(&target.ssh_key),
-        ssh_secret: ssh_secret(target)?,
+        ssh: way.ssh.clone().unwrap_or_default(),
+        ssh_key_file: path(&way.ssh_key),
+        ssh_secret: way.secret()?,
         ssh_http: target.ssh_http,
         prometheus_url: target.prometheus.clone().unwrap_or_default(),
         metrics_urls: target.metrics.clone(),
@@ -59,18 +57,10 @@ pub(crate) fn draft(target: &Target, common: &Common) -> Result<DeploymentDraft,
     })
 }
 
-fn prompted(words: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn prompted(words: &str) -> Result<Option<String>, Failure> {
     rpassword::prompt_password(words)
         .map(Some)
         .map_err(|error| Failure::input(format!("the password can't be read: {error}")))
-}
-
-fn ssh_secret(target: &Target) -> Result<Option<String>, Failure> {
-    if target.ask_ssh_password {
-        let words = if target.ssh_key.is_some() { "Passphrase of the SSH key: " } else { "SSH password: " };
-        return prompted(words);
-    }
-    Ok(std::env::var(SSH_VARIABLE).ok().filter(|secret| !secret.is_empty()))
 }
 
 fn password(target: &Target) -> Result<Option<String>, Failure> {
@@ -88,6 +78,17 @@ fn password(target: &Target) -> Result<Option<String>, Failure> {
         return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
     }
     Ok(std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty()))
+}
+
+/// How a command that speaks to one address over HTTP reaches it.
+pub(crate) fn http_options(common: &Common, way: &Ssh) -> Result<HttpOptions, Failure> {
+    Ok(HttpOptions {
+        ssh: way.tunnel()?,
+        tls: TlsOptions { ca: common.ca.clone(), cert: common.cert.clone(), key: common.key.clone() },
+        timeout: common.timeout,
+        connect_timeout: common.timeout.min(Duration::from_secs(5)),
+        ..HttpOptions::default()
+    })
 }
 
 /// The named sources.
@@ -126,8 +127,8 @@ pub(crate) async fn plan(
     plan.sources = chosen;
     plan.scan = scan;
     plan.timeout = common.timeout;
-    if let Some(fingerprint) = &target.ssh_trust {
-        plan.trust(TrustedKey::new(fingerprint)?);
+    if let Some(key) = target.way.trusted()? {
+        plan.trust(key);
     }
     Ok(plan)
 }

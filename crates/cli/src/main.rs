@@ -12,6 +12,7 @@ mod failure;
 mod figures;
 mod output;
 mod purge_arguments;
+mod ssh_arguments;
 mod table;
 mod warm_arguments;
 

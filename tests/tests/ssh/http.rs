@@ -282,3 +282,30 @@ async fn the_command_asks_a_prometheus_through_the_tunnel_where_that_is_said() -
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metrics_page_and_a_recording_are_read_through_the_tunnel_by_command() -> Result<()> {
+    let (server, state) = (prometheus().await?, tempfile::tempdir()?);
+    let nobody = free_port()?;
+    let ssh = SshServer::start(SshOptions::default()).await?;
+    let strict = SshServer::start(SshOptions::to_these(&[&format!("127.0.0.1:{nobody}")])).await?;
+    let url = server.url();
+    let page = format!("{}/metrics", url.trim_end_matches('/'));
+    let backtest = ["rules", "backtest", "--strategy", "hotspot", "--prometheus", &url, "--from", "5m"];
+    for typed in [&["scrape", &page][..], &backtest] {
+        let through = async |ssh: &SshServer| {
+            let configuration = ssh.client_configuration(KnownAs::Itself, Some(&ssh.key()), None)?;
+            let typed = [typed, &["--ssh", "lab", "--timeout", "20s"]].concat();
+            command(state.path(), &configuration, None, &typed).await
+        };
+        let output = through(&ssh).await?;
+        ensure!(output.status.success(), "{typed:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = through(&strict).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.code() == Some(3) && said.contains("does not allow a way"),
+            "{typed:?}: {said}"
+        );
+    }
+    Ok(())
+}

@@ -64,9 +64,9 @@ pub(crate) async fn recall(
     let kept = store.setting(&place(what)).await.map_err(|error| Failure::input(error.to_string()))?;
     if let Some(kept) = kept.and_then(|text| serde_json::from_str::<Remembered>(&text).ok()) {
         let same = target.redis.as_ref().is_none_or(|typed| *typed == kept.redis);
-        if let Some(hop) = kept.ssh.filter(|_| same && target.ssh.is_none()) {
-            target.ssh = Some(hop.to_string());
-            target.ssh_key = target.ssh_key.or(hop.key.map(Into::into));
+        if let Some(hop) = kept.ssh.filter(|_| same && target.way.ssh.is_none()) {
+            target.way.ssh = Some(hop.to_string());
+            target.way.ssh_key = target.way.ssh_key.or(hop.key.map(Into::into));
         }
         target.redis = target.redis.or(Some(kept.redis));
         target.strategy = target.strategy.or(kept.strategy);

@@ -18,7 +18,7 @@ pub(crate) async fn run(command: RulesCommand, common: &Common) -> Result<(), Fa
         RulesCommand::Export { strategy } => export_rules(strategy, common).await,
         RulesCommand::Import { file, strategy } => import_rules(file, strategy, common).await,
         RulesCommand::Replay { strategy, series } => replay_rules(strategy, series, common).await,
-        RulesCommand::Backtest(command) => backtest::run(command, common).await,
+        RulesCommand::Backtest(command) => backtest::run(*command, common).await,
     }
 }
 

@@ -1,28 +1,19 @@
 //! `cachescope scrape`: every series of a metrics page as read, with its bad lines.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cachescope_model::metrics::Sample;
-use cachescope_sources::http::HttpOptions;
 use cachescope_sources::http::metrics::{self, MetricsTarget};
 use cachescope_sources::prometheus::exposition::Page;
-use cachescope_sources::redis::TlsOptions;
 use serde_json::{Value, json};
 
 use crate::arguments::{Common, Scrape};
 use crate::failure::Failure;
-use crate::output;
+use crate::{deployment, output};
 
 pub(crate) async fn run(command: Scrape, common: &Common) -> Result<(), Failure> {
-    let tls = TlsOptions { ca: common.ca.clone(), cert: common.cert.clone(), key: common.key.clone() };
     let mut target = MetricsTarget::new(&command.url);
-    target.http = HttpOptions {
-        tls,
-        timeout: common.timeout,
-        connect_timeout: common.timeout.min(Duration::from_secs(5)),
-        ..HttpOptions::default()
-    };
+    target.http = deployment::http_options(common, &command.way)?;
     let page = metrics::scrape(&target).await?;
     if let (true, Some(bad)) = (page.samples.is_empty(), page.bad_lines.first()) {
         let sentence = format!("that is not a metrics page: line {}: {}", bad.line, bad.error);

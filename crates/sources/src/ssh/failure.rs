@@ -10,13 +10,15 @@ use crate::redis::lower_first;
 
 /// There is no `ssh`, or it can't be started.
 pub(super) fn no_program(hop: &SshHop, error: &std::io::Error) -> SourceError {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no ssh on this machine's PATH".to_owned(),
+        _ => format!("ssh can't be started: {}", lower_first(&error.to_string())),
+    };
     SourceError::new(
         ErrorCode::Unreachable,
-        format!(
-            "the SSH server {hop} can't be reached: ssh can't be started: {}",
-            lower_first(&error.to_string())
-        ),
-        "install OpenSSH's client: on Debian or Ubuntu `apt-get install openssh-client`",
+        format!("the SSH server {hop} can't be reached: {why}"),
+        "install the client of OpenSSH on this machine (on Debian: `apt-get install openssh-client`), and see that it is \
+         on the PATH",
     )
 }
 

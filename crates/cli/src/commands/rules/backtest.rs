@@ -7,16 +7,14 @@ use cachescope_app::rule_files;
 use cachescope_model::duration;
 use cachescope_model::time::Timestamp;
 use cachescope_rules::series;
-use cachescope_sources::http::HttpOptions;
 use cachescope_sources::prometheus::query::PrometheusClient;
-use cachescope_sources::redis::TlsOptions;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::arguments::{Backtest, Common};
 use crate::failure::Failure;
-use crate::output;
 use crate::table::{Align, Table};
+use crate::{deployment, output};
 
 pub(crate) async fn run(command: Backtest, common: &Common) -> Result<(), Failure> {
     let strategy = super::named(command.strategy).await?;
@@ -39,9 +37,7 @@ pub(crate) async fn run(command: Backtest, common: &Common) -> Result<(), Failur
         };
         backtest(&strategy, &Recording::Series(test), question(read.evaluation_interval)).await?
     } else if let Some(url) = &command.prometheus {
-        let tls = TlsOptions { ca: common.ca.clone(), cert: common.cert.clone(), key: common.key.clone() };
-        let http = HttpOptions { tls, timeout: common.timeout, ..HttpOptions::default() };
-        let client = PrometheusClient::new(url, http)?;
+        let client = PrometheusClient::new(url, deployment::http_options(common, &command.way)?)?;
         let now = Timestamp(Utc::now().timestamp_millis());
         let (from, to) = (time(&command.from, now, "--from")?, time(&command.to, now, "--to")?);
         if to < from {
