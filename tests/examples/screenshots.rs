@@ -35,7 +35,7 @@ async fn pictures(dark: bool) -> Result<()> {
     tokio::time::sleep(QUIET).await;
     take(&window, "deployment", theme).await?;
     make_memory_short(&window).await?;
-    until_an_alert_fires(&window).await?;
+    until_sessions_fire(&window).await?;
     take(&window, "triage", theme).await?;
     window.click("[data-testid='row']").await?;
     window.wait_for("[data-testid='namespace-panel']").await?;
@@ -72,11 +72,12 @@ async fn make_memory_short(window: &Window) -> Result<()> {
     Ok(())
 }
 
-/// Longer than a window is waited for otherwise.
-async fn until_an_alert_fires(window: &Window) -> Result<()> {
+/// Longer than a window is waited for otherwise. Sessions lose most by an eviction, and their alert says so.
+async fn until_sessions_fire(window: &Window) -> Result<()> {
+    let fires = "[data-testid='row'][data-namespace='session:{sessionId}'] [data-testid='row-alerts']";
     let began = tokio::time::Instant::now();
     while began.elapsed() < UNTIL_IT_FIRES {
-        if window.visible("[data-testid='triage-open']").await? {
+        if window.value(fires).await?.is_some_and(|alerts| alerts > 0.0) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -76,10 +76,18 @@ async fn a_mark_is_kept_for_every_deployment_and_one_of_a_deployment_nobody_know
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_password_is_typed() -> Result<()> {
+async fn a_mark_by_address_is_of_the_deployments_that_are_there_by_that_way_whatever_password_is_typed()
+-> Result<()> {
     let state = tempfile::tempdir()?;
     let store = cachescope_store::Store::open(state.path())?;
-    for (id, redis_url) in [("a", "redis://cache.shop:7000"), ("b", "redis://other.shop:7000")] {
+    for (id, redis_url, ssh) in [
+        ("a", "redis://cache.shop:7000", None),
+        ("b", "redis://other.shop:7000", None),
+        // The same address behind two other SSH servers: three servers in all.
+        ("c", "redis://cache.shop:7000", Some("ann@bastion")),
+        ("d", "redis://cache.shop:7000", Some("bastion:2222")),
+        ("e", "redis://cache.shop:7002", Some("bastion")),
+    ] {
         let deployment = Deployment {
             id: DeploymentId(id.to_owned()),
             name: id.to_owned(),
@@ -91,7 +99,7 @@ async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_passwor
             group: None,
             colour: None,
             tls: TlsFiles::default(),
-            ssh: None,
+            ssh: ssh.map(cachescope_sources::ssh::parse).transpose()?,
             ssh_http: false,
         };
         store.save_deployment(deployment).await?;
@@ -101,6 +109,15 @@ async fn a_mark_by_address_is_of_the_deployments_that_are_there_whatever_passwor
     let mark =
         command::json(&at("redis://ops:s3cret@cache.shop:7000/3").each_ref().map(String::as_str)).await?;
     assert_eq!(mark["deployment"], "a");
+    for (ssh, of) in [("bastion", "c"), ("bob@bastion:22", "c"), ("bastion:2222", "d")] {
+        let there = at("redis://cache.shop:7000");
+        let typed: Vec<&str> = there.iter().map(String::as_str).chain(["--ssh", ssh]).collect();
+        assert_eq!(command::json(&typed).await?["deployment"], of, "{ssh}");
+    }
+    let direct = command::run(&at("redis://cache.shop:7002").each_ref().map(String::as_str)).await?;
+    let said = String::from_utf8_lossy(&direct.stderr);
+    assert_eq!(direct.status.code(), Some(2), "{said}");
+    assert!(said.contains("add --ssh bastion"), "{said}");
     let refused = command::run(&at("redis://:s3cret@cache.shop:7001").each_ref().map(String::as_str)).await?;
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2));

@@ -8,27 +8,11 @@ use cachescope_lab::servers::RedisServer;
 use cachescope_model::deployment::Environment;
 use cachescope_tests::window::{Options, Window};
 use redis::aio::MultiplexedConnection;
-use shop::{KEYS, filled, keys};
+use shop::{KEYS, filled, keys, strategy};
 use watched::watch;
 
 /// Fires as soon as it is judged: any server uses more memory than nothing.
-const STRATEGY: &str = r#"
-name = "shop"
-title = "A shop"
-
-[[namespace]]
-name = "product"
-title = "Products"
-template = "product:{id}"
-ttl = "1h"
-
-[[namespace]]
-name = "session"
-title = "Sessions"
-template = "session:{token}"
-ttl = "24h"
-protected = true
-
+const RULE: &str = r#"
 [[rule]]
 name = "MemoryInUse"
 reading = "memory_ratio"
@@ -42,7 +26,7 @@ documented = "memory > 0"
 /// A server with keys of two namespaces, and a window that watches it.
 async fn watched(environment: Environment) -> Result<(RedisServer, MultiplexedConnection, Window)> {
     let (server, connection) = filled(None).await?;
-    let window = watch(&server, STRATEGY, environment, Options::default()).await?;
+    let window = watch(&server, &strategy("protected = true", RULE), environment, Options::default()).await?;
     window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
     Ok((server, connection, window))
 }

@@ -1,16 +1,11 @@
 //! What the page may not do, whatever runs in it.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use anyhow::{Context as _, Result, ensure};
+use cachescope_lab::eavesdropper::Eavesdropper;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_tests::connection::Form;
 use cachescope_tests::window::{Options, Window};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 
 /// The message with which a command of the shell refuses, or `allowed`.
 async fn invoke(window: &Window, command: &str, arguments: &str) -> Result<String> {
@@ -58,29 +53,6 @@ async fn ask(window: &Window, request: Value) -> Result<Value> {
     let script = "const invoke = window.__TAURI_INTERNALS__.invoke; \
                   return invoke('request', { request: JSON.parse(arguments[0]) }).then((reply) => ({ reply }), (error) => ({ error }))";
     window.ask(script, &[&request.to_string()]).await
-}
-
-/// A server of somebody else's, and what it was told.
-async fn eavesdropper() -> Result<(SocketAddr, Arc<Mutex<String>>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let heard = Arc::new(Mutex::new(String::new()));
-    let into = Arc::clone(&heard);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let into = Arc::clone(&into);
-            tokio::spawn(async move {
-                let mut some = [0; 1024];
-                while let Ok(length @ 1..) = stream.read(&mut some).await {
-                    into.lock().await.push_str(&String::from_utf8_lossy(&some[..length]));
-                    if stream.write_all(b"+OK\r\n").await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    Ok((address, heard))
 }
 
 #[tokio::test]
@@ -136,7 +108,8 @@ async fn a_script_in_the_page_learns_no_password_has_none_sent_elsewhere_and_doe
     let refused = ask(&window, run).await?;
     ensure!(refused["error"]["code"] == "not_approved", "{refused}");
 
-    let (elsewhere, heard) = eavesdropper().await?;
+    let eavesdropper = Eavesdropper::start().await?;
+    let elsewhere = eavesdropper.address();
     let draft = draft(&format!("redis://{elsewhere}"));
     for request in ["test_connection", "save_deployment"] {
         let answer = ask(&window, json!({ "request": request, "draft": draft })).await?;
@@ -144,11 +117,10 @@ async fn a_script_in_the_page_learns_no_password_has_none_sent_elsewhere_and_doe
     }
     window
         .until("it is spoken to twice", async || {
-            Ok((heard.lock().await.to_uppercase().matches("HELLO").count() > 1).then_some(()))
+            Ok((eavesdropper.heard().matches("HELLO").count() > 1).then_some(()))
         })
         .await?;
-    let heard = heard.lock().await.clone();
-    ensure!(!heard.contains("hunter2"), "{heard}");
+    ensure!(!eavesdropper.heard().contains("HUNTER2"), "{}", eavesdropper.heard());
 
     window.terminate().await.map(drop)
 }

@@ -37,6 +37,7 @@ const PACKAGES: &[(&str, Probe, Purpose)] = &[
     ("gnome-keyring", Probe::Program("gnome-keyring-daemon"), Purpose::Test),
     ("openssh-client", Probe::Program("ssh"), Purpose::Test),
     ("openssh-server", Probe::Program("sshd"), Purpose::Test),
+    ("libpam-wrapper", Probe::Module("pam_wrapper"), Purpose::Test),
     ("faketime", Probe::Program("faketime"), Purpose::Test),
 ];
 

@@ -57,10 +57,7 @@ impl Servers {
                 continue;
             }
             if seen.is_down() {
-                return Err(Failure::server(
-                    format!("{} can't be reached, so what it holds is not known", seen.node),
-                    "wait until it is back or replaced",
-                ));
+                return Err(away(&seen.node, node));
             }
             primaries.push(Server::inspect(node).await?);
         }
@@ -101,12 +98,10 @@ impl Servers {
             let by_primary = topology.kind == TopologyKind::Cluster;
             servers.sort_by_key(|(seen, _)| (seen.role == NodeRole::Primary) != by_primary);
             let up = servers.iter().find(|(seen, _)| !seen.is_down());
-            let Some((_, node)) = up else {
-                return Err(Failure::server(
-                    "a part of the source's keys can't be reached",
-                    "wait until its servers are back",
-                ));
-            };
+            let (seen, node) = up.unwrap_or(&servers[0]);
+            if seen.is_down() {
+                return Err(away(&seen.node, node));
+            }
             chosen.push(Server::look(node).await?.0);
         }
         if chosen.is_empty() {
@@ -131,6 +126,17 @@ impl Servers {
     #[must_use]
     pub fn all_at_least(&self, version: (u32, u32)) -> bool {
         self.primaries.iter().all(|server| server.version >= version)
+    }
+}
+
+/// A server that can't be asked, in the words of what stands in the way: that may be a tunnel.
+fn away(name: &str, node: &RedisNode) -> Failure {
+    match node.trouble() {
+        Some(why) => Failure::server(format!("what {name} holds is not known: {why}"), why.remedy()),
+        None => Failure::server(
+            format!("{name} can't be reached, so what it holds is not known"),
+            "wait until it is back or replaced",
+        ),
     }
 }
 

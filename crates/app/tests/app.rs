@@ -2,8 +2,6 @@
 
 mod test_host;
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cachescope_app::App;
@@ -11,13 +9,12 @@ use cachescope_app::wire::{
     ConnectionState, DeploymentDraft, Frame, Reply, Request, RowQuery, RowSort, StepResult, View,
     WireErrorCode,
 };
+use cachescope_lab::eavesdropper::Eavesdropper;
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_model::deployment::{DeploymentId, Environment};
 use cachescope_model::source::SourceId;
 use cachescope_model::window::Window;
 use test_host::TestHost;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 /// Longer than anything here takes on a busy machine.
@@ -104,41 +101,13 @@ async fn a_secret_is_kept_for_one_ssh_server_and_one_key_alone() {
     app.stop().await;
 }
 
-/// A listener in another server's place, and everything that was sent there.
-async fn eavesdropper() -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let into = Arc::clone(&heard);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let into = Arc::clone(&into);
-            tokio::spawn(async move {
-                let mut some = [0; 1024];
-                while let Ok(length @ 1..) = stream.read(&mut some).await {
-                    into.lock().expect("nobody panics").extend_from_slice(&some[..length]);
-                    // Whatever was asked, so that it goes on speaking.
-                    if stream.write_all(b"+OK\r\n").await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    (address, heard)
-}
-
-/// What was heard so far, in capitals.
-fn said(heard: &Mutex<Vec<u8>>) -> String {
-    String::from_utf8_lossy(&heard.lock().expect("nobody panics")).to_uppercase()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn kept_secrets_are_not_sent_to_another_address_that_is_put_into_the_form() {
     let server = server().await;
     let state = tempfile::tempdir().expect("a directory");
     let app = app(&state).await;
-    let (elsewhere, heard) = eavesdropper().await;
+    let eavesdropper = Eavesdropper::start().await.expect("a port is free");
+    let elsewhere = eavesdropper.address();
     let typed = DeploymentDraft {
         prometheus_url: "http://ann:hunter3@127.0.0.1:9".to_owned(),
         prometheus_token: Some("hunter4".to_owned()),
@@ -159,7 +128,7 @@ async fn kept_secrets_are_not_sent_to_another_address_that_is_put_into_the_form(
     save(&app, moved).await;
     let until_heard = async |what: &str| {
         let wait = async {
-            while !said(&heard).contains(what) {
+            while !eavesdropper.heard().contains(what) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -169,7 +138,7 @@ async fn kept_secrets_are_not_sent_to_another_address_that_is_put_into_the_form(
     until_heard("GET /").await;
     // Basic authentication is base64 of `ann:hunter3`.
     for secret in ["HUNTER", "YW5uOmh1bnRlcjM"] {
-        assert!(!said(&heard).contains(&secret.to_uppercase()), "{}", said(&heard));
+        assert!(!eavesdropper.heard().contains(&secret.to_uppercase()), "{}", eavesdropper.heard());
     }
     // What is typed for it is sent, so that a secret would have been heard.
     let typed = DeploymentDraft {

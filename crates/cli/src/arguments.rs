@@ -254,6 +254,9 @@ pub(crate) struct Mark {
     /// Of the deployments at this address, as the window knows it.
     #[arg(long, value_name = "URL", conflicts_with = "deployment")]
     pub(crate) redis: Option<String>,
+    /// That address behind this SSH server; without it, the address as it is reached directly.
+    #[arg(long, value_name = "HOST[:PORT]", requires = "redis")]
+    pub(crate) ssh: Option<String>,
     /// What kind of thing was done.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) kind: MarkKindName,

@@ -14,6 +14,7 @@ use crate::probes::{TRIP_SCALE, bounds_of, least_samples};
 use crate::readings::mixed;
 use crate::rows::{OTHER, Row};
 use crate::sample::{RowSums, Sums};
+use crate::scan::PastScan;
 use crate::server::Node;
 use crate::server::PAIRS;
 use crate::window::{Count, Counts, Gauge, Tally, add_counts, total};
@@ -231,23 +232,18 @@ impl<'a> Slice<'a> {
             R::ExecutionP95Seconds => self.execution(0.95, Some(row)),
             R::ExecutionP99Seconds => self.execution(0.99, Some(row)),
             // The remainder's memory follows from everything else: it has no history of its own.
-            R::MemoryBytes if number != OTHER => self.scanned(row, |(_, bytes, _)| *bytes),
-            R::Keys => self.scanned(row, |(_, _, keys)| *keys),
+            R::MemoryBytes if number != OTHER => self.scanned(row, |scan| scan.bytes),
+            R::Keys => self.scanned(row, |scan| scan.keys),
             _ => None,
         }
     }
 
     /// What the last scan before the interval's end found.
-    fn scanned(&self, row: &Row, of: impl Fn(&(i64, f32, f32)) -> f32) -> Point {
+    fn scanned(&self, row: &Row, of: impl Fn(PastScan) -> f32) -> Point {
         if self.from_ms > self.engine.now_ms {
             return None;
         }
-        row.scans
-            .iter()
-            .rev()
-            .find(|(at_ms, ..)| *at_ms <= self.to_ms)
-            .map(|scan| f64::from(of(scan)))
-            .and_then(exact)
+        row.scans.at(self.to_ms).map(|scan| f64::from(of(scan))).and_then(exact)
     }
 
     /// Lookups or hit rate: as the application counts them, otherwise by the sample of the commands.

@@ -11,13 +11,11 @@ use smallvec::SmallVec;
 use crate::command_times::ReadMix;
 use crate::execution::{Histogram, SlowList};
 use crate::probes::Probed;
-use crate::scan::Found;
+use crate::scan::{Found, PastScans};
 use crate::window::{Count, Fold, Frame, Range, Tally};
 
 /// The remainder's row.
 pub(crate) const OTHER: u32 = 0;
-/// Complete scans whose figures are kept for charts.
-const SCANS_KEPT: usize = 64;
 
 /// One namespace.
 #[derive(Clone, Debug)]
@@ -43,8 +41,8 @@ pub(crate) struct Row {
     pub(crate) tenant_field: Option<Box<str>>,
     /// The field of its template that holds the version.
     pub(crate) version_field: Option<Box<str>>,
-    /// Bytes and keys of complete scans that found others than the one before, oldest first, by time in milliseconds.
-    pub(crate) scans: Vec<(i64, f32, f32)>,
+    /// What complete scans found.
+    pub(crate) scans: PastScans,
     /// With which commands its keys are read, by sample.
     pub(crate) reads: ReadMix,
     /// Our own round trips on its keys.
@@ -69,30 +67,11 @@ impl Row {
             slow: SlowList::default(),
             tenant_field: None,
             version_field: None,
-            scans: Vec::new(),
+            scans: PastScans::default(),
             reads: ReadMix::default(),
             probed: None,
             merged_into: None,
         }
-    }
-
-    /// Notes what a complete scan found, for charts, which show no more than four digits.
-    pub(crate) fn note_scan(&mut self, at_ms: i64, bytes: f64, keys: f64) {
-        let (bytes, keys) = (bytes as f32, keys as f32);
-        if self
-            .scans
-            .last()
-            .is_some_and(|(_, known_bytes, known_keys)| (*known_bytes, *known_keys) == (bytes, keys))
-        {
-            return;
-        }
-        if self.scans.len() == SCANS_KEPT {
-            self.scans.remove(0);
-        }
-        if self.scans.len() == self.scans.capacity() {
-            self.scans.reserve_exact(4);
-        }
-        self.scans.push((at_ms, bytes, keys));
     }
 }
 

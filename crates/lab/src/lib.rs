@@ -7,6 +7,7 @@
 pub mod cache;
 mod control;
 pub mod database;
+pub mod eavesdropper;
 pub mod error;
 pub mod http;
 pub mod incident;

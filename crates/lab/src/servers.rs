@@ -7,6 +7,7 @@ mod alertmanager;
 mod certificates;
 mod cluster;
 mod exporter;
+mod passwords;
 mod port;
 mod process;
 mod prometheus;
@@ -22,7 +23,7 @@ pub use port::free_port;
 pub use prometheus::{PrometheusOptions, PrometheusServer, ScrapeJob};
 pub use redis_server::{RedisOptions, RedisServer};
 pub use sentinel::{SentinelGroup, SentinelOptions};
-pub use ssh_server::{KnownAs, SshAgent, SshOptions, SshServer};
+pub use ssh_server::{KnownAs, LetsIn, SshAgent, SshOptions, SshServer};
 
 /// Chooses ring for TLS in this process, unless a provider was chosen before.
 pub fn install_crypto() {

@@ -97,6 +97,16 @@ pub struct SshHop {
     pub key: Option<String>,
 }
 
+impl SshHop {
+    /// Whether both are the same server, whoever logs in there: the usual port may be named or not. What stands behind
+    /// an alias is not looked at.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let port = |hop: &Self| hop.port.unwrap_or(22);
+        self.host.eq_ignore_ascii_case(&other.host) && port(self) == port(other)
+    }
+}
+
 impl std::fmt::Display for SshHop {
     /// `user@host:port`, as it is typed.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -112,6 +122,15 @@ impl std::fmt::Display for SshHop {
 }
 
 impl Deployment {
+    /// Whether it is reached through this SSH server; directly, where that is none.
+    #[must_use]
+    pub fn is_through(&self, ssh: Option<&SshHop>) -> bool {
+        match (&self.ssh, ssh) {
+            (Some(own), Some(other)) => own.is_same_server(other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+
     /// Its environment, with an unset one counting as production.
     #[must_use]
     pub fn environment(&self) -> Environment {

@@ -7,26 +7,11 @@ use cachescope_tests::window::{Options, Window};
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinHandle;
 
-use crate::shop::filled;
+use crate::shop::{filled, strategy};
 use crate::watched::watch;
 
 /// The rule fires as soon as it is judged after a miss.
-const STRATEGY: &str = r#"
-name = "shop"
-title = "A shop"
-
-[[namespace]]
-name = "product"
-title = "Products"
-template = "product:{id}"
-ttl = "1h"
-
-[[namespace]]
-name = "session"
-title = "Sessions"
-template = "session:{token}"
-ttl = "24h"
-
+const RULE: &str = r#"
 [[rule]]
 name = "ProductMisses"
 reading = "misses_per_second"
@@ -43,7 +28,7 @@ documented = "misses > 0"
 /// rule forbids purges while it fires.
 pub(crate) async fn watched(severity: &str) -> Result<(RedisServer, MultiplexedConnection, Window)> {
     let (server, connection) = filled(Some("AEm")).await?;
-    let strategy = STRATEGY.replace("SEVERITY", severity);
+    let strategy = strategy("", &RULE.replace("SEVERITY", severity));
     let window = watch(&server, &strategy, Environment::Development, Options::default()).await?;
     window.wait_for("[data-testid='row'][data-namespace='product:{id}']").await?;
     Ok((server, connection, window))

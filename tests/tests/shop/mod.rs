@@ -7,6 +7,31 @@ use redis::aio::MultiplexedConnection;
 /// Products, and as many sessions.
 pub(crate) const KEYS: usize = 300;
 
+/// What documents it, with more lines about its sessions and with rules.
+pub(crate) fn strategy(of_sessions: &str, rules: &str) -> String {
+    format!(
+        r#"
+name = "shop"
+title = "A shop"
+
+[[namespace]]
+name = "product"
+title = "Products"
+template = "product:{{id}}"
+ttl = "1h"
+
+[[namespace]]
+name = "session"
+title = "Sessions"
+template = "session:{{token}}"
+ttl = "24h"
+{of_sessions}
+
+{rules}
+"#
+    )
+}
+
 /// A server with `KEYS` products and sessions that announces what `events` (`notify-keyspace-events`) names.
 pub(crate) async fn filled(events: Option<&str>) -> Result<(RedisServer, MultiplexedConnection)> {
     let options = RedisOptions {

@@ -74,8 +74,8 @@ async fn a_prometheus_and_a_metrics_page_are_read_through_the_tunnel_and_not_bes
 async fn what_the_ssh_server_does_not_reach_or_allow_is_said_in_its_name() -> Result<()> {
     let server = prometheus().await?;
     let nobody = free_port()?;
-    let permit_open = vec![format!("127.0.0.1:{nobody}"), "nowhere.invalid:9090".to_owned()];
-    let ssh = SshServer::start(SshOptions { permit_open }).await?;
+    let allowed = SshOptions::to_these(&[&format!("127.0.0.1:{nobody}"), "nowhere.invalid:9090"]);
+    let ssh = SshServer::start(allowed).await?;
     let tunnel = through(&ssh)?;
     for (url, code, words) in [
         (server.url(), "unreachable", "does not allow a way"),
@@ -232,7 +232,7 @@ async fn the_usual_places_are_looked_at_from_the_ssh_server() -> Result<()> {
     install_crypto();
     let nobody = free_port()?;
     // It lets through to none of them, so no answer can have come by another way.
-    let ssh = SshServer::start(SshOptions { permit_open: vec![format!("127.0.0.1:{nobody}")] }).await?;
+    let ssh = SshServer::start(SshOptions::to_these(&[&format!("127.0.0.1:{nobody}")])).await?;
     // A name that means something there alone is no reason not to look.
     let tried = finding::endpoints("redis://nowhere.invalid", Some(through(&ssh)?)).await?;
     assert_eq!(tried.len(), 6);
@@ -252,7 +252,7 @@ async fn the_command_asks_a_prometheus_through_the_tunnel_where_that_is_said() -
     let (site, server) = (Site::new().await?, prometheus().await?);
     // It leads to the Redis alone.
     let redis = format!("127.0.0.1:{}", site.redis.port());
-    let strict = SshServer::start(SshOptions { permit_open: vec![redis] }).await?;
+    let strict = SshServer::start(SshOptions::to_these(&[&redis])).await?;
     let state = tempfile::tempdir()?;
     let (redis_url, prometheus_url) = (site.redis.url(), server.url());
     let snapshot = async |ssh: &SshServer, more: &[&str]| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cachescope_lab::servers::{KnownAs, RedisOptions, RedisServer, SshOptions, SshServer};
+use cachescope_lab::servers::{KnownAs, LetsIn, RedisOptions, RedisServer, SshOptions, SshServer};
 use cachescope_model::deployment::SshHop;
 use cachescope_sources::error::SourceError;
 use cachescope_sources::redis::{ConnectOptions, RedisNode, RedisTarget};
@@ -24,9 +24,14 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new() -> Result<Self> {
+        Self::letting_in(LetsIn::Key).await
+    }
+
+    /// The same with an SSH server that wants something else than a key.
+    pub(crate) async fn letting_in(lets_in: LetsIn) -> Result<Self> {
         Ok(Self {
             redis: RedisServer::start(RedisOptions::default()).await?,
-            ssh: SshServer::start(SshOptions::default()).await?,
+            ssh: SshServer::start(SshOptions { lets_in, ..SshOptions::default() }).await?,
         })
     }
 

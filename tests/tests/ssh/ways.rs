@@ -15,8 +15,7 @@ use crate::support::{PATIENCE, Site, node, ping, refused, tunnel};
 async fn a_way_that_is_not_allowed_is_told_from_one_that_leads_nowhere() -> Result<()> {
     let site = Site::new().await?;
     let nobody = free_port()?;
-    let options =
-        SshOptions { permit_open: vec![format!("127.0.0.1:{nobody}"), "nowhere.invalid:6379".to_owned()] };
+    let options = SshOptions::to_these(&[&format!("127.0.0.1:{nobody}"), "nowhere.invalid:6379"]);
     let strict = SshServer::start(options).await?;
     let configuration = strict.client_configuration(KnownAs::Itself, Some(&strict.key()), None)?;
     for (url, code, words) in [

@@ -75,10 +75,10 @@ fn one(entry: Entry, known: &[Deployment]) -> (ImportedDeployment, Option<Accept
 /// SSH server is another one.
 fn is_the_same(one: &Deployment, other: &Deployment) -> bool {
     let addresses = |it: &Deployment| {
-        let hop = it.ssh.as_ref().map(|hop| (hop.host.clone(), hop.port.filter(|port| *port != 22)));
-        (it.redis_url.clone(), hop, it.prometheus_url.clone().filter(|_| it.redis_url.is_none()))
+        (it.redis_url.clone(), it.prometheus_url.clone().filter(|_| it.redis_url.is_none()))
     };
-    addresses(one) == addresses(other)
+    one.is_through(other.ssh.as_ref())
+        && addresses(one) == addresses(other)
         && (one.redis_url.is_some() || one.prometheus_url.is_some() || one.metrics_urls == other.metrics_urls)
 }
 

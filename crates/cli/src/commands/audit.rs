@@ -2,7 +2,7 @@
 
 use cachescope_app::wire::AuditFormat;
 
-use super::purge::desk;
+use super::desk::desk;
 use crate::arguments::Common;
 use crate::failure::Failure;
 use crate::output;

@@ -4,9 +4,10 @@ use cachescope_app::alerts::{checked_mark, wall_clock_now};
 use cachescope_app::demo;
 use cachescope_app::host::state_directory;
 use cachescope_app::wire::MarkDraft;
-use cachescope_model::deployment::DeploymentId;
+use cachescope_model::deployment::{DeploymentId, SshHop};
 use cachescope_model::marks::{MarkKind, MarkSource};
 use cachescope_sources::redis::RedisTarget;
+use cachescope_sources::ssh;
 use cachescope_store::{Store, StoreError};
 
 use crate::arguments::{Common, Mark, MarkKindName};
@@ -22,7 +23,7 @@ pub(crate) async fn run(command: Mark, common: &Common) -> Result<(), Failure> {
         .map_err(failed)?;
     let (deployments, of) = match (&command.deployment, &command.redis) {
         (Some(name), _) => (vec![Some(find(&store, name).await?)], name.clone()),
-        (None, Some(url)) => at_address(&store, url).await?,
+        (None, Some(url)) => at_address(&store, url, command.ssh.as_deref()).await?,
         (None, None) => (vec![None], "every deployment".to_owned()),
     };
     let now = wall_clock_now();
@@ -44,20 +45,32 @@ pub(crate) async fn run(command: Mark, common: &Common) -> Result<(), Failure> {
 }
 
 /// The deployments whose Redis has this address, whatever user, password and database the URL names, and the address
-/// for people.
-async fn at_address(store: &Store, url: &str) -> Result<(Vec<Option<DeploymentId>>, String), Failure> {
+/// for people. The same address behind another SSH server is another Redis.
+async fn at_address(
+    store: &Store,
+    url: &str,
+    ssh: Option<&str>,
+) -> Result<(Vec<Option<DeploymentId>>, String), Failure> {
     let wanted = RedisTarget::parse(url).map_err(|error| Failure::input(error.to_string()))?;
-    let address = wanted.node_name().to_string();
+    let hop = ssh.map(ssh::parse).transpose()?;
+    let behind = |hop: &SshHop| format!(" behind {hop}");
+    let address = format!("{}{}", wanted.node_name(), hop.as_ref().map(behind).unwrap_or_default());
     let kept = store.deployments().await.map_err(|error| Failure::input(error.to_string()))?;
     let is_there = |own: &str| RedisTarget::parse(own).is_ok_and(|own| own.endpoint() == wanted.endpoint());
-    let found: Vec<_> = kept
-        .iter()
-        .filter(|it| it.redis_url.as_deref().is_some_and(is_there))
-        .map(|it| Some(it.id.clone()))
-        .collect();
+    let there: Vec<_> = kept.iter().filter(|it| it.redis_url.as_deref().is_some_and(is_there)).collect();
+    let meant = there.iter().filter(|it| it.is_through(hop.as_ref()));
+    let found: Vec<_> = meant.map(|it| Some(it.id.clone())).collect();
     if found.is_empty() {
+        let mut others: Vec<_> =
+            there.iter().filter_map(|it| Some(format!("--ssh {}", it.ssh.as_ref()?))).collect();
+        others.dedup();
+        let remedy = if others.is_empty() {
+            "name one with --deployment, or none for all".to_owned()
+        } else {
+            format!("there is one behind another SSH server: add {}", others.join(" or "))
+        };
         return Err(Failure::input(format!(
-            "no deployment in this state directory is at {address}; name one with --deployment, or none for all"
+            "no deployment in this state directory is at {address}; {remedy}"
         )));
     }
     Ok((found, address))

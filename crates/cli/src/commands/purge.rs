@@ -1,26 +1,20 @@
 //! `cachescope purge`: the same desk as the window's, with tokens instead of clicks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cachescope_actions::clock::MachineClock;
 use cachescope_actions::plan::{HowToRun, Plan};
 use cachescope_actions::request::{Token, Tokens};
-use cachescope_actions::run::RunHandle;
-use cachescope_actions::run_state::{RunPhase, RunState};
 use cachescope_app::actions::{Desk, Endpoints};
-use cachescope_app::host::state_directory;
-use cachescope_app::session::{ScanPlan, Session};
-use cachescope_app::wire::{ActionDraft, EndpointsDraft, PreviewedAction, UndoPart};
-use cachescope_model::deployment::{DeploymentId, Environment, SshHop};
-use cachescope_model::window::Window;
-use cachescope_store::Store;
+use cachescope_app::session::Session;
+use cachescope_app::wire::{ActionDraft, EndpointsDraft, UndoPart};
+use cachescope_model::deployment::Environment;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::arguments::{Common, EnvironmentName, Target};
+use super::desk::{desk, recall, remember, session};
+use super::told::{preview_json, preview_text, told, until_ended};
+use crate::arguments::Common;
 use crate::failure::Failure;
 use crate::purge_arguments::{Asking, How, Planned, Preview, PurgeCommand, Run, Undo, What};
 use crate::table::{Align, Table};
@@ -38,104 +32,6 @@ pub(crate) async fn run(command: PurgeCommand, common: &Common) -> Result<(), Fa
         PurgeCommand::Undo(command) => undo(command, common).await,
         PurgeCommand::List => list(common).await,
     }
-}
-
-/// The desk of the state directory, and its store.
-pub(crate) async fn desk(common: &Common) -> Result<(Desk, Store), Failure> {
-    let directory = state_directory(common.state_dir.clone());
-    let of_store = directory.clone();
-    let opened = tokio::task::spawn_blocking(move || Store::open(&of_store))
-        .await
-        .map_err(|error| Failure::input(error.to_string()))?;
-    let store = opened.map_err(cachescope_app::wire::WireError::from)?;
-    // Without the keychain, which may want to be unlocked in a dialog: the key of undo files is in a file.
-    Ok((Desk::new(store.clone(), directory, None, Arc::new(MachineClock)), store))
-}
-
-/// Where a token or the runs of a deployment were meant, so that it need not be typed again. Never with a password.
-#[derive(Debug, Serialize, Deserialize)]
-struct Remembered {
-    redis: String,
-    /// The same address behind another SSH server is another Redis.
-    #[serde(default)]
-    ssh: Option<SshHop>,
-    strategy: Option<String>,
-    environment: Option<Environment>,
-}
-
-fn place(what: &str) -> String {
-    format!("purge.target.{}", cachescope_actions::canonical::sha256(what.as_bytes()))
-}
-
-pub(crate) async fn remember(store: &Store, what: &str, session: &Session) -> Result<(), Failure> {
-    let of = session.deployment();
-    let remembered = Remembered {
-        redis: of.redis_url.clone().unwrap_or_default(),
-        ssh: of.ssh.clone(),
-        strategy: of.strategy.clone(),
-        environment: of.environment,
-    };
-    let text = serde_json::to_string(&remembered)?;
-    store.set_setting(&place(what), &text).await.map_err(|error| Failure::input(error.to_string()))
-}
-
-pub(crate) async fn recall(
-    store: &Store,
-    what: &str,
-    target: &Target,
-    common: &Common,
-) -> Result<(Target, Common), Failure> {
-    let (mut target, mut common) = (target.clone(), common.clone());
-    let kept = store.setting(&place(what)).await.map_err(|error| Failure::input(error.to_string()))?;
-    if let Some(kept) = kept.and_then(|text| serde_json::from_str::<Remembered>(&text).ok()) {
-        let same = target.redis.as_ref().is_none_or(|typed| *typed == kept.redis);
-        if let Some(hop) = kept.ssh.filter(|_| same && target.ssh.is_none()) {
-            target.ssh = Some(hop.to_string());
-            target.ssh_key = target.ssh_key.or(hop.key.map(Into::into));
-        }
-        target.redis = target.redis.or(Some(kept.redis));
-        target.strategy = target.strategy.or(kept.strategy);
-        common.environment = common.environment.or(kept.environment.map(|environment| match environment {
-            Environment::Development => EnvironmentName::Development,
-            Environment::Staging => EnvironmentName::Staging,
-            Environment::Production => EnvironmentName::Production,
-        }));
-    }
-    Ok((target, common))
-}
-
-/// The identity of a deployment that is known by its address alone, and by the SSH server that this is an address
-/// behind.
-pub(crate) fn deployment_id(url: &str, ssh: Option<&SshHop>) -> DeploymentId {
-    let behind = ssh.map(|hop| format!(" behind {hop}")).unwrap_or_default();
-    let hash = cachescope_actions::canonical::sha256(format!("{url}{behind}").as_bytes());
-    DeploymentId(format!("cli-{}", &hash[..16]))
-}
-
-/// A session that knows the servers. A deployment of the command is known by its address.
-pub(crate) async fn session(
-    target: &Target,
-    common: &Common,
-    watched: bool,
-) -> Result<Arc<Session>, Failure> {
-    // Signals that stop actions come from the Prometheus; the rest is asked when it is needed.
-    let signals = target.prometheus.is_some().then(|| "prometheus".to_owned());
-    let named = (!watched).then(|| signals.into_iter().collect::<Vec<_>>());
-    let mut plan = deployment::plan(target, common, named.as_deref(), ScanPlan::default()).await?;
-    let Some(url) = plan.deployment.redis_url.clone() else {
-        return Err(Failure::input("an action needs a Redis: give its address with --redis"));
-    };
-    plan.deployment.id = deployment_id(&url, plan.deployment.ssh.as_ref());
-    let session = Session::start(plan);
-    if session.deployment().prometheus_url.is_some() {
-        let known = |session: &Session| {
-            let snapshot = session.snapshot(Window::OneMinute);
-            let mut stopping = session.strategy().signals.iter().filter(|signal| signal.stops_actions);
-            stopping.all(|signal| snapshot.signals.contains_key(&signal.name))
-        };
-        deployment::watch_until(&session, common.timeout, known).await?;
-    }
-    Ok(session)
 }
 
 fn draft(what: What) -> Result<ActionDraft, Failure> {
@@ -253,91 +149,6 @@ async fn preview(command: Preview, common: &Common) -> Result<(), Failure> {
     }
 }
 
-pub(crate) fn preview_json(found: &PreviewedAction) -> Result<serde_json::Value, Failure> {
-    let preview = &found.preview;
-    let mut json = serde_json::to_value(preview)?;
-    json["token"] = json!(found.approval.as_ref().map(|approval| &approval.token));
-    json["expires_at"] = json!(found.approval.as_ref().map(|approval| approval.expires_at));
-    json["wants"] = serde_json::to_value(&found.wants)?;
-    // The plain figures under the plain names; how sure they are beside them.
-    for (name, reading) in [
-        ("bytes", &preview.bytes),
-        ("reads_per_second", &preview.reads_per_second),
-        ("predicted_extra_misses_per_second", &preview.predicted_extra_misses_per_second),
-    ] {
-        json[name] = json!(reading.value);
-        json[format!("{name}_reading")] = serde_json::to_value(reading)?;
-    }
-    Ok(json)
-}
-
-pub(crate) fn preview_text(found: &PreviewedAction) -> String {
-    let preview = &found.preview;
-    let mut text = format!("{}\n\n", preview.plan.title);
-    for (place, step) in preview.steps.iter().enumerate() {
-        text.push_str(&format!("{}. {}: {} keys\n", place + 1, step.what, step.keys));
-    }
-    let number = |reading: &cachescope_model::reading::Reading| {
-        reading.value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.0}"))
-    };
-    text.push_str(&format!(
-        "\nkeys            {} of {}\nbytes           {}\nreads/s         {}\nextra misses/s  {}\n",
-        preview.keys,
-        preview.all_keys,
-        number(&preview.bytes),
-        number(&preview.reads_per_second),
-        number(&preview.predicted_extra_misses_per_second),
-    ));
-    for warm in &preview.warms {
-        text.push_str(&format!(
-            "to load         {} keys by {} requests, {} are there, at least {:.0} s\n",
-            warm.due, warm.requests, warm.there, warm.least_seconds
-        ));
-        for won in &warm.won_back {
-            if let (Some(now), Some(after)) = (won.hit_rate, won.hit_rate_after) {
-                text.push_str(&format!(
-                    "hit rate        {}: {:.1} %, {:.1} % without the misses of these keys\n",
-                    won.namespace,
-                    now * 100.0,
-                    after * 100.0
-                ));
-            }
-        }
-    }
-    let types: Vec<_> = preview.types.iter().map(|(kind, keys)| format!("{kind} {keys}")).collect();
-    text.push_str(&format!("types           {}\n", types.join(", ")));
-    let used = |keys: &[cachescope_actions::preview_result::UsedKey]| {
-        let first = keys.iter().take(3).map(|used| match (used.idle_seconds, used.uses) {
-            (Some(seconds), _) => format!("{} (idle {seconds:.0} s)", used.key),
-            (_, uses) => format!("{} ({} uses)", used.key, uses.unwrap_or(0)),
-        });
-        first.collect::<Vec<_>>().join(", ")
-    };
-    for (name, keys) in [("oldest", &preview.oldest), ("hottest", &preview.hottest)] {
-        if !keys.is_empty() {
-            text.push_str(&format!("{name:<15} {}\n", used(keys)));
-        }
-    }
-    for name in preview.sample.iter().take(5) {
-        text.push_str(&format!("                {name}\n"));
-    }
-    text.push('\n');
-    for check in &preview.checks {
-        text.push_str(&format!("{:<8} {}\n", format!("{:?}", check.verdict).to_lowercase(), check.sentence));
-    }
-    if let Some(approval) = &found.approval {
-        let word = preview.plan.word();
-        text.push_str(&format!(
-            "\nWithin five minutes: cachescope {word} run --approve {}\n",
-            approval.token
-        ));
-        if found.wants.armed {
-            text.push_str("with --arm, --type-name and --reason, since this is production\n");
-        }
-    }
-    text
-}
-
 async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
     let (desk, store) = desk(common).await?;
     let what = match (&command.approve, &command.resume) {
@@ -357,92 +168,6 @@ async fn approved(command: Run, common: &Common) -> Result<(), Failure> {
     let state = until_ended(&handle, &common).await;
     session.stop().await;
     told(&state, &common)
-}
-
-/// Waits for the end. Ctrl-C ends the run after the exchange under way; what was removed stays in its undo file.
-pub(crate) async fn until_ended(handle: &RunHandle, common: &Common) -> RunState {
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut asked = false;
-    loop {
-        tokio::select! {
-            state = handle.ended() => return state,
-            pressed = tokio::signal::ctrl_c(), if !asked => {
-                asked = true;
-                if pressed.is_ok() {
-                    handle.cancel();
-                }
-            }
-            _ = tick.tick(), if !common.json => {
-                let state = handle.state();
-                crate::custody::say(&format!(
-                    "run {}: {} of {}, {:.0}/s",
-                    state.run,
-                    done(&state),
-                    state.expected,
-                    state.keys_per_second
-                ));
-            }
-        }
-    }
-}
-
-/// What a run has done, in words.
-fn done(state: &RunState) -> String {
-    let counts = &state.counts;
-    let warms = state.plan.steps.iter().any(|step| step.warm().is_some());
-    let mut parts = Vec::new();
-    if !warms || counts.removed > 0 {
-        parts.push(format!("{} keys removed", counts.removed));
-    }
-    if warms {
-        parts.push(format!("{} keys filled, {} were there", counts.filled, counts.there));
-    }
-    for (count, what) in [
-        (counts.failed, "failed"),
-        (counts.unfilled, "not there although the endpoint says so"),
-        (counts.wrong_ttl, "with another time to live than documented"),
-        (counts.claimed, "left to somebody else who was loading them"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
-    }
-    parts.join(", ")
-}
-
-pub(crate) fn told(state: &RunState, common: &Common) -> Result<(), Failure> {
-    if common.json {
-        output::json(&json!({
-            "run": state.run,
-            "removed": state.counts.removed,
-            "undo": state.undo,
-            "phase": state.phase,
-            "why": state.why,
-            "expected": state.expected,
-            "counts": state.counts,
-            "undo_bytes": state.undo_bytes,
-            "filled": state.counts.filled,
-            "hit_rate_before": state.hit_rate_before,
-            "hit_rate": state.hit_rate,
-            "answers": state.answers,
-        }))?;
-    } else {
-        output::text(&format!("run {}: {}\n", state.run, done(state)))?;
-        for answer in &state.answers {
-            output::text(&format!("{answer}\n"))?;
-        }
-        if state.undo.is_some() {
-            output::text(&format!("to put them back: cachescope purge undo {}\n", state.run))?;
-        }
-    }
-    match state.phase {
-        RunPhase::Finished => Ok(()),
-        RunPhase::Cancelled => Err(Failure::check(format!("run {} was called off", state.run))),
-        _ => {
-            Err(Failure::check(format!("run {} was halted: {}", state.run, state.why))
-                .with_remedy(&state.remedy))
-        }
-    }
 }
 
 async fn undo(command: Undo, common: &Common) -> Result<(), Failure> {

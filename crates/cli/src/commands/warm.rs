@@ -12,9 +12,9 @@ use cachescope_app::wire::{ActionDraft, CopyFromDraft, PreviewedAction, WarmDraf
 use cachescope_model::source::SourceId;
 use tokio_util::sync::CancellationToken;
 
-use super::purge::{
-    desk, preview_json, preview_text, recall, remember, session, tell_plan, told, until_ended,
-};
+use super::desk::{deployment_id, desk, recall, remember, session};
+use super::purge::tell_plan;
+use super::told::{preview_json, preview_text, told, until_ended};
 use crate::arguments::{Common, Target};
 use crate::failure::Failure;
 use crate::warm_arguments::{How, Planned, Preview, Run, WarmCommand, What};
@@ -158,7 +158,7 @@ async fn ready(
 async fn watched(target: &Target, common: &Common) -> Result<Arc<Session>, Failure> {
     let mut plan = deployment::plan(target, common, None, ScanPlan::default()).await?;
     let url = plan.deployment.redis_url.clone().ok_or_else(|| Failure::input("give a Redis with --redis"))?;
-    plan.deployment.id = super::purge::deployment_id(&url, plan.deployment.ssh.as_ref());
+    plan.deployment.id = deployment_id(&url, plan.deployment.ssh.as_ref());
     plan.sources = Some(
         [SourceId::Info, SourceId::Events, SourceId::Commands, SourceId::Metrics, SourceId::Prometheus]
             .into(),

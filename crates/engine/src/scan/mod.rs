@@ -1,12 +1,13 @@
 //! What scans found: keys, bytes, times to live and kinds of keys by namespace.
 //!
-//! [`part`] sums up and puts together, [`estimate`] says how sure that is, [`observe`] takes chunks in,
+//! [`part`] sums up and puts together, [`past`] keeps what earlier scans found, [`estimate`] says how sure that is, [`observe`] takes chunks in,
 //! [`precision`] says when a precise scan has met enough.
 
 mod contents;
 mod estimate;
 mod observe;
 mod part;
+mod past;
 mod precision;
 mod recent;
 mod shards;
@@ -21,6 +22,7 @@ use hashbrown::HashMap;
 pub(crate) use contents::{BIGGEST, Big, Contents, Words};
 pub(crate) use estimate::{Interval, Moments, scaled_up, student_t};
 pub(crate) use part::{Bytes, Found, Part, put_together};
+pub(crate) use past::{PastScan, PastScans};
 use recent::Recent;
 use shards::Chosen;
 pub(crate) use spread::Spread;

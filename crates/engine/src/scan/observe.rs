@@ -112,7 +112,7 @@ impl Engine {
                 Bytes::Known(bytes) => bytes.value,
                 _ => f64::NAN,
             };
-            row.note_scan(at_ms, bytes, found.keys.value);
+            row.scans.note(at_ms, bytes, found.keys.value);
             row.scanned = Some(Box::new(found));
         }
         self.tenants.scanned(tenants);

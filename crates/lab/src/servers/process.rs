@@ -53,11 +53,22 @@ impl Process {
         arguments: &[String],
         directory: &Path,
     ) -> Result<Started, LabError> {
-        let log_path = directory.join(format!("{}.log", program.name));
+        Self::start_with(program, arguments, &[], directory).await
+    }
+
+    /// The same with more in its environment.
+    pub(super) async fn start_with(
+        program: Program,
+        arguments: &[String],
+        environment: &[(&'static str, String)],
+        directory: &Path,
+    ) -> Result<Started, LabError> {
+        let log_path = log_of(program, directory);
         let log = File::create(&log_path).map_err(LabError::io(format!("write {}", log_path.display())))?;
         let errors = log.try_clone().map_err(LabError::io("share the log file"))?;
         let spawned = detached(located(program.name))
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(log)
@@ -197,7 +208,24 @@ pub(super) fn write_private(path: &Path, contents: &str) -> Result<(), LabError>
     Ok(())
 }
 
-fn read_log(path: &Path) -> Result<String, LabError> {
+/// Where a program says what it does.
+pub(super) fn log_of(program: Program, directory: &Path) -> PathBuf {
+    directory.join(format!("{}.log", program.name))
+}
+
+/// What a helper prints that ends by itself.
+pub(super) fn output(command: &mut Command) -> Result<String, LabError> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let made = command.stdin(Stdio::null()).output().map_err(LabError::io(format!("run {name}")))?;
+    if !made.status.success() {
+        let said = std::io::Error::other(String::from_utf8_lossy(&made.stderr).trim().to_owned());
+        return Err(LabError::io(format!("run {name}"))(said));
+    }
+    Ok(String::from_utf8_lossy(&made.stdout).into_owned())
+}
+
+/// The end of a log.
+pub(super) fn read_log(path: &Path) -> Result<String, LabError> {
     /// A start says little; what is beyond this is not about starting.
     const MOST: u64 = 64 * 1024;
     let failed = |path: &PathBuf| LabError::io(format!("read {}", path.display()));

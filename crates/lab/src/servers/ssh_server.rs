@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::passwords;
 use super::port::free_port;
-use super::process::{PORT_ATTEMPTS, Process, Program, Started, state_directory, write_private};
+use super::process::{
+    PORT_ATTEMPTS, Process, Program, Started, log_of, output, read_log, state_directory, write_private,
+};
 use crate::error::LabError;
 
 const SSHD: Program = Program {
@@ -32,6 +35,42 @@ const EMPTY_DIRECTORY: &str = "/run/sshd";
 pub struct SshOptions {
     /// Ways are let through to these alone (`PermitOpen`), such as `127.0.0.1:7000`; empty: to all.
     pub permit_open: Vec<String>,
+    /// What it lets somebody in with.
+    pub lets_in: LetsIn,
+}
+
+impl SshOptions {
+    /// Ways to these addresses alone.
+    #[must_use]
+    pub fn to_these(addresses: &[&str]) -> Self {
+        Self { permit_open: addresses.iter().map(|&address| address.to_owned()).collect(), ..Self::default() }
+    }
+}
+
+/// What an SSH server lets somebody in with. Passwords want `libpam-wrapper`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LetsIn {
+    /// A key.
+    #[default]
+    Key,
+    /// [`SshServer::PASSWORD`], by the method `password`.
+    Password,
+    /// The same, asked for in words of the server's own (`keyboard-interactive`).
+    Asked,
+    /// A key, or the password where there is none.
+    KeyOrPassword,
+}
+
+impl LetsIn {
+    /// As `sshd` calls its methods.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Key => "publickey",
+            Self::Password => "password",
+            Self::Asked => "keyboard-interactive",
+            Self::KeyOrPassword => "publickey password",
+        }
+    }
 }
 
 /// What a client knows of the server's key.
@@ -53,10 +92,15 @@ pub struct SshServer {
     process: Option<Process>,
     port: u16,
     user: String,
+    /// Of the process.
+    environment: Vec<(&'static str, String)>,
     directory: TempDir,
 }
 
 impl SshServer {
+    /// What it lets its user in with, where that is a password.
+    pub const PASSWORD: &'static str = "tunnel 7 under the hill";
+
     /// The passphrase of [`Self::locked_key`].
     pub const PASSPHRASE: &'static str = "correct horse 9 battery";
 
@@ -82,11 +126,15 @@ impl SshServer {
         if output(Command::new("id").arg("-u"))?.trim() == "0" && !Path::new(EMPTY_DIRECTORY).is_dir() {
             std::fs::create_dir(EMPTY_DIRECTORY).map_err(LabError::io(format!("make {EMPTY_DIRECTORY}")))?;
         }
+        let environment = match options.lets_in {
+            LetsIn::Key => Vec::new(),
+            _ => passwords::environment(directory.path(), &user, Self::PASSWORD)?,
+        };
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
             write_private(&at("sshd_config"), &configuration(directory.path(), port, &options))?;
-            if let Started::Ready(process) = launch(directory.path()).await? {
-                return Ok(Self { process: Some(process), port, user, directory });
+            if let Started::Ready(process) = launch(directory.path(), &environment).await? {
+                return Ok(Self { process: Some(process), port, user, environment, directory });
             }
         }
         Err(LabError::NoPort { program: SSHD.name, attempts: PORT_ATTEMPTS })
@@ -105,13 +153,21 @@ impl SshServer {
     /// As [`Self::start`], or when someone took the port in the meantime.
     pub async fn restart(&mut self) -> Result<(), LabError> {
         self.stop();
-        match launch(self.directory.path()).await? {
+        match launch(self.directory.path(), &self.environment).await? {
             Started::Ready(process) => {
                 self.process = Some(process);
                 Ok(())
             }
             Started::PortTaken => Err(LabError::NoPort { program: SSHD.name, attempts: 1 }),
         }
+    }
+
+    /// What it has written since it was started: who was let in with what, and who was not.
+    ///
+    /// # Errors
+    /// When that can't be read.
+    pub fn log(&self) -> Result<String, LabError> {
+        read_log(&log_of(SSHD, self.directory.path()))
     }
 
     /// The port of 127.0.0.1 it listens on.
@@ -215,20 +271,24 @@ impl Drop for SshServer {
     }
 }
 
-async fn launch(directory: &Path) -> Result<Started, LabError> {
+async fn launch(directory: &Path, environment: &[(&'static str, String)]) -> Result<Started, LabError> {
     let arguments = ["-D", "-e", "-f"].map(str::to_owned).into_iter();
     let configuration = directory.join("sshd_config").display().to_string();
-    Process::start(SSHD, &arguments.chain([configuration]).collect::<Vec<_>>(), directory).await
+    let arguments: Vec<_> = arguments.chain([configuration]).collect();
+    Process::start_with(SSHD, &arguments, environment, directory).await
 }
 
 fn configuration(directory: &Path, port: u16, options: &SshOptions) -> String {
     let at = |name: &str| directory.join(name).display().to_string();
+    let pam = if options.lets_in == LetsIn::Key { "no" } else { "yes" };
     let mut text = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-         AuthenticationMethods publickey\nUsePAM no\nStrictModes no\nX11Forwarding no\nAllowAgentForwarding no\n\
+         AuthenticationMethods {}\nUsePAM {pam}\nPasswordAuthentication {pam}\n\
+         KbdInteractiveAuthentication {pam}\nPermitRootLogin yes\nStrictModes no\nX11Forwarding no\nAllowAgentForwarding no\n\
          AllowStreamLocalForwarding no\nPermitTTY no\nMaxStartups 100\nForceCommand /bin/false\n",
         at("host"),
-        at("authorized_keys")
+        at("authorized_keys"),
+        options.lets_in.methods(),
     );
     if !options.permit_open.is_empty() {
         // Writing to a string cannot fail.
@@ -241,16 +301,6 @@ fn make_key(path: &Path, kind: &str, passphrase: &str) -> Result<(), LabError> {
     // Few rounds of its key derivation: it protects nothing.
     let arguments = ["-q", "-t", kind, "-a", "2", "-C", "cachescope-lab", "-N", passphrase, "-f"];
     output(Command::new("ssh-keygen").args(arguments).arg(path)).map(|_| ())
-}
-
-fn output(command: &mut Command) -> Result<String, LabError> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let made = command.stdin(Stdio::null()).output().map_err(LabError::io(format!("run {name}")))?;
-    if !made.status.success() {
-        let said = std::io::Error::other(String::from_utf8_lossy(&made.stderr).trim().to_owned());
-        return Err(LabError::io(format!("run {name}"))(said));
-    }
-    Ok(String::from_utf8_lossy(&made.stdout).into_owned())
 }
 
 /// A running `ssh-agent` of its own. Dropping it ends it.

@@ -7,7 +7,8 @@
 //!
 //! A passphrase goes to a key, which stays on this machine; a password to nobody but the server that is meant: not
 //! to a jump host, and not to whoever asks for something else. A host's key is trusted where the operator has approved its
-//! fingerprint. Each question is answered once.
+//! fingerprint. Each question is answered once. Where a server asks what can't be answered, `ssh` is ended before it says so
+//! there: an empty answer is a failed login, and who fails too often is shut out.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -161,22 +162,37 @@ pub(super) async fn answer(listener: UnixListener, mut answers: Answers, said: S
             continue;
         }
         match timeout(WITHIN, one(stream, &mut answers, &said)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(Asked::Answered)) => {}
+            // Who waits for it ends `ssh`, and then this.
+            Ok(Ok(Asked::InVain(_unanswered))) => std::future::pending().await,
             Ok(Err(error)) => tracing::debug!(%error, "a question of ssh broke off"),
             Err(_) => tracing::debug!("a question of ssh did not end"),
         }
     }
 }
 
-async fn one(mut stream: UnixStream, answers: &mut Answers, said: &Said) -> io::Result<()> {
+/// What became of a question.
+enum Asked {
+    /// There was an answer, or none was as good.
+    Answered,
+    /// There is none, and `ssh` must not take that for an empty one: it waits for as long as this is there.
+    InVain(UnixStream),
+}
+
+async fn one(mut stream: UnixStream, answers: &mut Answers, said: &Said) -> io::Result<Asked> {
     let mut question = Vec::new();
     (&mut stream).take(MOST_BYTES).read_to_end(&mut question).await?;
     let (asked, answer) = answers.to(&String::from_utf8_lossy(&question));
+    let in_vain = asked.is_unanswerable();
     said.asked(asked);
+    if in_vain {
+        return Ok(Asked::InVain(stream));
+    }
     if let Some(answer) = answer {
         stream.write_all(answer.expose_secret().as_bytes()).await?;
     }
-    stream.shutdown().await
+    stream.shutdown().await?;
+    Ok(Asked::Answered)
 }
 
 #[cfg(test)]

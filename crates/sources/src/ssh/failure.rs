@@ -70,6 +70,7 @@ pub(super) fn not_open(hop: &SshHop, known_as: &str, said: &Said) -> SourceError
     if has("Permission denied")
         || has("Too many authentication failures")
         || has("No more authentication methods")
+        || questions.iter().any(Question::is_unanswerable)
     {
         return not_let_in(hop, &lines, &questions);
     }
@@ -173,6 +174,12 @@ fn not_let_in(hop: &SshHop, lines: &[String], questions: &[Question]) -> SourceE
             }
             _ => {}
         }
+    }
+    if questions.contains(&Question::Password { answered: false }) {
+        return make(
+            format!("the SSH server {hop} asks for a password, which was not given"),
+            "give the password, or a key that it knows".to_owned(),
+        );
     }
     let mut keys = questions.iter().filter_map(|question| match question {
         Question::Passphrase { key, answered } => Some((key, *answered)),
@@ -334,6 +341,14 @@ mod tests {
                 "it takes publickey,password",
             ),
             ("ann@bastion: Permission denied (password).", vec![password], "auth", "refuses the password"),
+            ("", vec![Question::Password { answered: false }], "auth", "asks for a password, which was not"),
+            (
+                "",
+                vec![Question::Password { answered: true }, Question::Password { answered: false }],
+                "auth",
+                "refuses the password",
+            ),
+            ("", vec![Question::Other("(ann@bastion) Code:".to_owned())], "auth", "can't be answered here"),
             (
                 "ann@bastion: Permission denied (publickey).",
                 vec![phrase(false)],

@@ -90,7 +90,6 @@ pub(super) struct Master {
     ended: watch::Receiver<bool>,
     /// Closed when this is dropped, which is the sign to end.
     _stays: ChildStdin,
-    _answering: Option<Answering>,
     _directory: TempDir,
 }
 
@@ -150,12 +149,13 @@ impl Master {
         tokio::spawn(async move {
             let status = child.wait().await;
             tracing::debug!(?status, "ssh has ended");
+            // Not before: `ssh` would take a question that nobody hears for one with an empty answer.
+            drop(answering);
             // Its last words first.
             let _heard = tokio::time::timeout(LAST_WORDS_WITHIN, listening).await;
             end.send_replace(true);
         });
-        let master =
-            Self { socket, said, ended, _stays: stays, _answering: answering, _directory: directory };
+        let master = Self { socket, said, ended, _stays: stays, _directory: directory };
         master.until_open(hop, &known_as, by).await?;
         Ok(master)
     }
@@ -175,6 +175,7 @@ impl Master {
             tokio::select! {
                 () = open => true,
                 _ = ended.wait_for(|ended| *ended) => false,
+                () = self.said.stuck() => false,
             }
         };
         match timeout_at(by, waiting).await {

@@ -44,12 +44,25 @@ pub(super) enum Question {
     Other(String),
 }
 
+impl Question {
+    /// Whether a server asks, and we have no answer. `ssh` would send an empty one, which counts as a failed login.
+    pub(super) fn is_unanswerable(&self) -> bool {
+        match self {
+            Self::Password { answered } => !answered,
+            Self::Other(words) => words.starts_with('(') || words.to_lowercase().ends_with("'s password:"),
+            Self::Host { .. } | Self::Passphrase { .. } => false,
+        }
+    }
+}
+
 /// Everything said so far.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
     kept: Arc<Mutex<Kept>>,
     /// How many ways could not be made.
     refused: watch::Sender<u64>,
+    /// Whether a server asked what can't be answered.
+    stuck: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +75,7 @@ struct Kept {
 
 impl Default for Said {
     fn default() -> Self {
-        Self { kept: Arc::default(), refused: watch::Sender::new(0) }
+        Self { kept: Arc::default(), refused: watch::Sender::new(0), stuck: watch::Sender::new(false) }
     }
 }
 
@@ -106,10 +119,22 @@ impl Said {
     }
 
     pub(super) fn asked(&self, question: Question) {
+        let stuck = question.is_unanswerable();
         let mut kept = self.lock();
         if kept.questions.len() < MOST_QUESTIONS {
             kept.questions.push(question);
         }
+        drop(kept);
+        if stuck {
+            self.stuck.send_replace(true);
+        }
+    }
+
+    /// Waits until a server asks what can't be answered.
+    pub(super) async fn stuck(&self) {
+        // An error would mean that there is no sender any more, which this is one of.
+        let mut stuck = self.stuck.subscribe();
+        let _asked = stuck.wait_for(|stuck| *stuck).await;
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
