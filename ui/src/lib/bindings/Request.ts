@@ -26,7 +26,7 @@ import type { Window } from "./Window";
 /**
  * What a shell can ask for.
  */
-export type Request = { "request": "app_info", } | { "request": "link_to", 
+export type Request = { "request": "app_info", } | { "request": "ask_keychain", } | { "request": "link_to", 
 /**
  * Which one.
  */
