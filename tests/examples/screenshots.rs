@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use cachescope_tests::window::{Options, Window};
+use cachescope_tests::x11::park_pointer;
 
 /// Widths and heights in CSS pixels: the smallest that is supported, the one it opens with, a large monitor.
 const SIZES: [(u32, u32); 3] = [(1024, 640), (1440, 900), (2200, 1240)];
@@ -16,6 +17,8 @@ const UNTIL_IT_FIRES: Duration = Duration::from_secs(18 * 60);
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    // Over a table it would hold the order of its rows.
+    park_pointer()?;
     let (dark, light) = tokio::join!(pictures(true), pictures(false));
     dark.and(light)
 }
@@ -30,7 +33,7 @@ async fn pictures(dark: bool) -> Result<()> {
     for kind in ["hit_rate", "memory_bytes"] {
         window.wait_for(&format!("[data-testid='row'] [data-kind='{kind}'][data-value]")).await?;
     }
-    // A pointer over the table would hold the order of its rows.
+    // The driver's pointer, likewise.
     window.click("[data-testid='deployment-name']").await?;
     tokio::time::sleep(QUIET).await;
     take(&window, "deployment", theme).await?;

@@ -11,7 +11,7 @@
 //! | [`figures`] | what it prints as JSON |
 //! | [`programs`] | where the programs under test are, and where pictures go |
 //! | [`linux`] | what `/proc` tells of them: age, memory and CPU |
-//! | [`x11`] | a window's cross, clicked without a window manager |
+//! | [`x11`] | a window's cross, clicked without a window manager, and the pointer |
 //! | [`waiting`] | waiting for conditions instead of sleeping |
 //!
 //! The tests themselves are in `tests/`; those named `window_*` need a display, which

@@ -1,4 +1,4 @@
-//! A window's cross, clicked without a window manager.
+//! A window's cross, clicked without a window manager, and the pointer.
 
 use anyhow::Result;
 use x11rb::connection::Connection as _;
@@ -35,6 +35,18 @@ pub fn ask_to_close(process: u32) -> Result<bool> {
         }
     }
     Ok(found)
+}
+
+/// Moves the display's own pointer into its corner. A driver has a pointer of its own, and a window that is made larger
+/// comes to lie under this one.
+///
+/// # Errors
+/// When there is no X display.
+pub fn park_pointer() -> Result<()> {
+    let (connection, screen) = x11rb::connect(None)?;
+    let root = connection.setup().roots[screen].root;
+    connection.warp_pointer(x11rb::NONE, root, 0, 0, 0, 0, 0, 0)?.check()?;
+    Ok(())
 }
 
 /// Whether a window is one of the process that can be seen and be asked to close.
