@@ -5,14 +5,10 @@ mod shop;
 mod watched;
 
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use missed::{miss_products, watched};
 use shop::{KEYS, keys};
-
-/// How long all is well first.
-const BEFORE: Duration = Duration::from_secs(25);
 
 /// Shows notifications until it is dropped.
 struct Dunst(Child);
@@ -44,8 +40,6 @@ async fn a_notification_leads_to_the_cause_with_one_click_and_to_a_purge_with_tw
     window
         .until("the daemon answers", async || Ok(dunstctl(&["count"])?.status.success().then_some(())))
         .await?;
-    // A cause is told by what is otherwise than before, and that takes twenty seconds of before.
-    tokio::time::sleep(BEFORE).await;
     let misses = miss_products(connection.clone());
     let mut connection = connection;
     window

@@ -49,6 +49,26 @@ impl Keyring {
         std::io::Write::write_all(&mut password, b"keychain-password").expect("it reads the password");
         Self(daemon)
     }
+
+    /// A keychain that answers.
+    async fn ready() -> Self {
+        let keyring = Self::start();
+        let secrets = cachescope_store::Secrets::keychain();
+        let ready = async {
+            while secrets.settled_state().await != cachescope_store::SecretsState::Keychain {
+                let probe = secrecy::SecretString::from("probe");
+                secrets.set(&DeploymentId("probe".to_owned()), "probe", probe).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("the keychain answers");
+        keyring
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([format!("-{signal}"), self.0.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+    }
 }
 
 impl Drop for Keyring {
@@ -59,14 +79,14 @@ impl Drop for Keyring {
     }
 }
 
-#[test]
-fn undo_files_and_tokens_need_the_keychain_that_they_were_made_with() {
+/// Runs a part on a bus and in a home of its own.
+fn run_part(part: &str) {
     let home = tempfile::tempdir().expect("a directory");
     let mut command = Command::new("dbus-run-session");
     command
         .arg("--")
         .arg(std::env::current_exe().expect("this program"))
-        .args(["--exact", "part_with_a_keychain", "--ignored", "--nocapture"])
+        .args(["--exact", part, "--ignored", "--nocapture"])
         .env("CACHESCOPE_KEYCHAIN_PART", home.path())
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY");
@@ -77,6 +97,16 @@ fn undo_files_and_tokens_need_the_keychain_that_they_were_made_with() {
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn undo_files_and_tokens_need_the_keychain_that_they_were_made_with() {
+    run_part("part_with_a_keychain");
+}
+
+#[test]
+fn deployments_begin_without_a_slow_keychain_and_with_their_passwords_when_it_answers() {
+    run_part("part_with_a_slow_keychain");
 }
 
 async fn started(directory: &Path) -> App {
@@ -128,17 +158,8 @@ async fn purged(app: &App, deployment: &DeploymentId) -> String {
 #[ignore = "a part: undo_files_and_tokens_need_the_keychain_that_they_were_made_with runs it"]
 async fn part_with_a_keychain() {
     let home = std::env::var_os("CACHESCOPE_KEYCHAIN_PART").map(PathBuf::from).expect("it is a part");
-    let keyring = Keyring::start();
+    let keyring = Keyring::ready().await;
     install_crypto();
-    let secrets = cachescope_store::Secrets::keychain();
-    let ready = async {
-        while secrets.settled_state().await != cachescope_store::SecretsState::Keychain {
-            let probe = secrecy::SecretString::from("probe");
-            secrets.set(&DeploymentId("probe".to_owned()), "probe", probe).await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ready).await.expect("the keychain answers");
     let server = RedisServer::start(RedisOptions::default()).await.expect("redis-server is installed");
     let mut connection = server.connection().await.expect("it answers");
     let mut pipe = redis::pipe();
@@ -186,5 +207,53 @@ async fn part_with_a_keychain() {
     let asked = Request::UndoRun { run, part: UndoPart::default() };
     let error = app.handle(asked).await.expect_err("the key is not here");
     assert!(error.message.contains("keychain") && !error.message.contains('\n'), "{}", error.message);
+    app.stop().await;
+}
+
+/// Whether the only deployment has its password, and where secrets go.
+async fn known(app: &App) -> (bool, SecretsPlace) {
+    let Ok(Reply::Deployments(views)) = app.handle(Request::Deployments {}).await else { panic!("told") };
+    let Ok(Reply::AppInfo(info)) = app.handle(Request::AppInfo {}).await else { panic!("told") };
+    (views.first().is_some_and(|view| view.has_redis_password), info.secrets)
+}
+
+async fn until(what: &str, app: &App, is_so: impl Fn(&(bool, SecretsPlace)) -> bool) {
+    let waiting = async {
+        while !is_so(&known(app).await) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a part: deployments_begin_without_a_slow_keychain_and_with_their_passwords_when_it_answers runs it"]
+async fn part_with_a_slow_keychain() {
+    let home = std::env::var_os("CACHESCOPE_KEYCHAIN_PART").map(PathBuf::from).expect("it is a part");
+    let keyring = Keyring::ready().await;
+    install_crypto();
+    let directory = home.join("state");
+    std::fs::create_dir(&directory).expect("made");
+    let app = started(&directory).await;
+    let draft = DeploymentDraft {
+        redis_url: "127.0.0.1:1".to_owned(),
+        redis_password: Some("hunter2".to_owned()),
+        ..DeploymentDraft::default()
+    };
+    assert!(app.handle(Request::SaveDeployment { draft }).await.is_ok());
+    assert_eq!(known(&app).await, (true, SecretsPlace::Keychain));
+    app.stop().await;
+
+    keyring.signal("STOP");
+    let app = App::start(WithKeychain(directory)).await;
+    let (has_password, _) = known(&app).await;
+    assert!(!has_password, "it is there without its password");
+    let in_memory = |place: &SecretsPlace| matches!(place, SecretsPlace::SessionOnly { .. });
+    until("it is said that the keychain does not answer", &app, |(_, place)| in_memory(place)).await;
+    // Asked again while it still does not answer.
+    let Ok(Reply::AskKeychain(info)) = app.handle(Request::AskKeychain {}).await else { panic!("told") };
+    assert!(in_memory(&info.secrets) && info.keychain);
+    keyring.signal("CONT");
+    until("it has its password", &app, |known| *known == (true, SecretsPlace::Keychain)).await;
     app.stop().await;
 }

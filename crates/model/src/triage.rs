@@ -51,12 +51,12 @@ pub struct TenantShare {
     pub share: f64,
 }
 
-/// A cause's part of the extra misses.
+/// A cause's part of the extra misses, or of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ts_rs::TS)]
 pub struct CauseShare {
     /// Which cause.
     pub cause: MissCause,
-    /// Its share of the extra misses whose cause was told, 0 to 1.
+    /// Its share of them, 0 to 1.
     pub share: f64,
 }
 
@@ -113,8 +113,12 @@ pub struct Triage {
     pub carriers: Vec<Carrier>,
     /// Which tenants do within the first of them; at most three.
     pub tenants: Vec<TenantShare>,
-    /// Which causes of misses grew, the largest first.
+    /// Which causes of misses grew, the largest first; where none did or nothing is known of before, which causes the
+    /// misses of the last minute have.
     pub causes: Vec<CauseShare>,
+    /// Whether `causes` are of all misses.
+    #[serde(default)]
+    pub causes_of_all: bool,
     /// How the memory stands, where it matters.
     pub memory: Option<MemoryStanding>,
     /// Many keys that ran out at once.

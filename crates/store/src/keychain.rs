@@ -70,6 +70,11 @@ impl Keychain {
         Ok(Self { jobs, turn, overdue })
     }
 
+    /// Whether it could be opened, as far as is known.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+
     /// Has the thread answer a question, and keeps the state up to date.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
@@ -123,7 +128,12 @@ fn note<T>(shared: &Mutex<Shared>, outcome: &Result<T, KeychainError>) {
             }
         }
     };
-    shared.lock().state = state;
+    let mut shared = shared.lock();
+    let recovered = state == SecretsState::Keychain && shared.state != state;
+    shared.state = state;
+    if recovered {
+        shared.recoveries.send_modify(|recoveries| *recoveries += 1);
+    }
 }
 
 fn catch_up(shared: &Mutex<Shared>) -> Result<(), KeychainError> {

@@ -12,6 +12,7 @@ use cachescope_model::deployment::DeploymentId;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::held::Held;
 use crate::keychain::{self, Keychain, KeychainError};
@@ -42,6 +43,8 @@ pub struct Secrets {
 /// asked.
 pub(crate) struct Shared {
     pub(crate) state: SecretsState,
+    /// How often the keychain has answered after it had not.
+    pub(crate) recoveries: watch::Sender<u64>,
     pub(crate) held: Held,
 }
 
@@ -51,7 +54,7 @@ impl Secrets {
     /// it. Falls back to memory by itself where there is none, it refuses, or it does not answer in 5 s.
     #[must_use]
     pub fn keychain() -> Self {
-        let shared = Shared { state: SecretsState::Keychain, held: Held::default() };
+        let shared = Shared::new(SecretsState::Keychain);
         let shared = Arc::new(Mutex::new(shared));
         match Keychain::start(Arc::clone(&shared)) {
             Ok(keychain) => Self { shared, keychain: Some(keychain) },
@@ -67,7 +70,7 @@ impl Secrets {
     #[must_use]
     pub fn session_only() -> Self {
         let state = SecretsState::SessionOnly { reason: SESSION_ONLY.to_owned() };
-        Self { shared: Arc::new(Mutex::new(Shared { state, held: Held::default() })), keychain: None }
+        Self { shared: Arc::new(Mutex::new(Shared::new(state))), keychain: None }
     }
 
     /// The secret, or `None` where none is known. While the keychain fails it is not asked again here (each
@@ -131,6 +134,25 @@ impl Secrets {
         self.shared.lock().state.clone()
     }
 
+    /// Changes whenever the keychain answers after it had not: what could not be read before may be readable now.
+    #[must_use]
+    pub fn recoveries(&self) -> watch::Receiver<u64> {
+        self.shared.lock().recoveries.subscribe()
+    }
+
+    /// Whether there is a keychain, as far as is known.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        self.keychain.as_ref().is_some_and(Keychain::is_there)
+    }
+
+    /// Lets the keychain be asked again after it failed. One that was not there at the start stays away.
+    pub fn try_again(&self) {
+        if self.can_be_asked() {
+            self.shared.lock().state = SecretsState::Keychain;
+        }
+    }
+
     /// Where secrets go, once the keychain was contacted or did not answer in 5 s.
     pub async fn settled_state(&self) -> SecretsState {
         if self.keychain.is_some() && self.state() == SecretsState::Keychain {
@@ -152,6 +174,10 @@ impl Secrets {
 }
 
 impl Shared {
+    fn new(state: SecretsState) -> Self {
+        Self { state, recoveries: watch::Sender::new(0), held: Held::default() }
+    }
+
     /// The error of a keychain that is known to be out of reach.
     pub(crate) fn unavailable(&self) -> KeychainError {
         match &self.state {

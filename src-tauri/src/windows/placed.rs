@@ -43,7 +43,7 @@ impl Placed {
 
     /// Notes where a window stands now. While it is maximised, what it goes back to stays as it was.
     pub(super) fn note(&self, window: &Window) {
-        let (Ok(position), Ok(size)) = (window.outer_position(), window.inner_size()) else { return };
+        let (Ok(position), Ok(size)) = (window.outer_position(), size_of(window)) else { return };
         if window.is_minimized().unwrap_or(false) || size.width == 0 || size.height == 0 {
             return;
         }
@@ -91,6 +91,21 @@ impl Placed {
             tracing::debug!("the window stands where the system puts it: {error}");
         }
     }
+}
+
+/// The size that a window is to be given to be as it is.
+///
+/// GTK draws the title and the shadow on Wayland, and Tauri counts them: a window would come back larger each time.
+#[cfg(target_os = "linux")]
+fn size_of(window: &Window) -> tauri::Result<PhysicalSize<u32>> {
+    use gtk::prelude::GtkWindowExt as _;
+    let (width, height) = window.gtk_window()?.size();
+    Ok(tauri::LogicalSize::new(width, height).to_physical(window.scale_factor()?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn size_of(window: &Window) -> tauri::Result<PhysicalSize<u32>> {
+    window.inner_size()
 }
 
 /// A window as it fits onto the screen that it lies on most, and whether its position is good: what lies beside every

@@ -19,6 +19,7 @@ impl App {
         }
         Ok(match request {
             Request::AppInfo {} => Reply::AppInfo(self.info()),
+            Request::AskKeychain {} => Reply::AskKeychain(Box::pin(self.ask_keychain()).await),
             Request::Registry {} => Reply::Registry(Registry {
                 readings: ReadingKind::ALL.to_vec(),
                 sources: SourceId::ALL.to_vec(),

@@ -20,7 +20,12 @@ impl App {
             SecretsState::Keychain => SecretsPlace::Keychain,
             SecretsState::SessionOnly { reason } => SecretsPlace::SessionOnly { reason },
         };
-        AppInfo { version: self.inner.host.version(), secrets, notices: self.inner.notices.clone() }
+        AppInfo {
+            version: self.inner.host.version(),
+            secrets,
+            keychain: self.inner.secrets.can_be_asked(),
+            notices: self.inner.notices.clone(),
+        }
     }
 
     pub(super) fn deployment_views(&self) -> Vec<DeploymentView> {
@@ -66,8 +71,7 @@ impl App {
         }
         secrets.keep(&self.inner.secrets, &deployment).await;
         if let Ok(old) = self.session(&id) {
-            old.stop().await;
-            self.judging_ended(Some(&id)).await;
+            self.end(&old).await;
         }
         self.begin(deployment).await;
         Ok(id)
@@ -105,8 +109,7 @@ impl App {
         if let Some(store) = &self.inner.store {
             store.save_deployment(deployment.clone()).await?;
         }
-        self.session(id)?.stop().await;
-        self.judging_ended(Some(id)).await;
+        self.end(&*self.session(id)?).await;
         self.begin(deployment).await;
         Ok(view)
     }

@@ -4,6 +4,7 @@
 //! deployments, `sources` those about what is measured and `showing` the demo's; `opening` is what the start needs.
 
 mod door;
+mod late_secrets;
 mod managing;
 mod opening;
 mod showing;
@@ -94,6 +95,7 @@ impl App {
         let store = open_store(directory, &mut notices).await;
         let custody = open_custody(store.clone(), host.state_directory(), host.keeper(), &mut notices);
         let secrets = if host.uses_keychain() { Secrets::keychain() } else { Secrets::session_only() };
+        let recoveries = secrets.recoveries();
         let keychain = host.uses_keychain().then(|| secrets.clone());
         let desk = store.clone().map(|store| {
             Desk::new(store, host.state_directory(), keychain, Arc::new(ProcessClock::default()))
@@ -129,21 +131,8 @@ impl App {
             starting.inner.begun.send_replace(true);
         });
         tokio::spawn(keep_to_schedules(Arc::downgrade(&app.inner)));
+        tokio::spawn(late_secrets::heed(Arc::downgrade(&app.inner), recoveries));
         app
-    }
-
-    async fn begin_kept(&self, store: Option<Store>) {
-        let Some(store) = store else { return };
-        let kept = match store.deployments().await {
-            Ok(kept) => kept,
-            Err(error) => {
-                tracing::error!(%error, "deployments can't be read");
-                return;
-            }
-        };
-        for deployment in kept {
-            self.begin(deployment).await;
-        }
     }
 
     /// Waits until the kept deployments have their sessions, so that none is taken for missing at start.
@@ -261,6 +250,10 @@ impl App {
     /// Begins a kept deployment's session, in place of one it may have.
     pub(crate) async fn begin(&self, deployment: Deployment) {
         let secrets = DeploymentSecrets::read(&self.inner.secrets, &deployment).await;
+        self.begin_with(deployment, secrets).await;
+    }
+
+    async fn begin_with(&self, deployment: Deployment, secrets: DeploymentSecrets) {
         let mut plan = deployments::plan(deployment, secrets).await;
         plan.custody.clone_from(&self.inner.custody);
         self.put(Session::start(plan));

@@ -45,6 +45,8 @@ macro_rules! requests {
 requests! {
     /// What this program is and how it keeps secrets.
     AppInfo {} -> AppInfo;
+    /// Asks the keychain again after it failed: what lies in it is read, and deployments that were without begin anew.
+    AskKeychain {} -> AppInfo;
     /// The link that leads to a place.
     LinkTo {
         /// Which one.

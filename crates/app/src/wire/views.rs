@@ -35,6 +35,8 @@ pub struct AppInfo {
     pub version: String,
     /// Where secrets go, and why not to the keychain where they don't.
     pub secrets: SecretsPlace,
+    /// Whether there is a keychain that can be asked again where they don't.
+    pub keychain: bool,
     /// Something went wrong at start that the operator should know; empty where nothing did.
     pub notices: Vec<String>,
 }

@@ -35,6 +35,8 @@ const NEAR_AFTER_MILLIS: i64 = 120_000;
 const MOST_NEAR: usize = 5;
 /// What is compared reaches back this far from now at most: an alert of yesterday is explained by today's figures.
 const LONGEST_NOW_MILLIS: i64 = 900_000;
+/// Where nothing grew, or nothing is known of before, misses of so long are told by cause.
+const ALONE_MILLIS: i64 = 60_000;
 /// Less than this says nothing.
 const SHORTEST_NOW_MILLIS: i64 = 10_000;
 
@@ -129,6 +131,11 @@ impl Engine {
             self.share_out(&mut triage, drive, about.as_deref(), spans, compared);
             self.read_signs(&mut triage, drive, about.as_deref(), spans, now, compared);
         }
+        if drive == Drive::Misses && triage.causes.is_empty() {
+            // Nothing is known of before, or it was no better: then this much is told.
+            triage.causes = self.causes_of_all(about.as_deref(), now);
+            triage.causes_of_all = !triage.causes.is_empty();
+        }
         triage.near = near(marks, began);
         triage.warm_plans = warm_plans(&self.strategy, rule, &triage);
         triage.sentence = sentence::of(self, question, drive, &triage);
@@ -164,6 +171,7 @@ impl Engine {
             carriers: Vec::new(),
             tenants: Vec::new(),
             causes: Vec::new(),
+            causes_of_all: false,
             memory: None,
             ttl_cliff: None,
             grown: None,

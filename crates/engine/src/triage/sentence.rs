@@ -139,8 +139,13 @@ fn carriers(question: &Question<'_>, triage: &Triage) -> Option<String> {
         if let Some(second) = triage.causes.get(1).filter(|second| second.share >= 0.2) {
             words.push_str(&format!(", {} {}", percent(second.share), phrase(second.cause, triage)));
         }
-        let of =
-            if about_one || triage.carried != shares::EXTRA_MISSES { " of the extra misses" } else { "" };
+        let of = if triage.causes_of_all {
+            " of the misses"
+        } else if about_one || triage.carried != shares::EXTRA_MISSES {
+            " of the extra misses"
+        } else {
+            ""
+        };
         let words = match words.split_once(" are ") {
             Some((share, rest)) => format!("{share}{of} are {rest}"),
             None => words,

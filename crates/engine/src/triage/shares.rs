@@ -1,11 +1,12 @@
 //! Who carries a change, and why: differences between the figures since the onset and those before.
 
 use cachescope_model::reading_kind::ReadingKind as R;
+use cachescope_model::snapshot::MissCauses;
 use cachescope_model::time::Timestamp;
 use cachescope_model::triage::{Carrier, CauseShare, MissCause, TenantShare, Triage};
 
 use super::compared::Compared;
-use super::{Drive, Spans, is_time};
+use super::{ALONE_MILLIS, Drive, Spans, is_time};
 use crate::engine::Engine;
 use crate::events::MISSES;
 use crate::history::Slice;
@@ -120,39 +121,28 @@ impl Engine {
         }
     }
 
+    /// Misses by cause in a span of time.
+    fn causes_between(&self, about: Option<&str>, from: i64, to: i64) -> Option<MissCauses> {
+        let points = self.cause_history(about, Timestamp(from), Timestamp(to), 1);
+        points.first().and_then(|point| point.causes)
+    }
+
+    /// Which causes the misses of the last minute have; none where that is not known of most.
+    pub(super) fn causes_of_all(&self, about: Option<&str>, now: Timestamp) -> Vec<CauseShare> {
+        let to = now.millis();
+        let counted = self.causes_between(about, to - ALONE_MILLIS, to);
+        let shares = counted.map(|now| shares_of(now, MissCauses::default(), 0.0)).unwrap_or_default();
+        let told = shares.first().is_some_and(|first| first.cause != MissCause::Unknown);
+        if told { shares } else { Vec::new() }
+    }
+
     /// Which causes of misses grew, as shares of what came on top.
     pub(super) fn causes_of_change(&self, about: Option<&str>, spans: Spans) -> Vec<CauseShare> {
-        let counted = |from: i64, to: i64| {
-            let points = self.cause_history(about, Timestamp(from), Timestamp(to), 1);
-            points.first().and_then(|point| point.causes)
-        };
-        let Some(now) = counted(spans.now_from, spans.now_to) else { return Vec::new() };
-        let before = counted(spans.before_from, spans.before_to).unwrap_or_default();
+        let Some(now) = self.causes_between(about, spans.now_from, spans.now_to) else { return Vec::new() };
+        let before = self.causes_between(about, spans.before_from, spans.before_to).unwrap_or_default();
         let scale =
             (spans.now_to - spans.now_from) as f64 / (spans.before_to - spans.before_from).max(1) as f64;
-        let pairs = [
-            (MissCause::Expired, now.expired, before.expired),
-            (MissCause::Evicted, now.evicted, before.evicted),
-            (MissCause::Deleted, now.deleted, before.deleted),
-            (MissCause::Flushed, now.flushed, before.flushed),
-            (MissCause::Cold, now.cold, before.cold),
-            (MissCause::Unknown, now.unknown, before.unknown),
-        ];
-        let mut grown: Vec<(MissCause, f64)> = pairs
-            .into_iter()
-            .map(|(cause, now, before)| (cause, now as f64 - before as f64 * scale))
-            .filter(|(_, extra)| *extra > 0.0)
-            .collect();
-        let sum: f64 = grown.iter().map(|(_, extra)| extra).sum();
-        if sum < LEAST_MISSES {
-            return Vec::new();
-        }
-        grown.sort_by(|one, other| other.1.total_cmp(&one.1));
-        grown
-            .into_iter()
-            .map(|(cause, extra)| CauseShare { cause, share: extra / sum })
-            .filter(|share| share.share >= LEAST_SHARE)
-            .collect()
+        shares_of(now, before, scale)
     }
 
     /// Which tenants carry the extra misses of a namespace.
@@ -187,4 +177,31 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// What came on top of `scale` times what was before, by cause, the largest share first.
+fn shares_of(now: MissCauses, before: MissCauses, scale: f64) -> Vec<CauseShare> {
+    let pairs = [
+        (MissCause::Expired, now.expired, before.expired),
+        (MissCause::Evicted, now.evicted, before.evicted),
+        (MissCause::Deleted, now.deleted, before.deleted),
+        (MissCause::Flushed, now.flushed, before.flushed),
+        (MissCause::Cold, now.cold, before.cold),
+        (MissCause::Unknown, now.unknown, before.unknown),
+    ];
+    let mut grown: Vec<(MissCause, f64)> = pairs
+        .into_iter()
+        .map(|(cause, now, before)| (cause, now as f64 - before as f64 * scale))
+        .filter(|(_, extra)| *extra > 0.0)
+        .collect();
+    let sum: f64 = grown.iter().map(|(_, extra)| extra).sum();
+    if sum < LEAST_MISSES {
+        return Vec::new();
+    }
+    grown.sort_by(|one, other| other.1.total_cmp(&one.1));
+    grown
+        .into_iter()
+        .map(|(cause, extra)| CauseShare { cause, share: extra / sum })
+        .filter(|share| share.share >= LEAST_SHARE)
+        .collect()
 }

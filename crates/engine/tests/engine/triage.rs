@@ -250,6 +250,31 @@ fn without_a_before_nothing_is_shared_out_and_nothing_is_invented() {
 }
 
 #[test]
+fn a_cache_that_was_no_better_before_is_explained_by_the_causes_of_all_its_misses() {
+    let mut run = Run::new(&shop());
+    let (mut hits, mut misses) = (1_000, 0);
+    run.info(0.0, info(100, hits, misses));
+    run.began(0.1);
+    for second in 1..=ASKED {
+        let keys: Vec<String> = (0..20).map(|number| format!("user:{second}-{number}")).collect();
+        let events = keys.iter().flat_map(|key| [(K::Evicted, key.as_str()), (K::Miss, key.as_str())]);
+        run.events(second as f64 - 0.5, &events.collect::<Vec<_>>());
+        (hits, misses) = (hits + 80, misses + 20);
+        run.info(second as f64, info(100 + second, hits, misses));
+        run.engine.advance(at(second as f64));
+    }
+    let triage = ask(&run, &hit_rate(), &alert(0.8, &[]), &[]);
+    assert!(triage.causes_of_all && triage.carriers.is_empty(), "{triage:?}");
+    assert_eq!(triage.causes[0].cause, MissCause::Evicted);
+    says(&triage, &["100 % of the misses are keys evicted before their time to live."]);
+
+    // Of what nobody can tell nothing is said.
+    let quiet = play(&shop(), |_| (Vec::new(), 1_000_000));
+    let triage = ask(&quiet, &hit_rate(), &alert(0.98, &[]), &[]);
+    assert!(triage.causes.is_empty() && !triage.causes_of_all, "{triage:?}");
+}
+
+#[test]
 fn a_cache_that_does_not_answer_is_said_to() {
     let run = Run::new(&shop());
     let rule = rule(Subject::Reachable, Comparison::Below, 1.0);

@@ -61,6 +61,7 @@ export function triage(some: Partial<Triage> = {}): Triage {
     tenants: [],
     causes: [],
     memory: null,
+    causes_of_all: false,
     ttl_cliff: null,
     grown: null,
     new_version: null,

@@ -14,6 +14,10 @@ version: string,
  */
 secrets: SecretsPlace, 
 /**
+ * Whether there is a keychain that can be asked again where they don't.
+ */
+keychain: boolean, 
+/**
  * Something went wrong at start that the operator should know; empty where nothing did.
  */
 notices: Array<string>, };

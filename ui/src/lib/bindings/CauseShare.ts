@@ -2,7 +2,7 @@
 import type { MissCause } from "./MissCause";
 
 /**
- * A cause's part of the extra misses.
+ * A cause's part of the extra misses, or of all.
  */
 export type CauseShare = { 
 /**
@@ -10,6 +10,6 @@ export type CauseShare = {
  */
 cause: MissCause, 
 /**
- * Its share of the extra misses whose cause was told, 0 to 1.
+ * Its share of them, 0 to 1.
  */
 share: number, };

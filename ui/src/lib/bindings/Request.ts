@@ -26,7 +26,7 @@ import type { Window } from "./Window";
 /**
  * What a shell can ask for.
  */
-export type Request = { "request": "app_info", } | { "request": "link_to", 
+export type Request = { "request": "app_info", } | { "request": "ask_keychain", } | { "request": "link_to", 
 /**
  * Which one.
  */
@@ -42,12 +42,7 @@ stay: boolean, } | { "request": "registry", } | { "request": "deployments", } | 
 /**
  * The form as typed.
  */
-draft: DeploymentDraft, 
-/**
- * The approval of the last test, where its unknown host is to be trusted: its key is added to the operator's
- * known hosts.
- */
-trust?: string, } | { "request": "save_deployment", 
+draft: DeploymentDraft, } | { "request": "save_deployment", 
 /**
  * The form as typed.
  */
@@ -65,9 +60,9 @@ contents: string,
  */
 keep: boolean, } | { "request": "find_endpoints", 
 /**
- * The form as typed.
+ * The Redis address as typed.
  */
-draft: DeploymentDraft, } | { "request": "set_source", 
+redis_url: string, } | { "request": "set_source", 
 /**
  * Which one.
  */

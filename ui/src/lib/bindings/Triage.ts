@@ -61,9 +61,14 @@ carriers: Array<Carrier>,
  */
 tenants: Array<TenantShare>, 
 /**
- * Which causes of misses grew, the largest first.
+ * Which causes of misses grew, the largest first; where none did or nothing is known of before, which causes the
+ * misses of the last minute have.
  */
 causes: Array<CauseShare>, 
+/**
+ * Whether `causes` are of all misses.
+ */
+causes_of_all: boolean, 
 /**
  * How the memory stands, where it matters.
  */

@@ -100,11 +100,13 @@ export function fixture(parameters: URLSearchParams): Transport {
     if (isAboutAlerts(asked)) return answerAlerts(asked, scene);
     switch (asked.request) {
       case 'app_info':
+      case 'ask_keychain':
         return {
           reply: asked.request,
           data: {
             version: `0.1.0 ${SENTINEL}`,
             secrets: { kept: 'session_only', reason: 'no Secret Service answers on this session’s bus.' },
+            keychain: false,
             notices: [],
           },
         };

@@ -104,7 +104,24 @@ class Page {
     const route = this.route;
     const about = route.screen === 'deployment' || route.screen === 'strategy' || route.screen === 'layers';
     if (about && !this.find(route.id)) this.overview();
-    await this.readDemo();
+    await Promise.all([this.readDemo(), this.readInfo()]);
+  }
+
+  /** Where secrets go may change while the program runs: a keychain is locked, or answers again. */
+  async readInfo(): Promise<void> {
+    try {
+      this.info = await request({ request: 'app_info' });
+    } catch (error) {
+      this.trouble = asWireError(error);
+    }
+  }
+
+  async askKeychain(): Promise<void> {
+    try {
+      this.info = await request({ request: 'ask_keychain' });
+    } catch (error) {
+      this.say(asWireError(error));
+    }
   }
 
   async readDemo(): Promise<void> {
