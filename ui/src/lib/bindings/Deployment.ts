@@ -2,6 +2,7 @@
 import type { Colour } from "./Colour";
 import type { DeploymentId } from "./DeploymentId";
 import type { Environment } from "./Environment";
+import type { SshHop } from "./SshHop";
 import type { TlsFiles } from "./TlsFiles";
 
 /**
@@ -50,4 +51,13 @@ colour: Colour | null,
 /**
  * Own TLS files; the system's certificate authorities and no client certificate where absent.
  */
-tls: TlsFiles, };
+tls: TlsFiles, 
+/**
+ * The SSH server that the Redis is reached through; `None` where it is reached directly.
+ */
+ssh: SshHop | null, 
+/**
+ * Whether its Prometheus and metrics pages are reached through that server, too. Where not, as in files of before
+ * there was the choice, they are reached directly.
+ */
+ssh_http: boolean, };

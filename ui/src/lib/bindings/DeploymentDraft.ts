@@ -28,6 +28,23 @@ redis_url: string,
  */
 redis_password: string | null, 
 /**
+ * An SSH server to reach it through: `[user@]host[:port]` or an alias of the SSH configuration; empty for
+ * none.
+ */
+ssh: string, 
+/**
+ * A private key's path for it; empty for what the configuration and the agent have.
+ */
+ssh_key_file: string, 
+/**
+ * The passphrase of that key, or the password where no key is named; `None` keeps the one that is known.
+ */
+ssh_secret: string | null, 
+/**
+ * Whether Prometheus and metrics pages are reached through the SSH server, too; without one it says nothing.
+ */
+ssh_http: boolean, 
+/**
  * Base URL of a Prometheus; empty for none.
  */
 prometheus_url: string, 

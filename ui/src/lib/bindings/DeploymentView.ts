@@ -15,6 +15,10 @@ deployment: Deployment,
  */
 has_redis_password: boolean, 
 /**
+ * Whether a passphrase or password for the SSH server is known. It is never sent to the page.
+ */
+has_ssh_secret: boolean, 
+/**
  * Whether a Prometheus password or token is known. It is never sent to the page.
  */
 has_prometheus_secret: boolean, 

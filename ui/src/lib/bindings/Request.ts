@@ -42,7 +42,12 @@ stay: boolean, } | { "request": "registry", } | { "request": "deployments", } | 
 /**
  * The form as typed.
  */
-draft: DeploymentDraft, } | { "request": "save_deployment", 
+draft: DeploymentDraft, 
+/**
+ * The approval of the last test, where its unknown host is to be trusted: its key is added to the operator's
+ * known hosts.
+ */
+trust?: string, } | { "request": "save_deployment", 
 /**
  * The form as typed.
  */
@@ -60,9 +65,9 @@ contents: string,
  */
 keep: boolean, } | { "request": "find_endpoints", 
 /**
- * The Redis address as typed.
+ * The form as typed.
  */
-redis_url: string, } | { "request": "set_source", 
+draft: DeploymentDraft, } | { "request": "set_source", 
 /**
  * Which one.
  */
