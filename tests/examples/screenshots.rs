@@ -39,6 +39,10 @@ async fn pictures(dark: bool) -> Result<()> {
     take(&window, "deployment", theme).await?;
     make_memory_short(&window).await?;
     until_sessions_fire(&window).await?;
+    window.wait_for("[data-testid='triage-open']").await?;
+    if window.visible("[data-testid='release-order']").await? {
+        window.click("[data-testid='release-order']").await?;
+    }
     take(&window, "triage", theme).await?;
     window.click("[data-testid='row']").await?;
     window.wait_for("[data-testid='namespace-panel']").await?;

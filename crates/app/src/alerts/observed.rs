@@ -102,7 +102,7 @@ mod tests {
             compare(snapshot(4, 50, "noeviction")),
             [
                 (996, "restart of cache:6379".to_owned()),
-                (1_000, "maxmemory from 100 to 50".to_owned()),
+                (1_000, "maxmemory from 100 B to 50 B".to_owned()),
                 (1_000, "maxmemory-policy from allkeys-lru to noeviction".to_owned()),
             ]
         );
