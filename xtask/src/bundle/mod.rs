@@ -42,6 +42,9 @@ pub(crate) fn pack(built: &Path) -> Result<()> {
             bail!("{program} is not installed; it makes the package and comes with Debian's {package}");
         }
     }
+    // Other programs are run in other folders.
+    let built = fs::canonicalize(built).with_context(|| format!("{} can't be read", built.display()))?;
+    let built = built.as_path();
     for program in contents::PROGRAMS {
         let bytes = size_of(&built.join(program))?;
         eprintln!("{program}: {}", megabytes(bytes));
