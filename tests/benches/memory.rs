@@ -9,6 +9,7 @@ mod many;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use cachescope_tests::bench;
 use cachescope_tests::driver::Driver;
 use cachescope_tests::waiting::wait_at_most;
 use cachescope_tests::window::{self, Options, Window};
@@ -33,10 +34,7 @@ const EVERY: Duration = Duration::from_secs(30);
 #[tokio::main]
 async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let minutes = match std::env::var("CACHESCOPE_BENCH_MINUTES") {
-        Ok(text) => text.parse().context("CACHESCOPE_BENCH_MINUTES is not a number")?,
-        Err(_) => MINUTES,
-    };
+    let minutes = bench::minutes(MINUTES)?;
     let empty = empty_window().await?;
     let full = full_window(Duration::from_secs_f64(minutes * 60.0)).await?;
     let more = full as f64 - empty as f64;

@@ -10,9 +10,10 @@ mod many;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use cachescope_lab::servers::{RedisOptions, RedisServer};
 use cachescope_store::Store;
+use cachescope_tests::bench;
 use cachescope_tests::linux;
 use cachescope_tests::undriven::Undriven;
 use many::Many;
@@ -32,10 +33,7 @@ const NAMESPACES: usize = 300;
 #[tokio::main]
 async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let minutes = match std::env::var("CACHESCOPE_BENCH_MINUTES") {
-        Ok(text) => text.parse().context("CACHESCOPE_BENCH_MINUTES is not a number")?,
-        Err(_) => MINUTES,
-    };
+    let minutes = bench::minutes(MINUTES)?;
     let time = Duration::from_secs_f64(minutes * 60.0);
     let idle = beside_an_idle_server(time).await?;
     let busy = beside_a_busy_one(time).await?;

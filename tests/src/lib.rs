@@ -12,11 +12,13 @@
 //! | [`programs`] | where the programs under test are, and where pictures go |
 //! | [`linux`] | what `/proc` tells of them: age, memory and CPU |
 //! | [`x11`] | a window's cross, clicked without a window manager, and the pointer |
+//! | [`bench`] | for how many minutes a long bench measures |
 //! | [`waiting`] | waiting for conditions instead of sleeping |
 //!
 //! The tests themselves are in `tests/`; those named `window_*` need a display, which
 //! `cargo xtask test --only window` brings along.
 
+pub mod bench;
 pub mod command;
 pub mod connection;
 pub mod driver;
