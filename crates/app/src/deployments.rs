@@ -179,7 +179,7 @@ pub(crate) async fn http_tunnel(
         return Ok(None);
     }
     let (deployment, secrets) = from_draft_with(draft, known).await?;
-    Ok(deployment.ssh.map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret))))
+    Ok(deployment.ssh.map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret.clone()))))
 }
 
 fn host_of(url: &str) -> Option<String> {
@@ -231,16 +231,13 @@ pub async fn plan(deployment: Deployment, secrets: DeploymentSecrets) -> Session
             }
         },
     };
-    let ssh = deployment.ssh.clone().map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret)));
+    let ssh = deployment.ssh.clone().map(|hop| Arc::new(Tunnel::new(hop, secrets.ssh_secret.clone())));
     SessionPlan {
         deployment,
         ssh,
         strategy: Arc::new(strategy),
         notice,
-        redis_password: secrets.redis_password,
-        sentinel_password: secrets.sentinel_password,
-        prometheus_token: secrets.prometheus_token,
-        prometheus_password: secrets.prometheus_password,
+        secrets,
         sources: None,
         scan: ScanPlan::default(),
         timeout: std::time::Duration::from_secs(5),
@@ -258,10 +255,10 @@ impl std::fmt::Debug for SessionPlan {
 pub(crate) fn redis_address(plan: &SessionPlan) -> Result<Option<RedisAddress>, WireError> {
     let Some(url) = &plan.deployment.redis_url else { return Ok(None) };
     let mut address = RedisAddress::parse(url)?;
-    if let Some(password) = &plan.redis_password {
+    if let Some(password) = &plan.secrets.redis_password {
         address = address.with_password(password);
     }
-    if let Some(password) = &plan.sentinel_password {
+    if let Some(password) = &plan.secrets.sentinel_password {
         address = address.with_sentinel_password(password);
     }
     Ok(Some(address))

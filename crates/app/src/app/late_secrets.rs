@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{App, Inner};
 use crate::demo;
 use crate::secrets::DeploymentSecrets;
-use crate::session::{Session, SessionPlan};
+use crate::session::Session;
 use crate::wire::AppInfo;
 
 /// For so long the kept deployments wait for their secrets at the start, all together. A keychain that is unlocked
@@ -53,7 +53,7 @@ impl App {
     async fn begin_those_without_secrets(&self) {
         for session in self.sessions() {
             let deployment = session.deployment().clone();
-            if deployment.id.0 == demo::ID || has_some(session.plan()) {
+            if deployment.id.0 == demo::ID || session.plan().secrets.is_some() {
                 continue;
             }
             let secrets = DeploymentSecrets::read(&self.inner.secrets, &deployment).await;
@@ -82,12 +82,4 @@ pub(super) async fn heed(app: Weak<Inner>, mut recoveries: watch::Receiver<u64>)
         let Some(inner) = app.upgrade() else { return };
         Box::pin(App { inner }.begin_those_without_secrets()).await;
     }
-}
-
-fn has_some(plan: &SessionPlan) -> bool {
-    plan.redis_password.is_some()
-        || plan.sentinel_password.is_some()
-        || plan.prometheus_token.is_some()
-        || plan.prometheus_password.is_some()
-        || plan.ssh.as_ref().is_some_and(|tunnel| tunnel.secret().is_some())
 }

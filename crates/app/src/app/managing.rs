@@ -34,9 +34,10 @@ impl App {
             let plan = session.plan();
             DeploymentView {
                 demo: demo.as_ref() == Some(&plan.deployment.id),
-                has_redis_password: plan.redis_password.is_some(),
+                has_redis_password: plan.secrets.redis_password.is_some(),
                 has_ssh_secret: plan.ssh.as_ref().is_some_and(|tunnel| tunnel.secret().is_some()),
-                has_prometheus_secret: plan.prometheus_password.is_some() || plan.prometheus_token.is_some(),
+                has_prometheus_secret: plan.secrets.prometheus_password.is_some()
+                    || plan.secrets.prometheus_token.is_some(),
                 sources_on: session.sources_on(),
                 deployment: plan.deployment.clone(),
             }

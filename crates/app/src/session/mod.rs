@@ -34,7 +34,6 @@ use cachescope_sources::redis::scan::Steering;
 use cachescope_sources::redis::topology::Discovery;
 use cachescope_sources::ssh::{TrustedKey, Tunnel};
 use parking_lot::Mutex;
-use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +42,7 @@ use self::sources::Running;
 pub(crate) use self::sources::connect_options;
 use crate::custody::{Custody, Held};
 use crate::deployments;
+use crate::secrets::DeploymentSecrets;
 
 /// What a session needs to begin.
 pub struct SessionPlan {
@@ -54,14 +54,8 @@ pub struct SessionPlan {
     pub strategy: Arc<Strategy>,
     /// Something the operator should know from the start, such as a strategy file that can't be read.
     pub notice: String,
-    /// Password of the Redis user.
-    pub redis_password: Option<SecretString>,
-    /// Password of the Sentinels, where there are some.
-    pub sentinel_password: Option<SecretString>,
-    /// Bearer token of the Prometheus.
-    pub prometheus_token: Option<SecretString>,
-    /// Password of basic authentication at the Prometheus.
-    pub prometheus_password: Option<SecretString>,
+    /// What it is let in with; the tunnel has its own already.
+    pub secrets: DeploymentSecrets,
     /// Which sources are on; `None` takes the defaults of the environment.
     pub sources: Option<BTreeSet<SourceId>>,
     /// How thorough scans are, and how often they repeat.

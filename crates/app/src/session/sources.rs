@@ -289,9 +289,13 @@ pub(super) fn tls_options(files: &TlsFiles) -> TlsOptions {
 /// The Prometheus of a plan with its authentication; `None` where it has none.
 pub(super) fn prometheus_target(plan: &SessionPlan) -> Option<PrometheusTarget> {
     let url = plan.deployment.prometheus_url.as_ref()?;
+    let secrets = &plan.secrets;
     // The address was read when the deployment was made; one that can't be read any more has no source.
-    let (url, credentials) =
-        deployments::http_endpoint(url, plan.prometheus_token.as_ref(), plan.prometheus_password.as_ref())
-            .ok()?;
+    let (url, credentials) = deployments::http_endpoint(
+        url,
+        secrets.prometheus_token.as_ref(),
+        secrets.prometheus_password.as_ref(),
+    )
+    .ok()?;
     Some(PrometheusTarget { url, http: plan.http_options(credentials), interval: METRICS_INTERVAL })
 }
